@@ -1,0 +1,138 @@
+/** What anatomy finds in a flat graph. Data only; the search is in the files beside it. */
+import type { Node, Value } from "../ir/graph.ts";
+import type { Dim } from "../ir/types.ts";
+
+export interface Anatomy {
+  readonly stacks: readonly Stack[];
+  /** Nodes with weights that belong to no block and to no known place outside of blocks. */
+  readonly unplaced: readonly Node[];
+  /** Why something that looks like a block or a part was not taken for one, for people. */
+  readonly remarks: readonly string[];
+}
+
+export interface Stack {
+  /** `blocks` where it is the only one; else the module path, `encoder.blocks`. */
+  readonly name: string;
+  /** Width of the residual stream, D. */
+  readonly width: number;
+  /** N; a name where it is symbolic. */
+  readonly tokens: Dim;
+  readonly heads: number | null;
+  /** Rows and columns of the token grid, where tokens came from patches and nothing was added. */
+  readonly grid: readonly [Dim, Dim] | null;
+  readonly blocks: readonly Block[];
+}
+
+export interface Block {
+  readonly index: number;
+  /** The module path (`blocks.1`), or "" where the model has no scopes. */
+  readonly scope: string;
+  /** The residual stream on entry and on exit, [B, N, D]. */
+  readonly input: Value;
+  readonly output: Value;
+  /** The second stream of joint blocks, [B, M, D]. */
+  readonly context: { readonly input: Value; readonly output: Value | null } | null;
+  readonly parts: ReadonlyMap<string, Part>;
+  /** All nodes of the block: its parts, norms, modulation, gates and residual adds. */
+  readonly nodes: ReadonlySet<Node>;
+  /** Norm before the branch, or after the residual add. */
+  readonly style: "pre-norm" | "post-norm" | "mixed";
+}
+
+/** `attn`, `attn2`, `cross_attn`, `mlp`, `norm1`, `norm2`, `context_mlp`, `context_norm1`, ... */
+export interface Part {
+  readonly name: string;
+  /** The longest module path that its projections share; `<block>.<part>` where that is the block. */
+  readonly scope: string;
+  /** From `x` to `outputs`, projections included; norm, modulation, gate and residual add are not. */
+  readonly nodes: ReadonlySet<Node>;
+  readonly x: Value;
+  /** The second stream of a joint part, or what a cross-attention attends to. */
+  readonly context: Value | null;
+  /** One value, or two in joint attention (own stream first). */
+  readonly outputs: readonly Value[];
+  readonly host: AttentionHost | MlpHost | NormHost;
+}
+
+/** One linear map y = x W^T + b as the model has it, whichever nodes compute it. */
+export interface Linear {
+  /** The initializer that holds W, before any Transpose, Cast or dequantisation between. */
+  readonly weight: Value;
+  /** How its bytes lie. Gemm transB=1 and Transpose(W) give "out,in", MatMul "in,out". */
+  readonly layout: "in,out" | "out,in";
+  readonly bias: Value | null;
+  /** Output features of W that this map owns, half-open; the whole of W unless projections are fused. */
+  readonly rows: readonly [start: number, end: number];
+  /** Rows of a fused W where they are not contiguous (heads interleaved): the permutation, else null. */
+  readonly order: readonly number[] | null;
+  readonly in: number;
+  readonly out: number;
+  readonly nodes: ReadonlySet<Node>;
+}
+
+export interface AttentionHost {
+  readonly kind: "attention";
+  readonly q: Linear;
+  readonly k: Linear;
+  readonly v: Linear;
+  readonly out: Linear | null;
+  /** The map that q, k and v are row slices of, where they are fused in q, k, v order. */
+  readonly qkv: Linear | null;
+  readonly heads: number;
+  /** Fewer than `heads` in grouped-query attention. */
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly scale: number;
+  readonly causal: boolean;
+  /** Additive, or boolean where `maskIsBool`; broadcasts to [B, H, N, M]. */
+  readonly mask: Value | null;
+  readonly maskIsBool: boolean;
+  /** qk-norm and rotary embedding between projections and scores; null where there is none. */
+  readonly rotation: Rotation | null;
+  /** Projections of the second stream in joint attention. */
+  readonly joint: {
+    readonly q: Linear;
+    readonly k: Linear;
+    readonly v: Linear;
+    readonly out: Linear | null;
+  } | null;
+  /** How it is written: one fused operator, or decomposed. */
+  readonly form:
+    | "decomposed"
+    | "Attention"
+    | "MultiHeadAttention"
+    | "GroupQueryAttention"
+    | "other";
+  /** What resize and inheritance must refuse, in words; null where everything is understood. */
+  readonly opaque: string | null;
+}
+
+/** The nodes from split heads to scores, to be replayed by cloning on other q and k. */
+export interface Rotation {
+  /** Layout of the values that enter and leave. */
+  readonly layout: "B,H,N,d" | "B,N,H,d";
+  readonly q: { readonly from: Value; readonly to: Value };
+  readonly k: { readonly from: Value; readonly to: Value };
+  /** In graph order; tables of angles that do not depend on q or k are captured, not cloned. */
+  readonly nodes: readonly Node[];
+}
+
+export interface MlpHost {
+  readonly kind: "mlp";
+  readonly fc1: Linear;
+  readonly fc2: Linear;
+  /** The gate projection of SwiGLU and GEGLU; `fc1` is then the up projection. */
+  readonly gate: Linear | null;
+  readonly hidden: number;
+  /** `gelu`, `gelu_tanh`, `silu`, `relu`, ... as the nodes compute it; "?" where unknown. */
+  readonly activation: string;
+  readonly opaque: string | null;
+}
+
+export interface NormHost {
+  readonly kind: "norm";
+  readonly norm: "layer_norm" | "rms_norm" | "other";
+  readonly weight: Value | null;
+  readonly bias: Value | null;
+  readonly epsilon: number | null;
+}

@@ -1,0 +1,16 @@
+/** Every message of graftc, by its code: one table, a file for each stage that reports. */
+import { cliMessages } from "./cli.ts";
+import { modelMessages } from "./model.ts";
+import { operatorMessages } from "./operator.ts";
+import { planMessages } from "./plan.ts";
+import { syntaxMessages } from "./syntax.ts";
+
+export const messages = {
+  ...syntaxMessages,
+  ...modelMessages,
+  ...planMessages,
+  ...operatorMessages,
+  ...cliMessages,
+};
+
+export type Code = keyof typeof messages;

@@ -1,0 +1,33 @@
+/**
+ * Where the bytes of a tensor are. Untouched weights stay `file` spans from reading to writing:
+ * nothing in graftc turns one into an object unless somebody needs its values.
+ */
+export type Bytes =
+  | { readonly kind: "memory"; readonly data: Uint8Array }
+  | {
+      readonly kind: "file";
+      readonly file: FileSource;
+      readonly offset: number;
+      readonly length: number;
+    };
+
+/** A file that weights are spans of. Reading checks bounds; `path` is never written to an output. */
+export interface FileSource {
+  readonly path: string;
+  readonly size: number;
+  /** @throws GraftError when the file has become shorter or unreadable. */
+  read(offset: number, length: number): Uint8Array;
+}
+
+export function inMemory(data: Uint8Array): Bytes {
+  return { kind: "memory", data };
+}
+
+export function lengthOf(bytes: Bytes): number {
+  return bytes.kind === "memory" ? bytes.data.byteLength : bytes.length;
+}
+
+/** The bytes themselves; for `file` spans this reads, so call it only where values are needed. */
+export function materialize(bytes: Bytes): Uint8Array {
+  return bytes.kind === "memory" ? bytes.data : bytes.file.read(bytes.offset, bytes.length);
+}

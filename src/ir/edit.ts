@@ -1,0 +1,72 @@
+/**
+ * The mutators of the graph. Patch is their only caller besides the codec that builds a graph from
+ * a file; test/architecture.test.ts holds that. They keep `uses`, `producer` and `values` true.
+ */
+import type { Graph, Initializer, Node, Use, Value } from "./graph.ts";
+
+/** Adds a value under its name. The name must be free. */
+export function defineValue(graph: Graph, value: Value): void {
+  if (graph.values.has(value.name)) throw new Error(`value ${value.name} is defined twice`);
+  graph.values.set(value.name, value);
+}
+
+export function defineInitializer(graph: Graph, value: Value, initializer: Initializer): void {
+  if (!graph.values.has(value.name)) defineValue(graph, value);
+  value.initializer = initializer;
+  graph.initializers.add(value);
+}
+
+/** Sets one input, moving the use from the old value to the new one. */
+export function setInput(node: Node, index: number, value: Value | null): void {
+  const old = node.inputs[index];
+  if (old) {
+    for (const use of old.uses) {
+      if (use.node === node && use.index === index) old.uses.delete(use);
+    }
+  }
+  node.inputs[index] = value;
+  value?.uses.add({ node, index } satisfies Use);
+}
+
+/** Declares `values` as the outputs of `node`; they become values of its graph by `insertNodes`. */
+export function setOutputs(node: Node, values: readonly (Value | null)[]): void {
+  node.outputs = [...values];
+  values.forEach((value, index) => {
+    if (!value) return;
+    value.producer = node;
+    value.producerIndex = index;
+  });
+}
+
+/** Inserts nodes, already wired, at a position of the graph's order and defines their outputs. */
+export function insertNodes(graph: Graph, at: number, nodes: readonly Node[]): void {
+  for (const node of nodes) {
+    node.graph = graph;
+    for (const value of node.outputs) if (value) defineValue(graph, value);
+  }
+  graph.nodes = [...graph.nodes.slice(0, at), ...nodes, ...graph.nodes.slice(at)];
+}
+
+/** Removes nodes and the values they define. Their outputs must have no uses left outside the set. */
+export function removeNodes(graph: Graph, nodes: ReadonlySet<Node>): void {
+  for (const node of nodes) {
+    node.inputs.forEach((value, index) => {
+      if (value) setInput(node, index, null);
+    });
+    for (const value of node.outputs) if (value) graph.values.delete(value.name);
+    node.graph = null;
+  }
+  graph.nodes = graph.nodes.filter((node) => !nodes.has(node));
+}
+
+export function removeInitializer(graph: Graph, value: Value): void {
+  graph.initializers.delete(value);
+  graph.values.delete(value.name);
+}
+
+export function renameValue(graph: Graph, value: Value, name: string): void {
+  if (graph.values.has(name)) throw new Error(`value ${name} is defined already`);
+  graph.values.delete(value.name);
+  value.name = name;
+  graph.values.set(name, value);
+}

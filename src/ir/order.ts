@@ -1,0 +1,46 @@
+import type { Graph, Node, Value } from "./graph.ts";
+
+/** Producers that must run before `node`, captures of its subgraphs included. */
+function producersOf(node: Node, graph: Graph, found: Set<Node> = new Set()): Set<Node> {
+  const add = (value: Value | null) => {
+    if (value?.producer?.graph === graph) found.add(value.producer);
+  };
+  node.inputs.forEach(add);
+  for (const body of node.subgraphs) {
+    body.outputs.forEach(add);
+    for (const inner of body.nodes) producersOf(inner, graph, found);
+  }
+  return found;
+}
+
+/**
+ * Puts every node behind the producers of what it reads. Stable: an order that is right already is
+ * left alone, and otherwise each node moves back no further than it must.
+ * @throws Error on a cycle.
+ */
+export function sortTopologically(graph: Graph): void {
+  const done = new Set<Node>();
+  const open = new Set<Node>();
+  const sorted: Node[] = [];
+  for (const root of graph.nodes) {
+    const stack: { node: Node; rest: Node[] }[] = [];
+    const enter = (node: Node) => {
+      if (done.has(node)) return;
+      if (open.has(node)) throw new Error(`the graph has a cycle through ${node.name}`);
+      open.add(node);
+      stack.push({ node, rest: [...producersOf(node, graph)].reverse() });
+    };
+    enter(root);
+    for (let top = stack.at(-1); top; top = stack.at(-1)) {
+      const next = top.rest.pop();
+      if (next) enter(next);
+      else {
+        stack.pop();
+        open.delete(top.node);
+        done.add(top.node);
+        sorted.push(top.node);
+      }
+    }
+  }
+  graph.nodes = sorted;
+}
