@@ -9,7 +9,9 @@ export type Bytes =
       readonly file: FileSource;
       readonly offset: number;
       readonly length: number;
-    };
+    }
+  /** Made when it is written, one tensor at a time: random, sliced or transposed weights. */
+  | { readonly kind: "computed"; readonly length: number; readonly compute: () => Uint8Array };
 
 /** A file that weights are spans of. Reading checks bounds; `path` is never written to an output. */
 export interface FileSource {
@@ -29,5 +31,7 @@ export function lengthOf(bytes: Bytes): number {
 
 /** The bytes themselves; for `file` spans this reads, so call it only where values are needed. */
 export function materialize(bytes: Bytes): Uint8Array {
-  return bytes.kind === "memory" ? bytes.data : bytes.file.read(bytes.offset, bytes.length);
+  if (bytes.kind === "memory") return bytes.data;
+  if (bytes.kind === "computed") return bytes.compute();
+  return bytes.file.read(bytes.offset, bytes.length);
 }

@@ -7,7 +7,7 @@
  *   patch.shunt(old, y);                     // the host drinks from it
  *   patch.commit();
  */
-import { type Bytes, inMemory } from "../ir/bytes.ts";
+import { type Bytes, inMemory, materialize } from "../ir/bytes.ts";
 import {
   defineInitializer,
   insertNodes,
@@ -114,7 +114,7 @@ export class Patch {
 
   /** A tensor known now, as a Constant node; equal constants of a patch are one node. */
   constant(dtype: DType, shape: readonly number[], data: Bytes): Value {
-    const bytes = data.kind === "memory" ? data.data : data.file.read(data.offset, data.length);
+    const bytes = materialize(data);
     const key = `${dtype}[${shape}]${Buffer.from(bytes).toString("latin1")}`;
     const known = this.#constants.get(key);
     if (known) return known;
