@@ -53,7 +53,12 @@ export type PlannedEdit =
 
 export type ArgValue = number | boolean | string;
 
-/** Which operators a name means where this operator was written: its file's, what that uses, built-ins. */
+/** What names mean inside an operator: its own file's, then what that uses, then the built-in ones. */
 export interface OperatorScope {
-  readonly operators: ReadonlyMap<string, ast.Operator>;
+  /** Built-in operators are parsed when they are first asked for. */
+  readonly operators: Pick<ReadonlyMap<string, ast.Operator>, "get" | "has" | "keys">;
+  /** Params of the file, `--set` applied: constants in its edits and operators. */
+  readonly params: ReadonlyMap<string, ArgValue>;
+  /** The scope of the file that an operator found in `operators` was written in. */
+  scopeOf(operator: ast.Operator): OperatorScope;
 }
