@@ -50,7 +50,8 @@ interface Shunt {
 
 export class Patch {
   readonly graph: Graph;
-  readonly stamp: Stamp;
+  /** null: nobody's edit, a model that is being made. */
+  readonly stamp: Stamp | null;
   /** Nodes grown so far, in order. */
   readonly nodes: Node[] = [];
   /** New initializers, by stored name. */
@@ -61,7 +62,7 @@ export class Patch {
   #scope: string;
 
   /** @param scope names of what is grown start with it: `blocks.1.attn`. */
-  constructor(graph: Graph, stamp: Stamp, scope: string) {
+  constructor(graph: Graph, stamp: Stamp | null, scope: string) {
     this.graph = graph;
     this.stamp = stamp;
     this.#scope = scope;
@@ -88,7 +89,7 @@ export class Patch {
 
   /** Adds a node; returns its outputs. `null` leaves an optional input out. */
   add(opType: string, inputs: readonly (Value | null)[], options: NodeOptions = {}): Value[] {
-    const name = this.#freshName(`/${this.#scope.replace(/\.(?!\d+(\.|$))/g, "/")}/${opType}`);
+    const name = this.#nodeName(opType);
     const node = new Node({
       name,
       opType,
@@ -153,9 +154,7 @@ export class Patch {
    */
   clone(nodes: readonly Node[], map: Map<Value, Value>): void {
     for (const node of nodes) {
-      const name = this.#freshName(
-        `/${this.#scope.replace(/\.(?!\d+(\.|$))/g, "/")}/${node.opType}`,
-      );
+      const name = this.#nodeName(node.opType);
       const copy = new Node({
         name,
         opType: node.opType,
@@ -210,12 +209,19 @@ export class Patch {
   }
 
   #metadata(): Map<string, string> {
+    if (!this.stamp) return new Map();
     const { edit, site, operator } = this.stamp;
     return new Map([
       ["graftc.edit", edit],
       ["graftc.site", site],
       ["graftc.operator", operator],
     ]);
+  }
+
+  /** `/blocks.1/attn/in_proj/MatMul` */
+  #nodeName(opType: string): string {
+    const path = this.#scope.replace(/\.(?!\d+(\.|$))/g, "/");
+    return this.#freshName(path === "" ? `/${opType}` : `/${path}/${opType}`);
   }
 
   #freshName(base: string): string {
