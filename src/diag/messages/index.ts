@@ -3,6 +3,7 @@ import { cliMessages } from "./cli.ts";
 import { modelMessages } from "./model.ts";
 import { operatorMessages } from "./operator.ts";
 import { planMessages } from "./plan.ts";
+import { runtimeMessages } from "./runtime.ts";
 import { syntaxMessages } from "./syntax.ts";
 
 export const messages = {
@@ -11,6 +12,7 @@ export const messages = {
   ...planMessages,
   ...operatorMessages,
   ...cliMessages,
+  ...runtimeMessages,
 };
 
 export type Code = keyof typeof messages;

@@ -1,0 +1,10 @@
+import { error } from "../template.ts";
+
+/** What ONNX Runtime, or a comparison that ran on it, has to say. */
+export const runtimeMessages = {
+  "model-refused": error`ONNX Runtime does not load ${"model"}: ${"reason"}`,
+  "types-refused": error`${"model"} does not fit together: ${"reason"}`,
+  "cuda-unavailable": error`CUDA cannot be used: ${"reason"}`,
+  "verify-impossible": error`the models cannot be compared: ${"reason"}`,
+  "verify-failed": error`output \`${"output"}\` differs by ${"difference"}, and rounding explains ${"bound"}: the edits should keep the function`,
+} as const;
