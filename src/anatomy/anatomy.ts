@@ -53,22 +53,29 @@ export interface Part {
   readonly context: Value | null;
   /** One value, or two in joint attention (own stream first). */
   readonly outputs: readonly Value[];
-  readonly host: AttentionHost | MlpHost | NormHost;
+  readonly host: AttentionHost | MlpHost | NormHost | OtherHost;
 }
 
 /** One linear map y = x W^T + b as the model has it, whichever nodes compute it. */
 export interface Linear {
-  /** The initializer that holds W, before any Transpose, Cast or dequantisation between. */
+  /**
+   * The initializer that holds W, before any Transpose, Cast or dequantisation between. Where it is
+   * computed from constants in another way (stacked weights, a Constant node), that value itself.
+   */
   readonly weight: Value;
   /** How its bytes lie. Gemm transB=1 and Transpose(W) give "out,in", MatMul "in,out". */
   readonly layout: "in,out" | "out,in";
   readonly bias: Value | null;
   /** Output features of W that this map owns, half-open; the whole of W unless projections are fused. */
   readonly rows: readonly [start: number, end: number];
-  /** Rows of a fused W where they are not contiguous (heads interleaved): the permutation, else null. */
+  /** Rows of a fused W where they are not contiguous (heads interleaved): row of each feature. */
   readonly order: readonly number[] | null;
+  /** The elements of `bias` that belong to `rows`; the same range unless the bias alone is fused. */
+  readonly biasRows: readonly [start: number, end: number];
   readonly in: number;
   readonly out: number;
+  /** y = alpha x W^T + b; 1 but where an optimizer pulled a scale in (FusedMatMul, Gemm). */
+  readonly alpha: number;
   readonly nodes: ReadonlySet<Node>;
 }
 
@@ -89,6 +96,8 @@ export interface AttentionHost {
   /** Additive, or boolean where `maskIsBool`; broadcasts to [B, H, N, M]. */
   readonly mask: Value | null;
   readonly maskIsBool: boolean;
+  /** Of a boolean mask: what true does with a score. */
+  readonly maskMeans: "keep" | "drop";
   /** qk-norm and rotary embedding between projections and scores; null where there is none. */
   readonly rotation: Rotation | null;
   /** Projections of the second stream in joint attention. */
@@ -97,7 +106,16 @@ export interface AttentionHost {
     readonly k: Linear;
     readonly v: Linear;
     readonly out: Linear | null;
+    /** What stands between its projections and the joined scores. */
+    readonly rotation: Rotation | null;
   } | null;
+  /** Keys and values of earlier calls (`past`), and those handed on (`present`): key, then value. */
+  readonly cache: {
+    readonly past: readonly [Value, Value] | null;
+    readonly present: readonly [Value, Value] | null;
+  } | null;
+  /** An MLP runs inside of the same projections, so that the block has none of its own. */
+  readonly holdsMlp: boolean;
   /** How it is written: one fused operator, or decomposed. */
   readonly form:
     | "decomposed"
@@ -111,13 +129,17 @@ export interface AttentionHost {
 
 /** The nodes from split heads to scores, to be replayed by cloning on other q and k. */
 export interface Rotation {
-  /** Layout of the values that enter and leave. */
-  readonly layout: "B,H,N,d" | "B,N,H,d";
+  /** Layout of the values that enter; heads are not split yet in "B,N,HD". */
+  readonly layout: HeadLayout;
+  /** Layout of the values that leave. */
+  readonly layoutOut: HeadLayout;
   readonly q: { readonly from: Value; readonly to: Value };
   readonly k: { readonly from: Value; readonly to: Value };
   /** In graph order; tables of angles that do not depend on q or k are captured, not cloned. */
   readonly nodes: readonly Node[];
 }
+
+export type HeadLayout = "B,H,N,d" | "B,N,H,d" | "B,N,HD";
 
 export interface MlpHost {
   readonly kind: "mlp";
@@ -131,10 +153,27 @@ export interface MlpHost {
   readonly opaque: string | null;
 }
 
+/**
+ * A part whose place in the block is known and whose inside is not: a token mixer without softmax, an
+ * attention written in an unknown way, a mixture of experts.
+ */
+export interface OtherHost {
+  readonly kind: "other";
+  /** What it looks like, for people: `token mixer`, `attention`, `feature map`. */
+  readonly what: string;
+  readonly mixesTokens: boolean;
+  /** Its projections, in data-flow order. */
+  readonly linears: readonly Linear[];
+  /** Why its inside is not taken apart, in words. */
+  readonly opaque: string;
+}
+
 export interface NormHost {
   readonly kind: "norm";
   readonly norm: "layer_norm" | "rms_norm" | "other";
   readonly weight: Value | null;
   readonly bias: Value | null;
   readonly epsilon: number | null;
+  /** Why it cannot be taken out by itself (an operator fuses it with a residual add); else null. */
+  readonly opaque: string | null;
 }
