@@ -1,0 +1,20 @@
+/** `graftc diff A B` */
+import { diffModels } from "../../diff/index.ts";
+import { dissect } from "../../dissect.ts";
+import { diffText } from "../diff-text.ts";
+import type { Command } from "../outcome.ts";
+
+interface Given {
+  readonly a: string;
+  readonly b: string;
+}
+
+export const diff: Command<Given> = {
+  trouble: 2,
+  failed: () => ({ same: null, groups: [] }),
+  async run({ a, b }, { colors }) {
+    const [first, second] = [await dissect(a), await dissect(b)];
+    const result = diffModels(first.model, second.model, [first.anatomy, second.anatomy]);
+    return { code: result.same ? 0 : 1, json: { ...result }, text: diffText(result, colors) };
+  },
+};

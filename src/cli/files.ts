@@ -1,0 +1,52 @@
+/** Files of the command line's own: texts read whole, and written whole or not at all. */
+import {
+  accessSync,
+  constants,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { fail } from "../diag/diagnostic.ts";
+import type { SourceText } from "../diag/span.ts";
+
+/** `-` is standard input. @throws GraftError where there is no such text. */
+export function readSource(path: string): SourceText {
+  try {
+    return { path, text: readFileSync(path === "-" ? 0 : path, "utf8") };
+  } catch (cause) {
+    throw fail("unreadable-edits", { path, reason: reasonOf(cause) });
+  }
+}
+
+/** Replaces a file's text, keeping its mode and any link to it. @throws GraftError */
+export function replaceText(path: string, text: string): void {
+  let temporary: string | null = null;
+  try {
+    const target = realpathSync(path);
+    accessSync(target, constants.W_OK);
+    const name = `${target}.${process.pid}.tmp`;
+    writeFileSync(name, text, { flag: "wx", mode: statSync(target).mode });
+    temporary = name;
+    renameSync(name, target);
+  } catch (cause) {
+    if (temporary) rmSync(temporary, { force: true });
+    throw fail("unwritable-edits", { path, reason: reasonOf(cause) });
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EISDIR: "it is a folder",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space is left",
+};
+
+export function reasonOf(cause: unknown): string {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  return reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
+}

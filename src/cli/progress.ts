@@ -1,0 +1,53 @@
+/** Progress of long writes, on stderr. */
+import { showBytes } from "./figures.ts";
+
+export interface Progress {
+  /** `done` of `total` bytes of `label` are written. */
+  update(label: string, done: number, total: number): void;
+  /** Takes the bar off the terminal, so that other text starts on a clean line. */
+  clear(): void;
+}
+
+/** Shorter work is over before anyone wonders. */
+const patience = 1000;
+const frame = 100;
+const width = 28;
+
+export function createProgress(
+  stream: NodeJS.WriteStream,
+  form: "bar" | "lines" | "silent",
+): Progress {
+  const begun = performance.now();
+  let last = 0;
+  let tenths = 0;
+  let drawn = false;
+
+  function clear(): void {
+    if (drawn) stream.write("\r\x1b[K");
+    drawn = false;
+  }
+
+  function bar(label: string, done: number, total: number): void {
+    const now = performance.now();
+    if (now - begun < patience || (now - last < frame && done < total)) return;
+    last = now;
+    if (done >= total) {
+      clear();
+      return;
+    }
+    const filled = Math.round((width * done) / total);
+    const track = `${"━".repeat(filled)}${"╌".repeat(width - filled)}`;
+    stream.write(`\r${label} ${track} ${showBytes(done)} of ${showBytes(total)}\x1b[K`);
+    drawn = true;
+  }
+
+  function lines(label: string, done: number, total: number): void {
+    const reached = Math.floor((10 * done) / total);
+    if (reached <= tenths || performance.now() - begun < patience) return;
+    tenths = reached;
+    stream.write(`${label}: ${reached * 10}% of ${showBytes(total)}\n`);
+  }
+
+  const update = form === "bar" ? bar : form === "lines" ? lines : () => {};
+  return { update, clear };
+}

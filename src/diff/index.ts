@@ -1,0 +1,116 @@
+/** Two models side by side: what differs, by block and part, whatever things are called. */
+import type { Anatomy } from "../anatomy/anatomy.ts";
+import type { Model, Node, Value } from "../ir/graph.ts";
+import { changesOf, isWeight, modelChanges, showNode, showWeight } from "./changes.ts";
+import { fingerprint, isLeaf } from "./leaves.ts";
+import { type Matching, matchGraphs } from "./match.ts";
+import { locator, orderOf, outside } from "./places.ts";
+
+export interface Diff {
+  /** The models compute the same, up to names. */
+  readonly same: boolean;
+  readonly groups: readonly DiffGroup[];
+}
+
+export interface DiffGroup {
+  /** `blocks[1].attn`, `blocks[1]`, or `model` for what is in no block; the first model's indices. */
+  readonly where: string;
+  /** Nodes as `Conv NAME`, weights as `NAME float32[288, 1, 4]`. */
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** One line a change: attributes, weights with other values, inputs from elsewhere. */
+  readonly changed: readonly string[];
+  /** `slim.graft:4`, the line that made what was added; null where no edit says so. */
+  readonly edit: string | null;
+}
+
+/**
+ * Compares two models node by node and weight by weight. Names of nodes and values, documentation
+ * and the order of the file do not count; metadata, opsets, inputs and outputs of the model do.
+ * Weights are compared as bytes, a few megabytes at a time.
+ */
+export function diffModels(a: Model, b: Model, anatomies: readonly [Anatomy, Anatomy]): Diff {
+  const matching = matchGraphs(a.graph, b.graph);
+  const places = locator(...anatomies, matching);
+  const drafts = new Map<string, Draft>();
+  const at = (where: string) => {
+    const draft = drafts.get(where) ?? { added: [], removed: [], changed: [], edits: new Set() };
+    drafts.set(where, draft);
+    return draft;
+  };
+  const { added, removed, changed } = modelChanges(a, b, matching);
+  if (added.length + removed.length + changed.length > 0) {
+    drafts.set(outside, { added, removed, changed, edits: new Set() });
+  }
+  collectRemoved(a, b, matching, (node) => at(places.before(node)).removed);
+  collectChanged(matching, (node) => at(places.before(node)).changed);
+  collectAdded(a, b, matching, (node) => at(places.after(node)));
+  const order = orderOf(anatomies[0]);
+  const groups = [...drafts]
+    .filter(([, { added, removed, changed }]) => added.length + removed.length + changed.length > 0)
+    .map(([where, { edits, ...lines }]) => ({
+      where,
+      ...lines,
+      edit: [...edits].join(", ") || null,
+    }))
+    .sort((x, y) => order(x.where) - order(y.where));
+  return { same: groups.length === 0, groups };
+}
+
+interface Draft {
+  readonly added: string[];
+  readonly removed: string[];
+  readonly changed: string[];
+  readonly edits: Set<string>;
+}
+
+function collectRemoved(a: Model, b: Model, { forward }: Matching, at: (node: Node) => string[]) {
+  const gone = nodesOf(a).filter((node) => !forward.has(node));
+  for (const node of gone) at(node).push(showNode(node));
+  const kept = weightPrints(b);
+  for (const [weight, node] of weightsOf(gone, new Set(gone))) {
+    if (!kept.has(fingerprint(weight.initializer!))) at(node).push(showWeight(weight));
+  }
+}
+
+function collectAdded(a: Model, b: Model, { backward }: Matching, at: (node: Node) => Draft) {
+  const come = nodesOf(b).filter((node) => !backward.has(node));
+  for (const node of come) {
+    const draft = at(node);
+    draft.added.push(showNode(node));
+    const edit = node.metadata.get("graftc.edit");
+    if (edit !== undefined) draft.edits.add(edit);
+  }
+  const known = weightPrints(a);
+  for (const [weight, node] of weightsOf(come, new Set(come))) {
+    if (!known.has(fingerprint(weight.initializer!))) at(node).added.push(showWeight(weight));
+  }
+}
+
+function collectChanged(matching: Matching, at: (node: Node) => string[]) {
+  for (const [a, b] of matching.forward) {
+    const lines = changesOf(a, b, matching);
+    const known = at(a);
+    for (const line of lines) if (!known.includes(line)) known.push(line);
+  }
+}
+
+function nodesOf({ graph }: Model): Node[] {
+  return graph.nodes.filter((node) => !isLeaf(node));
+}
+
+/** Weights that only these nodes read, each with its first reader. */
+function weightsOf(nodes: readonly Node[], among: ReadonlySet<Node>): ReadonlyMap<Value, Node> {
+  const found = new Map<Value, Node>();
+  for (const node of nodes) {
+    for (const value of node.inputs) {
+      if (!value || found.has(value) || !isWeight(value)) continue;
+      if ([...value.uses].every((use) => among.has(use.node))) found.set(value, node);
+    }
+  }
+  return found;
+}
+
+function weightPrints({ graph }: Model): ReadonlySet<string> {
+  return new Set([...graph.initializers].filter(isWeight).map((v) => fingerprint(v.initializer!)));
+}

@@ -1,0 +1,61 @@
+/** What a node is, apart from names and from where its inputs come from. */
+import type { Attribute, AttributeValue, Graph, Node, Value } from "../ir/graph.ts";
+import { showType } from "../ir/types.ts";
+import { fingerprint, leafOf } from "./leaves.ts";
+
+/** `axis=1`, `value=float32[3]...`: equal texts, equal attributes. */
+export function showAttribute({ name, value }: Attribute): string {
+  return `${name}=${attributeText(value)}`;
+}
+
+function attributeText(value: AttributeValue): string {
+  switch (value.type) {
+    case "string":
+      return JSON.stringify(new TextDecoder().decode(value.value));
+    case "strings":
+      return JSON.stringify(value.value.map((each) => new TextDecoder().decode(each)));
+    case "tensor":
+      return fingerprint(value.value);
+    case "tensors":
+      return value.value.map(fingerprint).join();
+    case "graph":
+      return graphText(value.value);
+    case "graphs":
+      return value.value.map(graphText).join(";");
+    case "floats":
+    case "ints":
+      return `[${value.value}]`;
+    case "opaque":
+      return "opaque";
+    default:
+      return String(value.value);
+  }
+}
+
+/** Operator and attributes; inputs and outputs by their number, and which are left out. */
+export function signatureOf(node: Node): string {
+  const attributes = [...node.attributes.values()].map(showAttribute).sort();
+  const ports = node.inputs.map((value) => (value ? "x" : "-")).join("");
+  return `${node.op}(${ports})${node.outputs.length}{${attributes.join(",")}}`;
+}
+
+/** A body of If, Loop, Scan or of a function: its values numbered, its captures by name. */
+export function graphText(graph: Graph): string {
+  const numbers = new Map<Value, number>();
+  const define = (value: Value | null) => value && numbers.set(value, numbers.size);
+  const read = (value: Value | null): string => {
+    if (!value) return "-";
+    const number = numbers.get(value);
+    if (number !== undefined) return `%${number}`;
+    const leaf = leafOf(value);
+    return leaf ? fingerprint(leaf) : `^${value.name}`;
+  };
+  graph.inputs.forEach(define);
+  const lines = graph.nodes.map((node) => {
+    const line = `${signatureOf(node)}(${node.inputs.map(read)})`;
+    node.outputs.forEach(define);
+    return line;
+  });
+  const inputs = graph.inputs.map((value) => showType(value.type));
+  return `{${inputs}|${lines.join(";")}|${graph.outputs.map(read)}}`;
+}
