@@ -15,10 +15,14 @@ export interface Oracle {
   inferTypes(model: Model, graph?: Graph): Promise<ReadonlyMap<string, TensorType>>;
 
   /**
-   * Output types of one node applied to inputs of these types (null: left out).
+   * Output types of one node applied to inputs of these types (null: left out). An input that is
+   * known now, the shape of a Reshape say, is given as an initializer.
    * @throws Error with the runtime's own words when it refuses them.
    */
-  inferNode(node: NodeSketch, inputs: readonly (TensorType | null)[]): Promise<TensorType[]>;
+  inferNode(
+    node: NodeSketch,
+    inputs: readonly (TensorType | Initializer | null)[],
+  ): Promise<TensorType[]>;
 
   /** Values of one node's outputs on constant inputs. */
   evaluateNode(node: NodeSketch, inputs: readonly (Initializer | null)[]): Promise<Initializer[]>;

@@ -1,0 +1,31 @@
+import { fail } from "../../src/diag/diagnostic.ts";
+import type { Oracle } from "../../src/ir/oracle.ts";
+import type { TensorType } from "../../src/ir/types.ts";
+import { inferGraph } from "./infer-types.ts";
+import { Refusal } from "./probe.ts";
+import { evaluateNode, inferNode, keyOf } from "./single-node.ts";
+
+/**
+ * The compiler's questions, answered by ONNX Runtime in this thread: they take milliseconds.
+ * `inferTypes` throws GraftError `types-refused` where the model does not fit together.
+ */
+export function createOracle(): Oracle {
+  const answers = new Map<string, Promise<TensorType[]>>();
+  return {
+    async inferTypes(model, graph) {
+      try {
+        return await inferGraph(model, graph);
+      } catch (cause) {
+        if (!(cause instanceof Refusal)) throw cause;
+        throw fail("types-refused", { model: model.path, reason: cause.message });
+      }
+    },
+    inferNode(node, inputs) {
+      const key = keyOf(node, inputs);
+      const known = answers.get(key) ?? inferNode(node, inputs);
+      answers.set(key, known);
+      return known;
+    },
+    evaluateNode,
+  };
+}

@@ -1,0 +1,89 @@
+/** One question to ONNX Runtime: which types has every value of this scene at these sizes? */
+import type { Value } from "../../src/ir/graph.ts";
+import type { Dim, DType } from "../../src/ir/types.ts";
+import { encodeProbe } from "../../src/onnx/index.ts";
+import { lightly, ort, reasonOf } from "../session/ort.ts";
+import { hasBfloat16, withFloat16 } from "./bfloat16.ts";
+import { unrankedAmong } from "./ranks.ts";
+import type { Scene } from "./scene.ts";
+import { concrete, type Sizes } from "./symbols.ts";
+
+export interface Measured {
+  readonly dtype: DType;
+  /** null: of unknown rank. Unknown sizes are null; names stand where `sizes` gave no number. */
+  readonly shape: readonly Dim[] | null;
+}
+
+/** ONNX Runtime does not load the probe. */
+export class Refusal extends Error {}
+
+/** The highest version of the format that it reads. The probe uses nothing of a later one. */
+const newestIr = 13;
+
+/**
+ * Types of everything that the scene's nodes make. Nothing is computed but small constants.
+ * @throws Refusal where operators are unknown or shapes do not meet.
+ */
+export async function probe(scene: Scene, sizes: Sizes): Promise<Map<string, Measured>> {
+  // Without Shape nodes there is nothing to fold, and folding costs as much again.
+  const computed = scene.nodes.some(({ opType }) => opType === "Shape" || opType === "Size");
+  const measured = await ask(scene, sizes, scene.outputs, computed ? "basic" : "disabled");
+  for (let open = unresolved(scene, measured); open.length > 0; ) {
+    // What is an output is not folded. So the shapes' arithmetic, whose own types are known by
+    // now, steps back, and what depends on its results comes out.
+    const more = await ask(scene, sizes, open, "basic");
+    for (const [name, type] of more) measured.set(name, type);
+    const still = unresolved(scene, measured);
+    if (still.length === open.length) break;
+    open = still;
+  }
+  const unranked = unrankedAmong(scene.nodes, measured);
+  for (const name of unranked) measured.set(name, { ...measured.get(name)!, shape: null });
+  return measured;
+}
+
+function unresolved(scene: Scene, measured: ReadonlyMap<string, Measured>): Value[] {
+  return scene.outputs.filter(({ name }) => measured.get(name)?.shape?.includes(null));
+}
+
+async function ask(
+  scene: Scene,
+  sizes: Sizes,
+  outputs: readonly Value[],
+  level: "disabled" | "basic",
+): Promise<Map<string, Measured>> {
+  if (outputs.length === 0) return new Map();
+  const mapped = hasBfloat16(scene);
+  const { model, graph, inputs, nodes, keep } = mapped ? withFloat16(scene) : scene;
+  const chosen = new Set(nodes);
+  const bytes = encodeProbe(
+    { ...model, irVersion: Math.min(model.irVersion, newestIr) },
+    {
+      graph,
+      inputs: inputs.map(({ value, type }) => ({ name: value.name, type: concrete(type, sizes) })),
+      outputs: outputs.map(({ name }) => name),
+      keep,
+      nodes: (node) => chosen.has(node),
+    },
+  );
+  const session = await ort()
+    .InferenceSession.create(bytes, {
+      ...lightly,
+      graphOptimizationLevel: level,
+      extra: { optimization: { constant_folding_max_output_size_in_bytes: "65536" } },
+    })
+    .catch((cause) => {
+      throw new Refusal(reasonOf(cause));
+    });
+  const measured = new Map<string, Measured>();
+  for (const port of session.outputMetadata) {
+    if (!port.isTensor) continue;
+    const dtype =
+      mapped && port.type === "float16"
+        ? (scene.graph.values.get(port.name)?.type?.dtype ?? "bfloat16")
+        : (port.type as DType);
+    measured.set(port.name, { dtype, shape: port.shape.map((dim) => (dim === "" ? null : dim)) });
+  }
+  await session.release();
+  return measured;
+}

@@ -1,0 +1,48 @@
+/** ONNX Runtime shows a scalar and a tensor of unknown rank alike, as []. This tells them apart. */
+import type { Node, Value } from "../../src/ir/graph.ts";
+import type { Measured } from "./probe.ts";
+
+/**
+ * Values of `nodes`, in their order, that were measured as [] and whose rank is in truth unknown:
+ * an operator that need not know the rank of what it makes made them, or they were made from one.
+ */
+export function unrankedAmong(
+  nodes: readonly Node[],
+  measured: ReadonlyMap<string, Measured>,
+): ReadonlySet<string> {
+  const unranked = new Set<string>();
+  const shapeOf = (value: Value | null | undefined) =>
+    value && (measured.get(value.name)?.shape ?? value.initializer?.shape);
+  for (const node of nodes) {
+    const tainted = node.inputs.some((value) => value && unranked.has(value.name));
+    for (const value of node.outputs) {
+      if (!value || shapeOf(value)?.length !== 0) continue;
+      if (tainted || mayLackRank(node, shapeOf)) unranked.add(value.name);
+    }
+  }
+  return unranked;
+}
+
+function mayLackRank(
+  node: Node,
+  shapeOf: (value: Value | null | undefined) => readonly unknown[] | null | undefined,
+): boolean {
+  const emptyShape = (index: number) => shapeOf(node.inputs[index])?.[0] === 0;
+  switch (node.op) {
+    case "Reshape":
+    case "Expand":
+      return !emptyShape(1);
+    case "ConstantOfShape":
+      return !emptyShape(0);
+    case "Squeeze":
+      return !isConstant(node.inputs[1]);
+    default:
+      return (
+        node.domain !== "" || node.subgraphs.length > 0 || /Sequence|Optional/.test(node.opType)
+      );
+  }
+}
+
+function isConstant(value: Value | null | undefined): boolean {
+  return !value || value.initializer !== null || value.producer?.op === "Constant";
+}
