@@ -10,13 +10,22 @@ export interface Diagnostic {
   readonly at: Span | null;
   /** Stands behind the carets: the way out, in a few words. */
   readonly hint: string | null;
-  /** Further lines: what the model has at that place, the other statement, ... */
+  /** Other places that have a part in it, each shown with its line: the statement before, ... */
+  readonly related: readonly Related[];
+  /** Further lines: what the model has at that place, ... */
   readonly notes: readonly string[];
+}
+
+/** A second place, and what it has to do with the first. */
+export interface Related {
+  readonly at: Span;
+  readonly text: string;
 }
 
 export interface Details {
   readonly at?: Span | null | undefined;
   readonly hint?: string | null | undefined;
+  readonly related?: readonly Related[] | undefined;
   readonly notes?: readonly string[] | undefined;
 }
 
@@ -33,6 +42,7 @@ export function diagnostic<C extends Code>(
     message: fill(template, params),
     at: details.at ?? null,
     hint: details.hint ?? null,
+    related: details.related ?? [],
     notes: details.notes ?? [],
   };
 }

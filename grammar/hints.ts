@@ -1,0 +1,75 @@
+import { type IToken, type TokenType, tokenMatcher } from "chevrotain";
+import { nearest } from "../src/diag/suggest.ts";
+import { isKeyword, t } from "./tokens.ts";
+
+/** A syntax error: the rule it broke, the token it misses, what stands there instead. */
+export interface Found {
+  readonly rule: string;
+  readonly missing: string | null;
+  readonly token: IToken;
+  /** The tokens before it, the last one first. */
+  readonly before: readonly (IToken | undefined)[];
+}
+
+/** What people mean by it, and what to write: the first line that fits. */
+const habits: readonly [fits: (found: Found) => boolean, hint: string][] = [
+  [
+    ({ rule, token }) => /^(args|patternArgs)$/.test(rule) && is(token, t["="]),
+    "an argument's name takes a colon: `name: value`",
+  ],
+  [
+    ({ rule, token }) => rule === "formal" && is(token, t["="]),
+    "a parameter has a type: `name: int = value`",
+  ],
+  [({ missing, token }) => missing === "=" && is(token, t["=="]), "write `=`"],
+  [({ missing, token }) => missing === "=" && is(token, t[":"]), "write `=`"],
+  [({ missing, token }) => missing === ":" && is(token, t["="]), "write `:`"],
+  [({ token, before }) => isCloser(token) && is(before[0], t[","]), "no comma before it"],
+  [
+    ({ rule, token }) => /^(pattern|rewrite$)/.test(rule) && isArithmetic(token),
+    "patterns name the operators of the graph: `Div(x, 2)`",
+  ],
+  [
+    ({ rule, token }) => rule === "record" && is(token, t.Int),
+    "a count stands at the end of an edit: `remove blocks[odd] expect 7`",
+  ],
+  [
+    ({ rule, token }) => rule !== "bound" && rule !== "atom" && is(token, t.Comparison),
+    "comparisons do not chain: join two with `and`",
+  ],
+  [({ token }) => is(token, t.not), "put `not` and what it negates in parentheses"],
+  [
+    ({ rule, token }) => rule === "atom" && is(token, t["."]),
+    "a number begins with a digit: `0.5`",
+  ],
+  [
+    ({ before: [dot, number] }) => is(dot, t["."]) && is(number, t.Int),
+    "a number needs a digit after its point: `1.0`",
+  ],
+  [({ rule, token }) => rule === "subscript" && is(token, t[":"]), "slices have no step"],
+  [({ token }) => is(token, t["|"]), "write `or`"],
+  [({ before: [word] }) => /^else?if$/.test(word?.image ?? ""), "write `else if`"],
+];
+
+function is(token: IToken | undefined, type: TokenType): boolean {
+  return token !== undefined && tokenMatcher(token, type);
+}
+
+const isCloser = (token: IToken) => /^[)\]}]$/.test(token.image);
+
+function isArithmetic(token: IToken): boolean {
+  return is(token, t.Additive) || is(token, t.Multiplicative) || is(token, t["**"]);
+}
+
+/** The way out of a syntax error, where there is a usual one. */
+export function hintFor(found: Found): string | null {
+  const { missing, token, rule } = found;
+  if (missing !== null && /^[a-z]/.test(missing) && is(token, t.Identifier)) {
+    const meant = nearest(token.image, [missing]);
+    if (meant !== undefined) return `did you mean \`${meant}\`?`;
+  }
+  const habit = habits.find(([fits]) => fits(found));
+  if (habit !== undefined) return habit[1];
+  const reserved = rule === "atom" && isKeyword(token);
+  return reserved ? `\`${token.image}\` is a word of the language and cannot be a name` : null;
+}

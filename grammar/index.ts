@@ -1,0 +1,41 @@
+/** Text to tree to text: the language's syntax, and nothing of its meaning. */
+import { type Diagnostic, diagnostic, Reporter } from "../src/diag/diagnostic.ts";
+import type { SourceText } from "../src/diag/span.ts";
+import type * as ast from "./ast.ts";
+import { reportLexicalErrors } from "./lexical-errors.ts";
+import { checkNesting } from "./nesting.ts";
+import { GraftParser, maxErrors } from "./parser.ts";
+import { tokenize } from "./tokens.ts";
+
+export interface Parsed {
+  /** The statements without an error in them. */
+  readonly file: ast.File;
+  /** In the order of the text. A file with any error must not be planned. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Built on first use: the analysis of the grammar takes longer than a parse. */
+let parser: GraftParser | undefined;
+
+/** The tree of a text and every syntax error in it. Never throws on a text. */
+export function parse(source: SourceText): Parsed {
+  const reporter = new Reporter();
+  const tokens = tokenize(source.text);
+  reportLexicalErrors(source, tokens.tokens, reporter, maxErrors);
+  parser ??= new GraftParser();
+  const statements = checkNesting(source, tokens.tokens, reporter)
+    ? parser.parse(source, tokens, reporter)
+    : [];
+  const span = { source, start: 0, end: source.text.length };
+  return { file: { kind: "file", span, statements }, diagnostics: inOrder(reporter.diagnostics) };
+}
+
+function inOrder(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const sorted = diagnostics.toSorted((a, b) => startOf(a) - startOf(b));
+  if (sorted.length < maxErrors) return sorted;
+  return [...sorted.slice(0, maxErrors), diagnostic("too-many-errors", { count: maxErrors })];
+}
+
+function startOf({ at }: Diagnostic): number {
+  return at?.start ?? Number.POSITIVE_INFINITY;
+}

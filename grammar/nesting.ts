@@ -1,0 +1,87 @@
+import type { IToken, TokenType } from "chevrotain";
+import type { Reporter } from "../src/diag/diagnostic.ts";
+import type { SourceText } from "../src/diag/span.ts";
+import { endsOperand, isKeyword, isNameKeyword, spanOf, t } from "./tokens.ts";
+
+/** Brackets, prefixes, powers and `else if` within each other: each deepens the parser's stack. */
+const maxNesting = 64;
+/** Infix operators, calls and members in a row: each deepens the tree to the left. */
+const maxOperators = 500;
+
+/** What is between two brackets, seen so far. */
+interface Level {
+  /** Depth at the bracket. */
+  readonly base: number;
+  readonly operatorsBefore: number;
+  /** Prefixes and powers that the present operand is inside of. */
+  prefixes: number;
+  /** `else if` in a row. */
+  branches: number;
+  operators: number;
+}
+
+const openers = new Set<TokenType>([t["("], t["["], t["{"]]);
+const closers = new Set<TokenType>([t[")"], t["]"], t["}"]]);
+const separators = new Set<TokenType>([t[","], t[":"], t["="], t[".."]]);
+const infix = new Set<TokenType>([
+  ...[t.or, t.and, t["+"], t["-"], t["*"], t["/"], t["@"]],
+  ...[t["=="], t["!="], t["<"], t["<="], t[">"], t[">="]],
+]);
+
+/**
+ * Refuses texts whose tree would be too deep to recurse over, before they are parsed. Counts on
+ * tokens, so it may err by a few where the brackets do not match; those texts fail anyway.
+ */
+export function checkNesting(
+  source: SourceText,
+  tokens: readonly IToken[],
+  reporter: Reporter,
+): boolean {
+  const outermost = { base: 0, operatorsBefore: 0, prefixes: 0, branches: 0, operators: 0 };
+  const levels: Level[] = [outermost];
+  let level: Level = outermost;
+  let afterOperand = false;
+  for (const [i, token] of tokens.entries()) {
+    const type = token.tokenType;
+    const previous = tokens[i - 1];
+    const member = previous?.tokenType === t["."];
+    if (previous?.tokenType === t["}"] && type !== t.else) level.branches = 0;
+
+    if (openers.has(type)) {
+      if (afterOperand) level.operators += 1;
+      const base = level.base + level.prefixes + level.branches + 1;
+      const operatorsBefore = level.operatorsBefore + level.operators;
+      level = { base, operatorsBefore, prefixes: 0, branches: 0, operators: 0 };
+      levels.push(level);
+    } else if (closers.has(type)) {
+      if (levels.length > 1) levels.pop();
+      level = levels.at(-1)!;
+    } else if (member) {
+      level.operators += 1;
+    } else if (type === t.if && previous?.tokenType === t.else) {
+      level.branches += 1;
+    } else if (type === t.not || type === t["**"] || (type === t["-"] && !afterOperand)) {
+      level.prefixes += 1;
+    } else if (infix.has(type)) {
+      level.prefixes = 0;
+      level.operators += 1;
+    } else if (separators.has(type) || (isKeyword(token) && !isNameKeyword(token))) {
+      level.prefixes = 0;
+      level.operators = 0;
+    }
+
+    if (level.base + level.prefixes + level.branches > maxNesting) {
+      const hint = "name its parts: `y = ...`, then use `y`";
+      reporter.report("too-deep", { limit: maxNesting }, { at: spanOf(source, token), hint });
+      return false;
+    }
+    if (level.operatorsBefore + level.operators > maxOperators) {
+      const hint = "name its parts: `y = ...`, then use `y`";
+      const at = spanOf(source, token);
+      reporter.report("too-many-operators", { limit: maxOperators }, { at, hint });
+      return false;
+    }
+    afterOperand = endsOperand(token, previous);
+  }
+  return true;
+}
