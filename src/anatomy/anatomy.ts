@@ -37,8 +37,6 @@ export interface Block {
   readonly nodes: ReadonlySet<Node>;
   /** Norm before the branch, or after the residual add. */
   readonly style: "pre-norm" | "post-norm" | "mixed";
-  /** In words, where attention and MLP share one fused projection, so that `.mlp` is no part. */
-  readonly fused?: string;
 }
 
 /** `attn`, `attn2`, `cross_attn`, `mlp`, `norm1`, `norm2`, `context_mlp`, `context_norm1`, ... */

@@ -1,14 +1,19 @@
 /** What the statements of a .graft file mean on one model: sites found, arguments bound. */
 import type * as ast from "../../grammar/ast.ts";
 import type { Anatomy, Block, Part, Stack } from "../anatomy/anatomy.ts";
+import type { SourceText, Span } from "../diag/span.ts";
 
 export interface Plan {
   readonly anatomy: Anatomy;
-  /** In the order written, rewrites included where they stand. */
+  /** In the order written. */
   readonly edits: readonly PlannedEdit[];
-  readonly ensures: readonly ast.Ensure[];
+  /** For `checkEnsures`, when there is a result. */
+  readonly ensures: readonly PlannedBound[];
   /** distill and finetune, which compile does not run. */
-  readonly recipes: readonly ast.Recipe[];
+  readonly recipes: readonly PlannedRecipe[];
+  /** The texts that the plan was made from, and `--set`, for the model's metadata. */
+  readonly sources: readonly SourceText[];
+  readonly settings: ReadonlyMap<string, string>;
 }
 
 /** One selected place. */
@@ -50,6 +55,46 @@ export type PlannedEdit =
     })
   | (Planned<ast.Remove> & { readonly verb: "remove" })
   | (Planned<ast.Repeat> & { readonly verb: "repeat"; readonly times: number });
+
+/** One bound of `ensure`. */
+export interface PlannedBound {
+  readonly key: "parameters" | "flops" | "bytes" | "blocks";
+  readonly op: ast.Bound["op"];
+  readonly limit: number;
+  readonly span: Span;
+}
+
+/** `distill` or `finetune`, checked; what it does not say is left out. */
+export interface PlannedRecipe {
+  readonly stage: ast.Recipe["stage"];
+  readonly statement: ast.Recipe;
+  readonly settings: ReadonlyMap<string, RecipeValue>;
+}
+
+export type RecipeValue =
+  | { readonly kind: "number"; readonly value: number }
+  /** `samples: 10%` is 0.1 */
+  | { readonly kind: "share"; readonly value: number }
+  /** `step(every: 500, by: 0.5)`, defaults filled in */
+  | {
+      readonly kind: "choice";
+      readonly name: string;
+      readonly args: ReadonlyMap<string, number | boolean>;
+    }
+  /** `diffusion + 0.5 * output` */
+  | {
+      readonly kind: "sum";
+      readonly terms: readonly { readonly weight: number; readonly name: string }[];
+    }
+  /** Inputs of the model by role. */
+  | { readonly kind: "inputs"; readonly inputs: ReadonlyMap<string, string> }
+  | {
+      readonly kind: "train";
+      readonly base: "new" | "all" | null;
+      readonly sites: readonly Site[];
+      /** Initializers, or modules, outside of blocks. */
+      readonly names: readonly string[];
+    };
 
 export type ArgValue = number | boolean | string;
 

@@ -1,1 +1,83 @@
-export const planMessages = {} as const;
+import { error, warning } from "../template.ts";
+
+export const planMessages = {
+  // Files
+  "unreadable-edits": error`Cannot read ${"path"}: ${"reason"}`,
+  "use-cycle": error`Files use each other in a circle: ${"chain"}`,
+  "edit-in-used-file": error`A used file holds operators, rewrites and params; \`${"keyword"}\` in ${"path"} would have no effect`,
+  "defined-twice": error`\`${"name"}\` is defined twice`,
+  "reserved-name": error`\`${"name"}\` is a reserved name`,
+  "unknown-setting": error`\`--set ${"name"}\`: no param is called \`${"name"}\``,
+  "wrong-setting": error`\`--set ${"name"}=${"text"}\`: the param takes ${"wanted"}`,
+
+  // Values
+  "unknown-value": error`\`${"name"}\` has no value here`,
+  "size-outside-operator": error`\`${"name"}\` is known only inside an operator, where it has a place`,
+  "no-value-here": error`There is no place for ${"what"} here`,
+  "wrong-value": error`${"what"} takes ${"wanted"}, not ${"got"}`,
+  "wrong-arguments": error`\`${"name"}\` takes ${"wanted"}`,
+  "inexact-division": error`${"a"} / ${"b"} is not a whole number`,
+  "division-by-zero": error`This divides by zero`,
+  "not-finite": error`This is not a finite number`,
+
+  // Selections
+  "no-blocks": error`No repeated blocks were found in ${"model"}`,
+  "several-stacks": error`The model has several stacks, none of which is called \`blocks\``,
+  "unknown-stack": error`No stack of blocks is called \`${"name"}\``,
+  "needs-index": error`\`${"selection"}\` does not say which blocks`,
+  "part-of-part": error`\`${"part"}\` is a part already and has none of its own`,
+  "no-such-part": error`\`${"label"}\` is not a part of a block`,
+  "fused-part": error`\`${"label"}\` cannot be selected: the block computes attention and MLP in one fused projection`,
+  "index-out-of-range": error`There is no ${"what"}: \`${"stack"}\` has ${"count"}`,
+  "backward-range": error`The range runs backward, from ${"from"} to ${"to"}`,
+  "bad-stride": error`A stride is 1 or more, not ${"by"}`,
+  "share-too-large": error`${"share"} is more than there is`,
+  "selected-twice": error`\`${"label"}\` is selected twice`,
+  "selects-nothing": error`\`${"selection"}\` selects nothing`,
+  "wrong-count": error`The statement expects ${"expected"} and selects ${"found"}`,
+  "edited-twice": error`\`${"labels"}\` was ${"done"} by an earlier line`,
+  "no-scopes": error`${"model"} records no module scopes`,
+  "scope-inside-part": error`\`${"pattern"}\` lies inside of ${"label"}; only blocks and parts can be selected`,
+  "no-report": error`Selecting by a measure needs the report of \`graftc analyze\``,
+  "not-a-report": error`${"path"} is not a report of \`graftc analyze\`: ${"reason"}`,
+  "unknown-measure": error`${"path"} has no \`${"measure"}\` of ${"label"}`,
+
+  // Edits
+  "unknown-operator": error`No operator is called \`${"name"}\``,
+  "helper-in-replace": error`\`${"name"}\` is a helper: it does not say \`for\` what it is`,
+  "unknown-place": error`\`${"name"}\` is written for \`${"place"}\`, which is no kind of part`,
+  "wrong-place": error`\`${"name"}\` is an operator for ${"place"}, and \`${"label"}\` is ${"wanted"}`,
+  "replace-whole-block": error`\`${"name"}\` cannot replace the whole of \`${"label"}\``,
+  "replace-takes-mlp": error`\`${"label"}\` computes the block's MLP in the same projections; replacing it would drop the MLP`,
+  "replace-drops-cache": error`\`${"label"}\` keeps keys and values of earlier calls, which \`${"name"}\` does not`,
+  "joint-needs-context": error`\`${"label"}\` attends over two streams at once, and \`${"name"}\` takes one`,
+  "unknown-argument": error`\`${"name"}\` has no argument \`${"argument"}\``,
+  "argument-twice": error`\`${"argument"}\` of \`${"name"}\` is given twice`,
+  "missing-argument": error`\`${"name"}\` needs its argument \`${"argument"}\``,
+  "too-many-arguments": error`\`${"name"}\` takes ${"count"} arguments at most`,
+  "positional-after-named": error`Arguments of \`${"name"}\` without a name come first`,
+  "unknown-type": error`\`${"type"}\` is not a type of arguments`,
+  "unknown-choice": error`${"what"} is one of ${"values"}, not \`${"name"}\``,
+  "resize-misfit": error`\`to ${"quantity"}\` resizes ${"noun"}, and \`${"label"}\` is none`,
+  "parallel-by": error`Blocks run in pairs: \`by 2\`, not ${"by"}`,
+  "odd-pairs": error`Pairs need an even count of blocks; this selects ${"count"}`,
+  "pair-apart": error`\`${"first"}\` and \`${"second"}\` would be a pair but are not neighbours`,
+  "needs-whole-blocks": error`\`${"verb"}\` takes whole blocks, not \`${"label"}\``,
+  "repeat-times": error`A block cannot occur ${"times"} times`,
+  "rewrite-unsupported": error`This version of graftc cannot apply rewrites: \`${"name"}\``,
+  "rewrite-leaves-output": error`Nothing replaces \`${"name"}\``,
+  "unbound-name": error`No match binds \`${"name"}\``,
+
+  // Expectations and recipes
+  "expectation-failed": error`${"model"}: ${"key"} is ${"found"}, not ${"wanted"}`,
+  "bound-broken": error`The result has ${"found"} ${"key"}, and ${"op"} ${"limit"} is required`,
+  "unknown-key": error`\`${"statement"}\` has no key \`${"key"}\``,
+  "rival-keys": error`Either \`${"one"}\` or \`${"other"}\`, not both`,
+  "alpha-without-lora": error`\`alpha\` belongs to \`lora\``,
+  "term-twice": error`\`${"name"}\` occurs twice in ${"what"}`,
+  "no-such-input": error`\`${"name"}\`, the ${"role"} input, is not an input of ${"model"}`,
+  "no-such-weights": error`\`${"name"}\` is neither a module nor a weight of ${"model"}`,
+
+  // What edits cannot do
+  "not-identity": warning`The copies of ${"label"} do not start as the identity: ${"reason"}`,
+} as const;

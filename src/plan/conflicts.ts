@@ -1,0 +1,46 @@
+/** What earlier statements did to blocks and parts, so that none is edited twice. */
+import type * as ast from "../../grammar/ast.ts";
+import type { Block } from "../anatomy/anatomy.ts";
+import { type Diagnostic, diagnostic } from "../diag/diagnostic.ts";
+import type { Site } from "./plan.ts";
+
+interface Claims {
+  whole: ast.Edit | null;
+  readonly parts: Map<string, ast.Edit>;
+}
+
+export type Ledger = Map<Block, Claims>;
+
+const done: Readonly<Record<ast.Edit["kind"], string>> = {
+  replace: "replaced",
+  resize: "resized",
+  parallelize: "parallelized",
+  remove: "removed",
+  repeat: "repeated",
+};
+
+/**
+ * Enters an edit's sites. Different parts of a block may be edited, and the whole block after them;
+ * whatever else meets an earlier edit is reported, one diagnostic for each earlier statement.
+ */
+export function claim(ledger: Ledger, edit: ast.Edit, sites: readonly Site[]): Diagnostic[] {
+  const collisions = new Map<ast.Edit, string[]>();
+  for (const { block, part, label } of sites) {
+    const claims = ledger.get(block) ?? { whole: null, parts: new Map() };
+    ledger.set(block, claims);
+    const earlier = claims.whole ?? (part ? claims.parts.get(part.name) : undefined);
+    if (earlier) collisions.set(earlier, [...(collisions.get(earlier) ?? []), label]);
+    else if (part) claims.parts.set(part.name, edit);
+    else claims.whole = edit;
+  }
+  return [...collisions].map(([earlier, labels]) =>
+    diagnostic(
+      "edited-twice",
+      { labels: labels.join(", "), done: done[earlier.kind] },
+      {
+        at: edit.target.span,
+        related: [{ at: earlier.target.span, text: `${done[earlier.kind]} here` }],
+      },
+    ),
+  );
+}

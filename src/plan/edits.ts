@@ -1,0 +1,174 @@
+/** One edit statement and its sites -> a planned edit, or diagnostics. */
+import { basename, isAbsolute } from "node:path";
+import type * as ast from "../../grammar/ast.ts";
+import { fail, type Reporter } from "../diag/diagnostic.ts";
+import { positionOf, type Span } from "../diag/span.ts";
+import type { Explanation } from "../explain/explanation.ts";
+import { claim, type Ledger } from "./conflicts.ts";
+import { evaluateInteger, evaluateNumber, mismatch } from "./evaluate.ts";
+import type { Step } from "./load.ts";
+import { bindArguments, checkPlace, operatorNamed } from "./operator-use.ts";
+import type { PlannedEdit, Site } from "./plan.ts";
+import { type SelectContext, select } from "./select.ts";
+import { didYouMean, listNames } from "./suggestions.ts";
+
+export interface EditContext {
+  readonly select: Omit<SelectContext, "params">;
+  readonly ledger: Ledger;
+  readonly reporter: Reporter;
+  readonly explanations: Explanation[];
+}
+
+/** What a statement says besides its sites; reported mistakes leave it undefined. */
+type Intent<E extends PlannedEdit = PlannedEdit> = E extends PlannedEdit
+  ? Omit<E, "statement" | "place" | "sites">
+  : never;
+
+export function planEdit(step: Step<ast.Edit>, context: EditContext): PlannedEdit | null {
+  const { statement, scope } = step;
+  const { reporter } = context;
+  const before = reporter.diagnostics.length;
+  const selected = reporter.attempt(() =>
+    select(statement.target, statement.tail, { ...context.select, params: scope.params }),
+  );
+  if (selected) {
+    context.explanations.push(selected.explanation);
+    reporter.diagnostics.push(...claim(context.ledger, statement, selected.sites));
+  }
+  const sites = selected?.sites ?? [];
+  const intent = reporter.attempt(() => intentOf(step, sites, reporter));
+  if (!selected || !intent || reporter.diagnostics.length > before) return null;
+  return { ...intent, statement, place: provenance(statement.span), sites } as PlannedEdit;
+}
+
+/** `slim.graft:4`; of an absolute path its last step, so that no model tells where it was made. */
+export function provenance({ source, start }: Span): string {
+  const path = isAbsolute(source.path) ? basename(source.path) : source.path;
+  return `${path}:${positionOf(source, start).line}`;
+}
+
+function intentOf(step: Step<ast.Edit>, sites: readonly Site[], reporter: Reporter): Intent {
+  const { statement, scope } = step;
+  const names = { values: scope.params };
+  switch (statement.kind) {
+    case "replace":
+      return planReplace(statement, step, sites, reporter);
+    case "resize":
+      return planResize(statement, step, sites);
+    case "parallelize": {
+      const by = evaluateInteger(statement.by, names, "`by`");
+      if (by !== 2) throw fail("parallel-by", { by }, { at: statement.by.span });
+      const merge = oneOf(statement.merge, ["linear", "sum", "mean"], "merge");
+      wholeBlocks(statement, sites);
+      return { verb: "parallelize", merge, pairs: pairsOf(statement, sites) };
+    }
+    case "remove":
+      return { verb: "remove" };
+    case "repeat": {
+      const times = evaluateInteger(statement.times, names, "`times`");
+      if (times < 1) {
+        const hint = "`repeat ... times 1` leaves it as it is; `remove` takes it out";
+        throw fail("repeat-times", { times }, { at: statement.times.span, hint });
+      }
+      wholeBlocks(statement, sites);
+      return { verb: "repeat", times };
+    }
+  }
+}
+
+function planReplace(
+  statement: ast.Replace,
+  { scope }: Step<ast.Edit>,
+  sites: readonly Site[],
+  reporter: Reporter,
+): Intent {
+  const operator = operatorNamed(statement.operator, scope);
+  checkPlace(operator, statement.operator, sites, reporter);
+  const args = bindArguments(operator, statement.operator, scope.params, reporter);
+  const init = oneOf(statement.init, ["inherit", "fresh"], "init");
+  return { verb: "replace", operator, scope, args, inherit: init === "inherit" };
+}
+
+const quantities = {
+  ratio: { of: "mlp", noun: "an MLP" },
+  hidden: { of: "mlp", noun: "an MLP" },
+  heads: { of: "attention", noun: "an attention" },
+} as const;
+
+function planResize(
+  statement: ast.Resize,
+  { scope }: Step<ast.Edit>,
+  sites: readonly Site[],
+): Intent {
+  const known = Object.keys(quantities) as (keyof typeof quantities)[];
+  const quantity = oneOf(statement.quantity, known, "quantity");
+  const names = { values: scope.params };
+  const what = `\`${quantity}\``;
+  const amount =
+    quantity === "ratio"
+      ? evaluateNumber(statement.value, names, what)
+      : evaluateInteger(statement.value, names, what);
+  if (amount <= 0) mismatch(statement.value, what, "a positive number", amount);
+  const { of, noun } = quantities[quantity];
+  const misfit = sites.find((site) => site.part?.host.kind !== of);
+  if (misfit) {
+    throw fail(
+      "resize-misfit",
+      { quantity, noun, label: misfit.label },
+      {
+        at: statement.target.span,
+        hint: misfit.part ? null : `name the part: \`.${of === "mlp" ? "mlp" : "attn"}\``,
+      },
+    );
+  }
+  return { verb: "resize", quantity, amount };
+}
+
+function oneOf<T extends string>(ident: ast.Ident | null, values: readonly T[], what: string): T {
+  if (!ident) return values[0]!;
+  const found = values.find((value) => value === ident.name);
+  if (found) return found;
+  throw fail(
+    "unknown-choice",
+    { what, name: ident.name, values: listNames(values) },
+    {
+      at: ident.span,
+      hint: didYouMean(ident.name, values),
+    },
+  );
+}
+
+function wholeBlocks(statement: ast.Parallelize | ast.Repeat, sites: readonly Site[]): void {
+  const part = sites.find((site) => site.part);
+  if (!part) return;
+  throw fail(
+    "needs-whole-blocks",
+    { verb: statement.kind, label: part.label },
+    {
+      at: statement.target.span,
+      hint: `\`${part.stack.name}[${part.block.index}]\` is the whole block`,
+    },
+  );
+}
+
+/** Neighbours in the order of the stack: the first with the second, the third with the fourth. */
+function pairsOf(statement: ast.Parallelize, sites: readonly Site[]): [Site, Site][] {
+  const at = statement.target.span;
+  const labels = (some: readonly Site[]) => some.map((site) => site.label).join(", ");
+  if (sites.length % 2) {
+    throw fail("odd-pairs", { count: sites.length }, { at, notes: [`selected: ${labels(sites)}`] });
+  }
+  const pairs: [Site, Site][] = [];
+  for (let i = 0; i < sites.length; i += 2) pairs.push([sites[i]!, sites[i + 1]!]);
+  const apart = pairs.find(([a, b]) => a.stack !== b.stack || b.block.index !== a.block.index + 1);
+  if (apart) {
+    const notes = [`pairs are taken in the order of the stack: ${labels(sites)}`];
+    throw fail("pair-apart", { first: apart[0].label, second: apart[1].label }, { at, notes });
+  }
+  return pairs;
+}
+
+/** The mistakes of an edit that show without a model. */
+export function checkEdit(step: Step<ast.Edit>, reporter: Reporter): void {
+  reporter.attempt(() => intentOf(step, [], reporter));
+}

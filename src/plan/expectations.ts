@@ -1,0 +1,121 @@
+/** `expect { ... }` before anything is edited, `ensure { ... }` on the result. */
+import type * as ast from "../../grammar/ast.ts";
+import type { Anatomy, Stack } from "../anatomy/anatomy.ts";
+import { fail, type Reporter } from "../diag/diagnostic.ts";
+import type { Model } from "../ir/graph.ts";
+import { evaluate, evaluateNumber, mismatch, type Names, showValue } from "./evaluate.ts";
+import type { Step } from "./load.ts";
+import type { ArgValue, PlannedBound } from "./plan.ts";
+import { stackOfModel } from "./stacks.ts";
+import { didYouMean, listNames } from "./suggestions.ts";
+
+export interface ModelFacts {
+  readonly model: Model;
+  readonly anatomy: Anatomy;
+  /** Hex digest of the model's file; computed only when a file asks for it. */
+  readonly sha256: () => string;
+}
+
+type Fact = (facts: ModelFacts, stack: () => Stack) => ArgValue | null;
+
+const expectations: Readonly<Record<string, Fact>> = {
+  blocks: (_, stack) => stack().blocks.length,
+  width: (_, stack) => stack().width,
+  heads: (_, stack) => stack().heads,
+  opset: ({ model }) => model.opsets.get("") ?? null,
+  sha256: ({ sha256 }) => sha256(),
+};
+
+/** Reports every expectation that the model does not meet. */
+export function checkExpect(
+  { statement, scope }: Step<ast.Expect>,
+  facts: ModelFacts,
+  reporter: Reporter,
+): void {
+  for (const entry of statement.record.entries) {
+    const key = entry.key.name;
+    const at = entry.value.span;
+    reporter.attempt(() => {
+      const fact = Object.hasOwn(expectations, key) ? expectations[key]! : undefined;
+      if (!fact) throw unknownKey("expect", entry.key, Object.keys(expectations));
+      const wanted = recordValue(entry, { values: scope.params });
+      const found = fact(facts, () => stackOfModel(facts.anatomy, facts.model.path, at));
+      const kind = key === "sha256" ? "string" : "number";
+      if (typeof wanted !== kind) {
+        mismatch(entry.value as ast.Expr, `\`${key}\``, `a ${kind}`, wanted);
+      }
+      const same =
+        typeof wanted === "string" && typeof found === "string"
+          ? wanted.toLowerCase() === found.toLowerCase()
+          : wanted === found;
+      if (same) return;
+      const shown = found === null ? "unknown" : showValue(found);
+      const params = { model: facts.model.path, key, wanted: showValue(wanted), found: shown };
+      throw fail("expectation-failed", params, { at });
+    });
+  }
+}
+
+const bounds: readonly PlannedBound["key"][] = ["parameters", "flops", "bytes", "blocks"];
+
+/** Reads the bounds; they are checked by `checkEnsures` when there is a result. */
+export function planEnsure(
+  { statement, scope }: Step<ast.Ensure>,
+  reporter: Reporter,
+): PlannedBound[] {
+  return statement.bounds.flatMap((bound) => {
+    const planned = reporter.attempt((): PlannedBound => {
+      const key = bounds.find((each) => each === bound.key.name);
+      if (!key) throw unknownKey("ensure", bound.key, bounds);
+      const limit = evaluateNumber(bound.value, { values: scope.params }, `\`${key}\``);
+      return { key, op: bound.op, limit, span: bound.span };
+    });
+    return planned ? [planned] : [];
+  });
+}
+
+/** What the result measures; each is computed only when a bound asks for it. */
+export type Figures = Readonly<Record<PlannedBound["key"], () => number>>;
+
+const holds: Readonly<Record<PlannedBound["op"], (a: number, b: number) => boolean>> = {
+  "<": (a, b) => a < b,
+  "<=": (a, b) => a <= b,
+  "==": (a, b) => a === b,
+  ">": (a, b) => a > b,
+  ">=": (a, b) => a >= b,
+};
+
+/** Reports every bound that the result breaks, with both figures. */
+export function checkEnsures(
+  planned: readonly PlannedBound[],
+  figures: Figures,
+  reporter: Reporter,
+): void {
+  for (const { key, op, limit, span } of planned) {
+    const value = figures[key]();
+    if (holds[op](value, limit)) continue;
+    const show = (n: number) => n.toLocaleString("en-US");
+    const params = { key, op, limit: show(limit), found: show(value) };
+    reporter.report("bound-broken", params, { at: span });
+  }
+}
+
+function recordValue(entry: ast.Entry, names: Names): ArgValue {
+  const { value } = entry;
+  if (value.kind === "record" || value.kind === "train") {
+    throw fail("no-value-here", { what: "a record" }, { at: value.span });
+  }
+  return evaluate(value, names);
+}
+
+function unknownKey(statement: string, key: ast.Ident, known: readonly string[]) {
+  return fail(
+    "unknown-key",
+    { statement, key: key.name },
+    {
+      at: key.span,
+      hint: didYouMean(key.name, known),
+      notes: [`keys are ${listNames(known)}`],
+    },
+  );
+}

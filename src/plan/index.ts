@@ -1,0 +1,117 @@
+/** The tree and the anatomy -> a plan, or diagnostics; several in one run. */
+import type * as ast from "../../grammar/ast.ts";
+import type { Anatomy } from "../anatomy/anatomy.ts";
+import { type Diagnostic, fail, Reporter } from "../diag/diagnostic.ts";
+import type { Explanation } from "../explain/explanation.ts";
+import type { Model } from "../ir/graph.ts";
+import type { AnalysisReport } from "./analysis.ts";
+import { checkEdit, type EditContext, planEdit } from "./edits.ts";
+import { checkExpect, planEnsure } from "./expectations.ts";
+import type { Program, Step } from "./load.ts";
+import type { Plan, PlannedRecipe } from "./plan.ts";
+import { planRecipe } from "./recipes.ts";
+import { checkRewrite } from "./rewrites.ts";
+import { didYouMean, listNames } from "./suggestions.ts";
+import { planTrain } from "./train.ts";
+
+export { type AnalysisReport, parseAnalysis } from "./analysis.ts";
+export { checkEnsures, type Figures } from "./expectations.ts";
+export { type LoadHost, loadProgram, type Program, type Step } from "./load.ts";
+export type * from "./plan.ts";
+
+export interface PlanOptions {
+  /** The report that selections by measure read. */
+  readonly report?: AnalysisReport | null;
+  /** Hex digest of the model's file, for `expect { sha256 }`. */
+  readonly sha256: () => string;
+}
+
+export interface PlanResult {
+  /** null where any diagnostic is an error. */
+  readonly plan: Plan | null;
+  readonly diagnostics: readonly Diagnostic[];
+  /** For `--explain`: one for each statement whose selection could be read. */
+  readonly explanations: readonly Explanation[];
+}
+
+/** What the program's statements mean on this model. */
+export function planEdits(
+  program: Program,
+  model: Model,
+  anatomy: Anatomy,
+  options: PlanOptions,
+): PlanResult {
+  const reporter = new Reporter();
+  const explanations: Explanation[] = [];
+  const selection = { anatomy, model: model.path, report: options.report ?? null };
+  for (const step of program.expects) {
+    checkExpect(step, { model, anatomy, sha256: options.sha256 }, reporter);
+  }
+  const context: EditContext = { select: selection, ledger: new Map(), reporter, explanations };
+  const edits = program.edits.map((step) => planEdit(step, context));
+  for (const step of program.rewrites) refuseRewrite(step, reporter);
+  const recipes = program.recipes.map((step) => {
+    const recipe = planRecipe(
+      step,
+      (train) => planTrain(train, { ...selection, params: step.scope.params }, model),
+      reporter,
+    );
+    checkInputs(recipe, model, reporter);
+    return recipe;
+  });
+  const plan: Plan = {
+    anatomy,
+    edits: edits.filter((edit) => edit !== null),
+    ensures: program.ensures.flatMap((step) => planEnsure(step, reporter)),
+    recipes,
+    sources: program.sources,
+    settings: program.settings,
+  };
+  const { diagnostics } = reporter;
+  return { plan: reporter.failed ? null : plan, diagnostics, explanations };
+}
+
+/** What can be said of a program without a model: everything but its selections. */
+export function checkProgram(program: Program): readonly Diagnostic[] {
+  const reporter = new Reporter();
+  for (const step of program.edits) checkEdit(step, reporter);
+  for (const step of program.rewrites) checkRewrite(step.statement, reporter);
+  for (const step of program.ensures) planEnsure(step, reporter);
+  for (const step of program.recipes) {
+    planRecipe(step, () => ({ kind: "train", base: null, sites: [], names: [] }), reporter);
+  }
+  return reporter.diagnostics;
+}
+
+/** Rewrites are checked, but nothing applies them yet; to skip one without a word would be wrong. */
+function refuseRewrite({ statement }: Step<ast.Rewrite>, reporter: Reporter): void {
+  checkRewrite(statement, reporter);
+  reporter.report(
+    "rewrite-unsupported",
+    { name: statement.name.name },
+    {
+      at: statement.name.span,
+      hint: "take it out to compile the rest",
+    },
+  );
+}
+
+function checkInputs({ statement, settings }: PlannedRecipe, model: Model, reporter: Reporter) {
+  const value = settings.get("inputs");
+  const entry = statement.record.entries.find(({ key }) => key.name === "inputs");
+  if (value?.kind !== "inputs" || !entry) return;
+  const known = model.graph.inputs.filter((input) => !input.initializer).map((input) => input.name);
+  for (const [role, name] of value.inputs) {
+    if (known.includes(name)) continue;
+    const { diagnostics } = fail(
+      "no-such-input",
+      { name, role, model: model.path },
+      {
+        at: entry.value.span,
+        hint: didYouMean(name, known),
+        notes: [`inputs are ${listNames(known)}`],
+      },
+    );
+    reporter.diagnostics.push(...diagnostics);
+  }
+}

@@ -1,0 +1,216 @@
+/** `replace ... with OP(args)`: does the operator exist, fit the place, and take these arguments? */
+import type * as ast from "../../grammar/ast.ts";
+import type { Part } from "../anatomy/anatomy.ts";
+import { fail, type Reporter } from "../diag/diagnostic.ts";
+import { evaluate, evaluateInteger, evaluateNumber, mismatch } from "./evaluate.ts";
+import { mentions } from "./mentions.ts";
+import type { ArgValue, OperatorScope, Site } from "./plan.ts";
+import { didYouMean, listNames } from "./suggestions.ts";
+
+/** @throws GraftError when there is no such operator, or it is a helper. */
+export function operatorNamed(use: ast.OperatorUse, scope: OperatorScope): ast.Operator {
+  const { name, span } = use.name;
+  const operator = scope.operators.get(name);
+  if (operator?.place) return operator;
+  const placed = [...scope.operators.keys()].filter((key) => scope.operators.get(key)?.place);
+  if (operator) {
+    throw fail(
+      "helper-in-replace",
+      { name },
+      {
+        at: span,
+        hint: "an operator that `replace` may place says `for attn` or `for mlp`",
+        related: [{ at: operator.name.span, text: "defined here" }],
+      },
+    );
+  }
+  throw fail(
+    "unknown-operator",
+    { name },
+    {
+      at: span,
+      hint: didYouMean(name, placed),
+      notes: [`operators are ${listNames(placed.sort())}`],
+    },
+  );
+}
+
+/** What `for` of an operator says about a part: its kind, whichever of several it is. */
+function placeOfPart(part: Part): string {
+  if (part.host.kind === "norm") return "norm";
+  if (/mlp$/.test(part.name)) return "mlp";
+  return part.name === "cross_attn" ? "cross_attn" : "attn";
+}
+
+const places: readonly string[] = ["attn", "cross_attn", "mlp", "norm"];
+
+/** Reports sites that the operator is not made for. */
+export function checkPlace(
+  operator: ast.Operator,
+  use: ast.OperatorUse,
+  sites: readonly Site[],
+  reporter: Reporter,
+): void {
+  const { name: place, span } = operator.place!;
+  const name = operator.name.name;
+  if (!places.includes(place)) {
+    reporter.report(
+      "unknown-place",
+      { name, place },
+      {
+        at: span,
+        hint: didYouMean(place, places),
+        notes: [`places are ${listNames(places)}`],
+      },
+    );
+    return;
+  }
+  const whole = sites.find((site) => !site.part);
+  if (whole) {
+    const parts = [...whole.block.parts.keys()].sort().join(", ");
+    reporter.report(
+      "replace-whole-block",
+      { label: whole.label, name },
+      {
+        at: use.span,
+        hint: `name a part: \`.${place}\``,
+        notes: parts ? [`${whole.label} has ${parts}`] : [],
+      },
+    );
+    return;
+  }
+  const takesContext = mentions(operator.body, "context");
+  for (const { part, label } of sites) {
+    if (!part) continue;
+    const wanted = placeOfPart(part);
+    const fits = wanted === place || (wanted === "cross_attn" && place === "attn" && takesContext);
+    if (!fits) {
+      reporter.report(
+        "wrong-place",
+        { name, place, label, wanted },
+        {
+          at: use.name.span,
+          related: [{ at: span, text: `\`${name}\` is for ${place}` }],
+        },
+      );
+      return;
+    }
+    if (part.host.kind === "attention" && part.host.holdsMlp) {
+      reporter.report("replace-takes-mlp", { label }, { at: use.span });
+      return;
+    }
+    if (part.host.kind === "attention" && part.host.cache) {
+      reporter.report(
+        "replace-drops-cache",
+        { label, name },
+        {
+          at: use.span,
+          hint: "export the model without its cache",
+        },
+      );
+      return;
+    }
+    if (part.outputs.length > 1 && !takesContext) {
+      reporter.report(
+        "joint-needs-context",
+        { name, label },
+        {
+          at: use.name.span,
+          hint: "use `context` in the operator and return both streams",
+        },
+      );
+      return;
+    }
+  }
+}
+
+/**
+ * Binds the arguments that were given; defaults stay with the lowering, which knows the sizes that
+ * they may depend on.
+ */
+export function bindArguments(
+  operator: ast.Operator,
+  use: ast.OperatorUse,
+  params: ReadonlyMap<string, ArgValue>,
+  reporter: Reporter,
+): ReadonlyMap<string, ArgValue> {
+  const formals = operator.params.filter((formal) => formal.type.name !== "tensor");
+  const args = new Map<string, ArgValue>();
+  const name = operator.name.name;
+  use.args.forEach((arg, position) => {
+    reporter.attempt(() => {
+      const formal = arg.name
+        ? formals.find((each) => each.name.name === arg.name!.name)
+        : formals[position];
+      if (!formal) throw noSuchArgument(name, formals, arg);
+      if (!arg.name && use.args.slice(0, position).some((each) => each.name)) {
+        throw fail("positional-after-named", { name }, { at: arg.span });
+      }
+      const key = formal.name.name;
+      if (args.has(key)) throw fail("argument-twice", { name, argument: key }, { at: arg.span });
+      args.set(key, convert(formal, arg.value, params));
+    });
+  });
+  for (const formal of operator.params) {
+    const key = formal.name.name;
+    const given = use.args.some((arg, i) =>
+      arg.name ? arg.name.name === key : formals[i] === formal,
+    );
+    if (formal.default || given) continue;
+    const related = [{ at: formal.span, text: "declared here" }];
+    reporter.report("missing-argument", { name, argument: key }, { at: use.span, related });
+  }
+  return args;
+}
+
+function noSuchArgument(name: string, formals: readonly ast.Formal[], arg: ast.Arg) {
+  const known = formals.map((formal) => formal.name.name);
+  const takes = known.length ? `it takes ${listNames(known)}` : "it takes none";
+  return arg.name
+    ? fail(
+        "unknown-argument",
+        { name, argument: arg.name.name },
+        {
+          at: arg.name.span,
+          hint: didYouMean(arg.name.name, known),
+          notes: [takes],
+        },
+      )
+    : fail("too-many-arguments", { name, count: known.length }, { at: arg.span, notes: [takes] });
+}
+
+function convert(
+  formal: ast.Formal,
+  value: ast.Expr,
+  params: ReadonlyMap<string, ArgValue>,
+): ArgValue {
+  const names = { values: params };
+  const what = `\`${formal.name.name}\``;
+  switch (formal.type.name) {
+    case "int":
+      return evaluateInteger(value, names, what);
+    case "float":
+      return evaluateNumber(value, names, what);
+    case "bool": {
+      const got = evaluate(value, names);
+      return typeof got === "boolean" ? got : mismatch(value, what, "true or false", got);
+    }
+    case "string": {
+      const got = evaluate(value, names);
+      return typeof got === "string" ? got : mismatch(value, what, "a string", got);
+    }
+    default: {
+      const type = formal.type.name;
+      const types = ["int", "float", "bool", "string", "tensor"];
+      throw fail(
+        "unknown-type",
+        { type },
+        {
+          at: formal.type.span,
+          hint: didYouMean(type, types),
+          notes: [`types are ${listNames(types)}`],
+        },
+      );
+    }
+  }
+}

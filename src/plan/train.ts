@@ -1,0 +1,64 @@
+/** The value of `train`: which weights a recipe moves. */
+import type * as ast from "../../grammar/ast.ts";
+import { fail } from "../diag/diagnostic.ts";
+import type { Model } from "../ir/graph.ts";
+import type { RecipeValue, Site } from "./plan.ts";
+import { type SelectContext, select } from "./select.ts";
+import { didYouMean } from "./suggestions.ts";
+
+const noTail: ast.Tail = { optional: false, expect: null };
+
+/**
+ * `new`, `all`, selections, and strings that name a block, a part, an initializer or a module.
+ * @throws GraftError for a term that selects nothing.
+ */
+export function planTrain(
+  train: ast.TrainSelection,
+  context: SelectContext,
+  model: Model,
+): RecipeValue {
+  let base: "new" | "all" | null = null;
+  const sites: Site[] = [];
+  const names: string[] = [];
+  for (const term of train.terms) {
+    const word = term.kind === "all" ? "all" : bareWord(term);
+    if (word === "new" || word === "all") {
+      if (base) throw fail("term-twice", { what: "train", name: word }, { at: term.span });
+      base = word;
+    } else if (term.kind === "scope" && namesWeights(term.pattern, model)) {
+      names.push(term.pattern);
+    } else if (term.kind === "scope") {
+      const selected = select(term, { ...noTail, optional: true }, context);
+      if (!selected.sites.length) throw unknownWeights(term, model);
+      sites.push(...selected.sites);
+    } else if (term.kind === "path") {
+      sites.push(...select(term, noTail, context).sites);
+    }
+  }
+  return { kind: "train", base, sites, names };
+}
+
+function bareWord(term: ast.Selection): string | null {
+  if (term.kind !== "path" || term.index || term.stack.length !== 1) return null;
+  return term.stack[0]!.name;
+}
+
+/** An initializer of this name, or of a module of this name. */
+function namesWeights(name: string, model: Model): boolean {
+  for (const { name: weight } of model.graph.initializers) {
+    if (weight === name || weight.startsWith(`${name}.`)) return true;
+  }
+  return false;
+}
+
+function unknownWeights(term: ast.ScopeSelection, model: Model) {
+  const names = [...model.graph.initializers].map((weight) => weight.name);
+  return fail(
+    "no-such-weights",
+    { name: term.pattern, model: model.path },
+    {
+      at: term.span,
+      hint: didYouMean(term.pattern, names),
+    },
+  );
+}
