@@ -2,7 +2,7 @@
  * The mutators of the graph. Patch is their only caller besides the codec that builds a graph from
  * a file; test/architecture.test.ts holds that. They keep `uses`, `producer` and `values` true.
  */
-import type { Graph, Initializer, Node, Use, Value } from "./graph.ts";
+import type { Attribute, Graph, Initializer, Node, Use, Value } from "./graph.ts";
 
 /** Adds a value under its name. The name must be free. */
 export function defineValue(graph: Graph, value: Value): void {
@@ -14,6 +14,16 @@ export function defineInitializer(graph: Graph, value: Value, initializer: Initi
   if (!graph.values.has(value.name)) defineValue(graph, value);
   value.initializer = initializer;
   graph.initializers.add(value);
+}
+
+/** Gives an initializer other contents under its name. */
+export function setInitializer(value: Value, initializer: Initializer): void {
+  value.initializer = initializer;
+  value.type = { dtype: initializer.dtype, shape: initializer.shape };
+}
+
+export function setAttribute(node: Node, attribute: Attribute): void {
+  node.attributes.set(attribute.name, attribute);
 }
 
 /** Sets one input, moving the use from the old value to the new one. */

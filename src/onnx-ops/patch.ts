@@ -11,9 +11,9 @@ import { type Bytes, inMemory, materialize } from "../ir/bytes.ts";
 import {
   defineInitializer,
   insertNodes,
-  removeInitializer,
-  removeNodes,
   renameValue,
+  setAttribute,
+  setInitializer,
   setInput,
   setOutputs,
 } from "../ir/edit.ts";
@@ -22,6 +22,7 @@ import { sortTopologically } from "../ir/order.ts";
 import type { DType, TensorType } from "../ir/types.ts";
 import { type AttributeInput, attributesOf } from "./attributes.ts";
 import { encodeElements } from "./elements.ts";
+import { sweep } from "./sweep.ts";
 
 /** Which line of which file asked for a node; becomes the node's metadata_props. */
 export interface Stamp {
@@ -42,7 +43,7 @@ export interface NodeOptions {
   readonly types?: readonly (TensorType | null)[];
 }
 
-interface Shunt {
+export interface Shunt {
   readonly from: Value;
   readonly to: Value;
   readonly among: ReadonlySet<Node> | null;
@@ -57,6 +58,8 @@ export class Patch {
   /** New initializers, by stored name. */
   readonly weights = new Map<string, Value>();
   readonly #shunts: Shunt[] = [];
+  readonly #reweighed = new Map<Value, Initializer>();
+  readonly #retuned: [Node, Attribute][] = [];
   readonly #constants = new Map<string, Value>();
   readonly #taken = new Set<string>();
   #scope: string;
@@ -150,7 +153,7 @@ export class Patch {
 
   /**
    * Copies nodes of the graph, in order. Inputs found in `map` are replaced; what the copies define
-   * is added to `map`. Attributes, subgraphs included, are shared with the original.
+   * is added to `map`. Subgraphs are shared with the original.
    */
   clone(nodes: readonly Node[], map: Map<Value, Value>): void {
     for (const node of nodes) {
@@ -159,7 +162,7 @@ export class Patch {
         name,
         opType: node.opType,
         domain: node.domain,
-        attributes: node.attributes,
+        attributes: new Map(node.attributes),
         metadata: new Map([...node.metadata, ...this.#metadata()]),
       });
       copy.inputs = node.inputs.map((value) => value && (map.get(value) ?? value));
@@ -180,6 +183,23 @@ export class Patch {
    */
   shunt(from: Value, to: Value, among: ReadonlySet<Node> | null = null): void {
     this.#shunts.push({ from, to, among });
+  }
+
+  /** The redirections so far. */
+  get shunts(): readonly Shunt[] {
+    return this.#shunts;
+  }
+
+  /** Gives an initializer of the host other contents; its name and its place in the file stay. */
+  reweigh(value: Value, shape: readonly number[], data: Bytes): void {
+    if (!value.initializer) throw new Error(`${value.name} is no initializer`);
+    this.#reweighed.set(value, { ...value.initializer, shape, data });
+  }
+
+  /** Gives attributes of a node of the host other values. */
+  retune(node: Node, attributes: Readonly<Record<string, AttributeInput>>): void {
+    for (const attribute of attributesOf(attributes).values())
+      this.#retuned.push([node, attribute]);
   }
 
   /** Applies everything; afterwards what nobody reads any more is gone. */
@@ -204,8 +224,13 @@ export class Patch {
       for (const use of uses[i]!) setInput(use.node, use.index, to);
       if (!among && graph.outputs.includes(from)) this.#replaceOutput(from, to);
     });
+    for (const [value, initializer] of this.#reweighed) setInitializer(value, initializer);
+    for (const [node, attribute] of this.#retuned) setAttribute(node, attribute);
     sortTopologically(graph);
-    this.#sweep();
+    sweep(
+      graph,
+      this.#shunts.map(({ from }) => from),
+    );
   }
 
   #metadata(): Map<string, string> {
@@ -263,33 +288,6 @@ export class Patch {
     from.declared = false;
     graph.outputs = graph.outputs.map((output) => (output === from ? heir : output));
   }
-
-  /** Removes what this patch orphaned. Nodes that were dead before it stay. */
-  #sweep(): void {
-    const { graph } = this;
-    const outputs = new Set(graph.outputs);
-    const dead = new Set<Node>();
-    const orphans = this.#shunts.map(({ from }) => from);
-    for (let value = orphans.pop(); value; value = orphans.pop()) {
-      if (outputs.has(value) || [...value.uses].some(({ node }) => !dead.has(node))) continue;
-      const { producer } = value;
-      if (value.initializer && !graph.inputs.includes(value)) removeInitializer(graph, value);
-      if (!producer || producer.graph !== graph || dead.has(producer)) continue;
-      const idle = (output: Value | null) =>
-        !output || (!outputs.has(output) && [...output.uses].every(({ node }) => dead.has(node)));
-      if (!producer.outputs.every(idle)) continue;
-      dead.add(producer);
-      for (const input of inputsOf(producer)) orphans.push(input);
-    }
-    removeNodes(graph, dead);
-  }
-}
-
-/** What a node reads, the captures of its subgraphs included. */
-function inputsOf(node: Node): Value[] {
-  const own = node.inputs.filter((value) => value !== null);
-  const captured = node.subgraphs.flatMap((body) => body.nodes.flatMap(inputsOf));
-  return [...own, ...captured];
 }
 
 export type { Attribute, Initializer };
