@@ -1,0 +1,168 @@
+/**
+ * A branch of a residual step, taken apart: norm and modulation in front, the part itself, gates and
+ * further norms behind it.
+ */
+import type { Constants } from "./constants.ts";
+import type { Core } from "./cores.ts";
+import type { Op, Wire } from "./flow.ts";
+import type { LinearMap, Linears } from "./linears.ts";
+import { matchNorm, type NormMatch } from "./norms.ts";
+import { type Region, regionBetween, type Segment, segmentsOf } from "./region.ts";
+
+/** What the parts of a search have in common. */
+export interface Findings {
+  readonly constants: Constants;
+  readonly linears: Linears;
+  readonly cores: readonly Core[];
+  readonly coreOf: ReadonlyMap<Op, Core>;
+}
+
+export type Piece =
+  | { readonly kind: "norm"; readonly norm: NormMatch; readonly segments: readonly Segment[] }
+  | {
+      readonly kind: "affine" | "layout" | "substance";
+      readonly segments: readonly [Segment];
+    };
+
+export interface Branch {
+  /** Where it leaves the stream and where it joins the sum. */
+  readonly from: Wire;
+  readonly to: Wire;
+  /** Behind norm and modulation, before gate and residual add. */
+  readonly x: Wire;
+  readonly y: Wire;
+  readonly norms: readonly NormMatch[];
+  readonly postNorms: readonly NormMatch[];
+  /** From `x` to `y`. */
+  readonly ops: readonly Op[];
+  readonly has: ReadonlySet<Op>;
+  readonly linears: readonly LinearMap[];
+  readonly cores: readonly Core[];
+}
+
+const layouts = new Set([
+  "Reshape",
+  "Transpose",
+  "Squeeze",
+  "Unsqueeze",
+  "Flatten",
+  "QuantizeLinear",
+  "DequantizeLinear",
+]);
+const elementwise = new Set(["Mul", "Add", "Sub", "Div", "Cast", "Identity", "Dropout", "Where"]);
+
+/** The branches of one region: two where a norm, or the stream itself, feeds two of them. */
+export function branchesOf(region: Region, findings: Findings): Branch[] {
+  const pieces = piecesOf(region, findings);
+  const first = pieces.findIndex((piece) => piece.kind === "substance");
+  if (first < 0) return [];
+  const last = pieces.findLastIndex((piece) => piece.kind === "substance");
+  const start = frontOf(pieces, first);
+  const end = backOf(pieces, last);
+  const x = pieces[start]!.segments[0].from;
+  const y = pieces[end]!.segments.at(-1)!.to;
+  const norms = pieces
+    .slice(0, start)
+    .flatMap((piece) => (piece.kind === "norm" ? piece.norm : []));
+  const postNorms = pieces
+    .slice(end + 1)
+    .flatMap((piece) => (piece.kind === "norm" ? piece.norm : []));
+  const parallel = start === end ? parallelTerms(x, y, findings) : null;
+  if (parallel) {
+    return parallel.flatMap((inner, i) =>
+      branchesOf(inner, findings).map((branch) => ({
+        ...branch,
+        from: region.from,
+        norms: i === 0 ? [...norms, ...branch.norms] : branch.norms,
+      })),
+    );
+  }
+  const ops = pieces
+    .slice(start, end + 1)
+    .flatMap(({ segments }) => segments.flatMap((s) => s.ops));
+  return [branchOf({ from: region.from, to: region.to, x, y, norms, postNorms, ops }, findings)];
+}
+
+type Bare = Omit<Branch, "has" | "linears" | "cores">;
+
+function branchOf(bare: Bare, { linears, coreOf }: Findings): Branch {
+  const found = new Set(bare.ops.flatMap((op) => linears.byOp.get(op) ?? []));
+  return {
+    ...bare,
+    has: new Set(bare.ops),
+    linears: [...found],
+    cores: bare.ops.flatMap((op) => coreOf.get(op) ?? []),
+  };
+}
+
+function piecesOf(region: Region, findings: Findings): Piece[] {
+  const segments = segmentsOf(region);
+  const pieces: Piece[] = [];
+  for (let i = 0; i < segments.length; ) {
+    const norm = matchNorm(segments, i, findings.constants);
+    if (norm) {
+      pieces.push({ kind: "norm", norm, segments: segments.slice(i, i + norm.length) });
+      i += norm.length;
+    } else {
+      const segment = segments[i]!;
+      pieces.push({ kind: kindOf(segment, findings), segments: [segment] });
+      i++;
+    }
+  }
+  return pieces;
+}
+
+function kindOf(segment: Segment, { linears }: Findings): "affine" | "layout" | "substance" {
+  const { ops } = segment;
+  if (ops.some((op) => linears.byOp.has(op))) return "substance";
+  if (ops.every((op) => layouts.has(op.type))) return "layout";
+  return isAffine(segment) ? "affine" : "substance";
+}
+
+/** Multiplies by, and adds, what comes from the side; no product of the path with itself. */
+function isAffine({ from, ops }: Segment): boolean {
+  const path = new Set<Wire>([from]);
+  for (const op of ops) {
+    if (!elementwise.has(op.type)) return false;
+    const own = op.inputs.filter((wire) => wire && path.has(wire));
+    if ((op.type === "Mul" || op.type === "Div") && own.length !== 1) return false;
+    if (op.type === "Div" && !path.has(op.inputs[0]!)) return false;
+    if (op.type === "Where" && (path.has(op.inputs[0]!) || own.length !== 1)) return false;
+    for (const wire of op.outputs) if (wire) path.add(wire);
+  }
+  return true;
+}
+
+/** Norms and modulation go in front of the part; reshapes right before it belong to it. */
+function frontOf(pieces: readonly Piece[], substance: number): number {
+  let start = substance;
+  while (start > 0 && pieces[start - 1]!.kind === "layout") start--;
+  return start;
+}
+
+function backOf(pieces: readonly Piece[], substance: number): number {
+  let end = substance;
+  while (pieces[end + 1]?.kind === "layout") end++;
+  return end;
+}
+
+/**
+ * The branches that meet in one sum, where attention and MLP run side by side. Each must hold an
+ * attention or two projections of its own: the two halves of a low-rank update are no branches.
+ */
+function parallelTerms(x: Wire, y: Wire, findings: Findings): Region[] | null {
+  const sum = y.from;
+  if (sum?.type !== "Add" || findings.linears.byOp.has(sum)) return null;
+  const regions = sum.data.flatMap((term) => regionBetween(x, term) ?? []);
+  if (regions.length < 2 || regions.length < sum.data.length) return null;
+  const { byOp } = findings.linears;
+  for (const region of regions) {
+    const linears = new Set(region.ops.flatMap((op) => byOp.get(op) ?? []));
+    if (linears.size < 2 && !region.ops.some((op) => findings.coreOf.has(op))) return null;
+    for (const other of regions) {
+      if (other !== region && region.ops.some((op) => other.has.has(op) && byOp.has(op)))
+        return null;
+    }
+  }
+  return regions;
+}

@@ -1,0 +1,109 @@
+/** Steps in a row cut into blocks: by what repeats, starting a block where tokens mix again. */
+import type { Chain, ChainItem } from "./chains.ts";
+import type { Placed, Sort } from "./placed.ts";
+
+export type Item = ChainItem<Placed>;
+/** One letter a step: Attention, Cross-attention, Mlp, Parallel attention and MLP, X unknown. */
+type Letter = "A" | "C" | "M" | "P" | "X";
+
+/** What a step is taken for in its row, unknown mixers decided. */
+export function lettersOf(chain: Chain<Placed>): Letter[] {
+  const raw = chain.map(({ step }) => letterOf(step.drafts.map((draft) => draft.sort)));
+  if (!raw.includes("X")) return raw;
+  const forms = chain.map(({ step }) =>
+    step.drafts.map(({ branch }) => formOf(branch.ops)).join("|"),
+  );
+  const decided: Letter[] = [];
+  const alone = raw.every((letter, i) => letter === "X" && forms[i] === forms[0]);
+  for (const [i, letter] of raw.entries()) {
+    decided.push(letter !== "X" ? letter : alone ? "A" : decide(decided.at(-1), raw[i + 1]));
+  }
+  return decided;
+}
+
+/** Behind a mixer, and before the next one or the end, stands what blocks have their MLP for. */
+function decide(before: Letter | undefined, after: Letter | undefined): Letter {
+  const mixed = before === "A" || before === "C";
+  return mixed && after !== "M" ? "M" : "A";
+}
+
+function letterOf(sorts: readonly Sort[]): Letter {
+  const mixes = sorts.some((sort) => sort !== "mlp");
+  if (mixes && sorts.includes("mlp")) return "P";
+  if (sorts.includes("attn")) return "A";
+  if (sorts.includes("cross")) return "C";
+  return mixes ? "X" : "M";
+}
+
+function formOf(ops: readonly { readonly type: string }[]): string {
+  return ops.map((op) => op.type).join(" ");
+}
+
+/** The blocks of a row, each a run of its items. */
+export function groupsOf(chain: Chain<Placed>, letters: readonly Letter[]): Item[][] {
+  const forced = chain.map(
+    ({ link, beside }) => beside || link?.kind === "skip" || link?.kind === "pair",
+  );
+  const starts = letters.some((letter) => letter === "M" || letter === "P")
+    ? byTemplate(letters, forced)
+    : byPeriod(letters, forced);
+  const groups: Item[][] = [];
+  chain.forEach((item, i) => {
+    if (starts[i] || groups.length === 0) groups.push([]);
+    groups.at(-1)!.push(item);
+  });
+  return groups;
+}
+
+/** Without MLPs: the shortest period of the whole row. */
+function byPeriod(letters: readonly Letter[], forced: readonly boolean[]): boolean[] {
+  let period = 1;
+  while (!letters.every((letter, i) => letter === letters[i % period])) period++;
+  return letters.map((_, i) => i % period === 0 || forced[i]!);
+}
+
+/** First by the rule (a mixer behind an MLP starts a block), then by the form most blocks have. */
+function byTemplate(letters: readonly Letter[], forced: readonly boolean[]): boolean[] {
+  const ends = (letter: Letter | undefined) => letter === "M" || letter === "P";
+  const simple = letters.map((letter, i) => {
+    return forced[i]! || i === 0 || (ends(letters[i - 1]) && letter !== "M");
+  });
+  const template = rotated(commonest(wordsOf(letters, simple)), letters, simple);
+  let at = -1;
+  return letters.map((letter, i) => {
+    const next = [...template].findIndex((other, j) => j > at && other === letter);
+    const unknown = !template.includes(letter);
+    if (!forced[i] && i > 0 && (unknown || next >= 0)) {
+      if (next >= 0) at = next;
+      return false;
+    }
+    at = template.indexOf(letter);
+    return true;
+  });
+}
+
+function wordsOf(letters: readonly Letter[], starts: readonly boolean[]): string[] {
+  const words: string[] = [];
+  letters.forEach((letter, i) => {
+    if (starts[i]) words.push("");
+    words[words.length - 1] += letter;
+  });
+  return words;
+}
+
+/** The most frequent word; of equally frequent ones the shortest. */
+function commonest(words: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  const sorted = [...counts].sort(([a, m], [b, n]) => n - m || a.length - b.length);
+  return sorted[0]![0];
+}
+
+/** Blocks that begin with an MLP (macaron) show as a last word that lacks what the first has alone. */
+function rotated(template: string, letters: readonly Letter[], starts: readonly boolean[]): string {
+  const words = wordsOf(letters, starts);
+  const lead = words[0]!;
+  if (words.length < 3 || /[^M]/.test(lead) || !template.endsWith(lead)) return template;
+  const rest = template.slice(0, -lead.length);
+  return words.at(-1) === rest ? lead + rest : template;
+}

@@ -1,0 +1,287 @@
+/**
+ * Where the elements of a value stand in an earlier one, through reshapes, transposes, slices and
+ * repeats: how q, k and v are cut from projections, and whether an operation meets tokens or features.
+ */
+import type { Dim } from "../ir/types.ts";
+import { divideDims, multiplyDims, productOf } from "../onnx-ops/dims.ts";
+import type { Constants } from "./constants.ts";
+import type { Op, Wire } from "./flow.ts";
+
+/** A digit of the index along one axis of the origin: it counts `size` steps of `stride` elements. */
+export interface Digit {
+  /** Axis of the origin, -1 where the elements are repeated or new. */
+  readonly axis: number;
+  readonly size: Dim;
+  /** null where the steps are not known (something was joined along the axis). */
+  readonly stride: Dim;
+}
+
+export interface Layout {
+  /** Digits of each axis, slowest first; axes of size 1 have none. */
+  readonly axes: readonly (readonly Digit[])[];
+  /** First index along each axis of the origin. */
+  readonly offsets: ReadonlyMap<number, number>;
+}
+
+/** A value as its own origin; null where its rank is unknown. */
+export function identityLayout(wire: Wire): Layout | null {
+  const shape = wire.value?.type?.shape;
+  return shape ? layoutOfShape(shape) : null;
+}
+
+export function layoutOfShape(shape: readonly Dim[]): Layout {
+  const axes = shape.map((size, axis) => (size === 1 ? [] : [{ axis, size, stride: 1 }]));
+  return { axes, offsets: new Map() };
+}
+
+export function sizeOf(digits: readonly Digit[]): Dim {
+  return productOf(digits.map((digit) => digit.size));
+}
+
+type Transfer = (layout: Layout, op: Op, output: Wire, constants: Constants) => Layout | null;
+
+/** The layout of an output of `op` whose data input has `layout`; null where it is not understood. */
+export function carry(layout: Layout, op: Op, output: Wire, constants: Constants): Layout | null {
+  return transfers[op.type]?.(layout, op, output, constants) ?? null;
+}
+
+export function isLayoutOp(op: Op): boolean {
+  return op.type in transfers && op.type !== "Concat";
+}
+
+const keep: Transfer = (layout) => layout;
+
+const reshape: Transfer = (layout, op, output, constants) => {
+  const dims = output.value?.type?.shape ?? targetOf(layout, op, constants);
+  if (!dims) return null;
+  const axes = regroup(layout.axes.flat(), dims);
+  return axes && { ...layout, axes };
+};
+
+/** Sizes of a Reshape from its target where the type of its output is unknown. */
+function targetOf(layout: Layout, op: Op, constants: Constants): Dim[] | null {
+  const target = constants.elements(op.inputs[1]);
+  if (!target) return null;
+  return target.map((dim, i) => {
+    if (dim === 0) return sizeOf(layout.axes[i] ?? []);
+    return dim === -1 ? null : dim;
+  });
+}
+
+const transpose: Transfer = (layout, { node }) => {
+  const perm = node.ints("perm") ?? layout.axes.map((_, i) => layout.axes.length - 1 - i);
+  const axes = perm.map((axis) => layout.axes[axis]);
+  return axes.every((digits) => digits !== undefined) ? { ...layout, axes } : null;
+};
+
+function axesOf(op: Op, rank: number, constants: Constants): number[] | null {
+  const axes = op.node.ints("axes") ?? constants.known(op.inputs[1]);
+  return axes?.map((axis) => (axis < 0 ? axis + rank : axis)) ?? null;
+}
+
+const squeeze: Transfer = (layout, op, _output, constants) => {
+  const axes = axesOf(op, layout.axes.length, constants);
+  if (!axes && op.inputs[1]) return null;
+  const gone = (digits: readonly Digit[], i: number) =>
+    axes ? axes.includes(i) : digits.length === 0;
+  return { ...layout, axes: layout.axes.filter((digits, i) => !gone(digits, i)) };
+};
+
+const unsqueeze: Transfer = (layout, op, _output, constants) => {
+  const count = op.node.ints("axes")?.length ?? constants.elements(op.inputs[1])?.length ?? 0;
+  const fresh = axesOf(op, layout.axes.length + count, constants);
+  if (!fresh) return null;
+  const axes = [...layout.axes];
+  for (const axis of [...fresh].sort((a, b) => a - b)) axes.splice(axis, 0, []);
+  return { ...layout, axes };
+};
+
+const slice: Transfer = (layout, op, output, constants) => {
+  const rank = layout.axes.length;
+  const of = (index: number, name: string) =>
+    op.node.ints(name) ?? constants.elements(op.inputs[index]);
+  const [starts, ends] = [of(1, "starts"), of(2, "ends")];
+  if (!starts || !ends) return null;
+  const axes = of(3, "axes") ?? starts.map((_, i) => i);
+  const steps = constants.elements(op.inputs[4]);
+  if (steps?.some((step) => step !== 1)) return null;
+  let result: Layout | null = layout;
+  for (const [i, start] of starts.entries()) {
+    const axis = axes[i];
+    if (axis == null || !result) return null;
+    const at = axis < 0 ? axis + rank : axis;
+    result = cut(result, at, start, ends[i] ?? null, output.value?.type?.shape?.[at] ?? null);
+  }
+  return result;
+};
+
+const split: Transfer = (layout, op, output) => {
+  const rank = layout.axes.length;
+  const axis = op.node.int("axis") ?? 0;
+  const at = axis < 0 ? axis + rank : axis;
+  let start = 0;
+  for (const wire of op.outputs) {
+    const size = wire?.value?.type?.shape?.[at];
+    if (wire === output)
+      return typeof size === "number" ? cut(layout, at, start, start + size, size) : null;
+    if (typeof size !== "number") return null;
+    start += size;
+  }
+  return null;
+};
+
+const gather: Transfer = (layout, op, output, constants) => {
+  const axis = op.node.int("axis") ?? 0;
+  const at = axis < 0 ? axis + layout.axes.length : axis;
+  const indices = constants.known(op.inputs[1]);
+  const first = indices?.[0];
+  if (!indices || first === undefined || indices.some((x, i) => x !== first + i)) return null;
+  const taken = cut(layout, at, first, first + indices.length, indices.length);
+  const rank = output.value?.type?.shape?.length ?? layout.axes.length;
+  if (!taken || rank >= layout.axes.length) return taken;
+  return { ...taken, axes: taken.axes.filter((_, i) => i !== at) };
+};
+
+/** Axes of size 1 that grow hold repeats. */
+const expand: Transfer = (layout, _op, output) => {
+  const shape = output.value?.type?.shape;
+  if (!shape) return null;
+  const axes = shape.map((size, i): readonly Digit[] => {
+    const old = layout.axes[i - shape.length + layout.axes.length] ?? [];
+    return old.length > 0 || size === 1 ? old : [{ axis: -1, size, stride: 0 }];
+  });
+  return { ...layout, axes };
+};
+
+/** Something is joined on along an axis; which steps it counts is not known any more. */
+const concat: Transfer = (layout, op, output) => {
+  const axis = op.node.int("axis") ?? 0;
+  const at = axis < 0 ? axis + layout.axes.length : axis;
+  const size = output.value?.type?.shape?.[at] ?? null;
+  const origin = layout.axes[at]?.[0]?.axis ?? -1;
+  const axes = layout.axes.map((digits, i) =>
+    i === at ? [{ axis: origin, size, stride: null }] : digits,
+  );
+  return { ...layout, axes };
+};
+
+const transfers: Readonly<Record<string, Transfer>> = {
+  Identity: keep,
+  Cast: keep,
+  Dropout: keep,
+  QuantizeLinear: keep,
+  DequantizeLinear: keep,
+  Reshape: reshape,
+  Flatten: reshape,
+  Transpose: transpose,
+  Squeeze: squeeze,
+  Unsqueeze: unsqueeze,
+  Slice: slice,
+  Split: split,
+  Gather: gather,
+  Expand: expand,
+  Tile: expand,
+  Concat: concat,
+};
+
+/** Elements start .. end of an axis. */
+function cut(
+  layout: Layout,
+  at: number,
+  start: number | null,
+  end: number | null,
+  size: Dim,
+): Layout | null {
+  const digits = layout.axes[at];
+  if (!digits || start === null) return null;
+  const total = sizeOf(digits);
+  const replaced = (fresh: readonly Digit[], origin: number, shift: number): Layout => ({
+    axes: layout.axes.map((old, i) => (i === at ? fresh : old)),
+    offsets: shift
+      ? new Map(layout.offsets).set(origin, (layout.offsets.get(origin) ?? 0) + shift)
+      : layout.offsets,
+  });
+  if (typeof total !== "number") {
+    if (start === 0 && end !== null && end > 2 ** 30) return layout;
+    const [only] = digits;
+    if (digits.length !== 1) return null;
+    return replaced([{ ...only!, size, stride: null }], only!.axis, 0);
+  }
+  const from = start < 0 ? Math.max(start + total, 0) : Math.min(start, total);
+  const to = end === null ? from + Number(size) : end < 0 ? end + total : Math.min(end, total);
+  if (from === 0 && to === total) return layout;
+  const [first, ...rest] = digits;
+  if (!first || typeof first.stride !== "number" || !(to > from)) return null;
+  const inner = sizeOf(rest) as number;
+  if (from % inner === 0 && to % inner === 0) {
+    const count = (to - from) / inner;
+    const kept = count === 1 ? [] : [{ ...first, size: count }];
+    return replaced([...kept, ...rest], first.axis, (from / inner) * first.stride);
+  }
+  const row = Math.floor(from / inner);
+  if (row !== Math.floor((to - 1) / inner)) return null;
+  const within = replaced(rest, first.axis, row * first.stride);
+  return cut(within, at, from - row * inner, to - row * inner, size);
+}
+
+/** Distributes digits over axes of given sizes, from both ends; one stretch may stay unknown. */
+export function regroup(
+  digits: readonly Digit[],
+  dims: readonly Dim[],
+): (readonly Digit[])[] | null {
+  const axes: (readonly Digit[] | null)[] = dims.map((dim) => (dim === 1 ? [] : null));
+  const rest = [...digits];
+  for (let i = 0; i < dims.length; i++) {
+    if (axes[i]) continue;
+    const taken = take(rest, dims[i]!, "front");
+    if (!taken) break;
+    axes[i] = taken;
+  }
+  for (let i = dims.length - 1; i >= 0; i--) {
+    if (axes[i]) continue;
+    const taken = take(rest, dims[i]!, "back");
+    if (!taken) break;
+    axes[i] = taken;
+  }
+  const open = axes.flatMap((axis, i) => (axis ? [] : [i]));
+  if (open.length === 1) axes[open[0]!] = rest.splice(0);
+  else if (open.length === rest.length) for (const i of open) axes[i] = [rest.shift()!];
+  return rest.length === 0 && axes.every((axis) => axis !== null) ? axes : null;
+}
+
+/** Takes digits of product `want` off one end of `rest`, splitting the last one where it must. */
+function take(rest: Digit[], want: Dim, end: "front" | "back"): Digit[] | null {
+  if (want === null) return null;
+  const taken: Digit[] = [];
+  const before = [...rest];
+  let left: Dim = want;
+  while (left !== 1) {
+    const digit = end === "front" ? rest.shift() : rest.pop();
+    const whole: number | string | undefined =
+      digit && digit.size !== null ? divideDims(left, digit.size) : undefined;
+    if (digit && whole !== undefined) {
+      if (end === "front") taken.push(digit);
+      else taken.unshift(digit);
+      left = whole;
+      continue;
+    }
+    const other: Dim | undefined =
+      digit && digit.size !== null ? divideDims(digit.size, left) : undefined;
+    if (!digit || other === undefined || other === null) {
+      rest.splice(0, rest.length, ...before);
+      return null;
+    }
+    const [outer, inner] = end === "front" ? [left, other] : [other, left];
+    const slow = { ...digit, size: outer, stride: multiplyDims(digit.stride, inner) };
+    const fast = { ...digit, size: inner };
+    if (end === "front") {
+      taken.push(slow);
+      rest.unshift(fast);
+    } else {
+      taken.unshift(fast);
+      rest.push(slow);
+    }
+    left = 1;
+  }
+  return taken;
+}

@@ -1,0 +1,194 @@
+/** Linear maps y = alpha x W^T + b of the feature axis, in every form that exporters give them. */
+import type { Value } from "../ir/graph.ts";
+import type { Constants } from "./constants.ts";
+import type { Flow, Op, Wire } from "./flow.ts";
+import { type Stored, shapeOf, storedOf, vectorOf } from "./weights.ts";
+
+export interface LinearMap {
+  /** The product itself. */
+  readonly op: Op;
+  readonly x: Wire;
+  /** After the bias, where it has one. */
+  readonly y: Wire;
+  /** The product and its bias add. */
+  readonly ops: readonly Op[];
+  /** Between stored tensors and operands. */
+  readonly weightOps: readonly Op[];
+  readonly weight: Value;
+  readonly layout: "in,out" | "out,in";
+  readonly bias: Value | null;
+  readonly in: number;
+  readonly out: number;
+  readonly alpha: number;
+  /** The axis of `y` that holds features, from the end: -1, or the channel axis of a convolution. */
+  readonly featureAxis: number;
+  /** Weights of rank 2 and plain float products; else why projections cannot be cut from it. */
+  readonly irregular: string | null;
+}
+
+/** Linear maps by their product, and by the wire that they end in. */
+export interface Linears {
+  readonly byOp: ReadonlyMap<Op, LinearMap>;
+  readonly byOutput: ReadonlyMap<Wire, LinearMap>;
+}
+
+export function findLinears(flow: Flow, constants: Constants): Linears {
+  const byOp = new Map<Op, LinearMap>();
+  const byOutput = new Map<Wire, LinearMap>();
+  for (const op of flow.ops) {
+    if (op.data.length === 0) continue;
+    const product = forms[op.type]?.(op, constants);
+    if (!product) continue;
+    const map = withBias(op, product, constants);
+    for (const part of map.ops) byOp.set(part, map);
+    byOutput.set(map.y, map);
+  }
+  return { byOp, byOutput };
+}
+
+interface Product {
+  readonly x: Wire;
+  readonly stored: Stored;
+  readonly layout: "in,out" | "out,in";
+  readonly in: number;
+  readonly out: number;
+  readonly alpha?: number;
+  readonly bias?: Stored | null;
+  readonly featureAxis?: number;
+  readonly irregular?: string | null;
+}
+
+type Form = (op: Op, constants: Constants) => Product | null;
+
+/** x W with W of rank 2; `swapped`: the operator itself reads W transposed. */
+function rightProduct(op: Op, constants: Constants, swapped: boolean): Product | null {
+  const [x, w] = op.inputs;
+  if (!x || !w || x.constant || !w.constant) return null;
+  const stored = storedOf(w, constants);
+  if (stored?.shape.length !== 2) return null;
+  const [rows, columns] = stored.shape as [number, number];
+  const outFirst = swapped !== stored.transposed;
+  return {
+    x,
+    stored,
+    layout: outFirst ? "out,in" : "in,out",
+    in: swapped ? columns : rows,
+    out: swapped ? rows : columns,
+  };
+}
+
+const gemm: Form = (op, constants) => {
+  const { node } = op;
+  if ((node.int("transA") ?? 0) !== 0) return null;
+  const product = rightProduct(op, constants, (node.int("transB") ?? 0) !== 0);
+  if (!product) return null;
+  const c = op.inputs[2];
+  const bias = c ? vectorOf(c, product.out, constants) : null;
+  if (c && (!bias || (node.float("beta") ?? 1) !== 1)) return null;
+  return { ...product, bias, alpha: node.float("alpha") ?? 1 };
+};
+
+const fusedMatMul: Form = (op, constants) => {
+  const { node } = op;
+  if (["transA", "transBatchA", "transBatchB"].some((name) => (node.int(name) ?? 0) !== 0))
+    return null;
+  const product = rightProduct(op, constants, (node.int("transB") ?? 0) !== 0);
+  return product && { ...product, alpha: node.float("alpha") ?? 1 };
+};
+
+/** A convolution of kernel 1 is a linear map of the channel axis. */
+const conv: Form = (op, constants) => {
+  const [x, w, b] = op.inputs;
+  if (!x || !w?.constant || x.constant || (op.node.int("group") ?? 1) !== 1) return null;
+  const stored = storedOf(w, constants);
+  if (!stored || stored.shape.length < 3 || stored.transposed) return null;
+  if (stored.shape.slice(2).some((size) => size !== 1)) return null;
+  if ([...(op.node.ints("strides") ?? []), 1].some((stride) => stride !== 1)) return null;
+  if ((op.node.ints("pads") ?? []).some((pad) => pad !== 0)) return null;
+  const [out, into] = stored.shape as [number, number];
+  const bias = b ? vectorOf(b, out, constants) : null;
+  if (b && !bias) return null;
+  const featureAxis = 1 - stored.shape.length;
+  return { x, stored, layout: "out,in", in: into, out, bias, featureAxis };
+};
+
+/** Letters that x and W share are contracted; they must end x and begin, or end, W. */
+const einsum: Form = (op, constants) => {
+  const [left, right] = op.inputs;
+  const equation = (op.node.string("equation") ?? "").replaceAll(" ", "");
+  const [operands, result] = equation.split("->");
+  if (!left || !right || op.inputs.length !== 2 || !result || left.constant === right.constant)
+    return null;
+  const letters = operands!.split(",");
+  const [x, w] = left.constant ? [right, left] : [left, right];
+  const [xs, ws] = left.constant ? [letters[1]!, letters[0]!] : [letters[0]!, letters[1]!];
+  const shared = [...ws].filter((letter) => xs.includes(letter)).join("");
+  const free = [...ws].filter((letter) => !xs.includes(letter)).join("");
+  const stored = storedOf(w, constants);
+  if (!stored || stored.transposed || shared === "" || free === "" || result.includes(shared))
+    return null;
+  if (!xs.endsWith(shared) || !result.endsWith(free)) return null;
+  if (ws !== shared + free && ws !== free + shared) return null;
+  const size = (part: string) =>
+    [...part].reduce((product, letter) => product * stored.shape[ws.indexOf(letter)]!, 1);
+  const layout = ws.startsWith(shared) ? "in,out" : "out,in";
+  const irregular = stored.shape.length === 2 ? null : "its weight has more than two axes";
+  return { x, stored, layout, in: size(shared), out: size(free), irregular };
+};
+
+/** Weights of integers multiplied as such: a linear map whose weight cannot be read as floats. */
+const integerProduct: Form = (op, constants) => {
+  const product = rightProduct(op, constants, false);
+  return product && { ...product, irregular: "its product is computed in integers" };
+};
+
+const packed: Form = (op, constants) => {
+  const [x, w] = op.inputs;
+  const [into, out] = [op.node.int("K"), op.node.int("N")];
+  const stored = w?.constant ? storedOf(w, constants) : null;
+  if (!x || x.constant || !stored || !into || !out) return null;
+  const irregular = "its weight is packed in blocks of less than 8 bits";
+  return { x, stored, layout: "out,in", in: into, out, irregular };
+};
+
+const forms: Readonly<Record<string, Form>> = {
+  MatMul: (op, constants) => rightProduct(op, constants, false),
+  FusedMatMul: fusedMatMul,
+  Gemm: gemm,
+  Conv: conv,
+  Einsum: einsum,
+  MatMulInteger: integerProduct,
+  DynamicQuantizeMatMul: integerProduct,
+  MatMulIntegerToFloat: integerProduct,
+  MatMulNBits: packed,
+};
+
+/** Takes the Add of a constant vector of the right size in, where nothing else reads the product. */
+function withBias(op: Op, product: Product, constants: Constants): LinearMap {
+  const { x, stored, layout, alpha = 1, featureAxis = -1, irregular = null } = product;
+  const y = op.outputs[0]!;
+  const base = {
+    op,
+    x,
+    weight: stored.value,
+    layout,
+    in: product.in,
+    out: product.out,
+    alpha,
+    featureAxis,
+    irregular,
+  };
+  const plain = { ...base, y, ops: [op], weightOps: [...stored.ops, ...(product.bias?.ops ?? [])] };
+  if (product.bias || y.uses.length !== 1) return { ...plain, bias: product.bias?.value ?? null };
+  const add = y.uses[0]!;
+  const other = add.inputs.find((wire) => wire && wire !== y);
+  if (add.type !== "Add" || add.inputs.length !== 2 || !other?.constant)
+    return { ...plain, bias: null };
+  const bias = vectorOf(other, product.out, constants);
+  const shape = shapeOf(other, constants);
+  // The vector must lie on the feature axis: [out], [1, 1, out], or [out, 1] behind a convolution.
+  if (!bias || !shape || (shape.at(featureAxis) ?? 1) !== product.out)
+    return { ...plain, bias: null };
+  const weightOps = [...stored.ops, ...bias.ops];
+  return { ...base, y: add.outputs[0]!, ops: [op, add], weightOps, bias: bias.value };
+}

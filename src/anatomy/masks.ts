@@ -1,0 +1,63 @@
+/** Whether a mask lets each token see itself and what is before it only. */
+import type { Constants } from "./constants.ts";
+import { numbersOf, storedTensor } from "./constants.ts";
+import type { Mask } from "./cores.ts";
+import type { Op, Wire } from "./flow.ts";
+
+/** Tables of masks may be larger than what constants are read of; a square of this many elements. */
+const largestTable = 1 << 20;
+const farEnough = 400;
+
+/**
+ * Looks for a triangle: a stored one, Trilu, or a comparison of two ranges of positions. Whatever
+ * else the mask does (padding, windows) is not looked at.
+ */
+export function isCausal(mask: Mask, constants: Constants): boolean {
+  const seen = new Set<Op>();
+  const open: Wire[] = [mask.wire];
+  for (let wire = open.pop(); wire; wire = open.pop()) {
+    if (isTriangle(wire)) return true;
+    const op = wire.from;
+    if (!op || seen.has(op) || seen.size > farEnough) continue;
+    seen.add(op);
+    if (op.type === "Trilu") return true;
+    if (/^(Less|Greater)(OrEqual)?$/.test(op.type) && comparesPositions(op, constants)) return true;
+    for (const input of op.inputs) if (input) open.push(input);
+  }
+  return false;
+}
+
+function comparesPositions(op: Op, constants: Constants): boolean {
+  return op.inputs.every(
+    (wire) => wire && constants.scalar(wire) === null && comesFromRange(wire, 0),
+  );
+}
+
+function comesFromRange(wire: Wire, depth: number): boolean {
+  const op = wire.from;
+  if (!op) return isRamp(wire);
+  if (op.type === "Range" || op.type === "CumSum") return true;
+  if (op.type === "Constant") return isRamp(wire);
+  if (depth > 12) return false;
+  return op.inputs.some((input) => input && comesFromRange(input, depth + 1));
+}
+
+function isRamp(wire: Wire): boolean {
+  const tensor = storedTensor(wire);
+  const numbers = tensor && numbersOf(tensor);
+  return Boolean(numbers && numbers.length > 1 && numbers.every((x, i) => x === numbers[0]! + i));
+}
+
+/** A stored [.., N, N] tensor that is one thing on and below the diagonal and another above it. */
+function isTriangle(wire: Wire): boolean {
+  const tensor = storedTensor(wire);
+  if (!tensor || tensor.shape.length < 2) return false;
+  const [rows, columns] = [tensor.shape.at(-2)!, tensor.shape.at(-1)!];
+  if (rows !== columns || rows < 2 || rows * columns > largestTable) return false;
+  if (tensor.shape.slice(0, -2).some((dim) => dim !== 1)) return false;
+  const numbers = numbersOf(tensor, largestTable);
+  if (!numbers) return false;
+  const [below, above] = [numbers[0]!, numbers[1]!];
+  if (below === above) return false;
+  return numbers.every((x, i) => x === (i % columns <= Math.floor(i / columns) ? below : above));
+}

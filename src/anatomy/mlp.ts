@@ -1,0 +1,181 @@
+/** An MLP taken apart: one or two projections in, a nonlinearity, one projection out. */
+
+import { nameOf, sampled } from "./activations.ts";
+import type { Linear, MlpHost } from "./anatomy.ts";
+import { base } from "./attention.ts";
+import type { Branch, Findings } from "./branch.ts";
+import type { Op, Wire } from "./flow.ts";
+import { carry, identityLayout, isLayoutOp, type Layout } from "./layout.ts";
+import type { LinearMap } from "./linears.ts";
+import { linearOf } from "./path.ts";
+import { type Region, regionBetween } from "./region.ts";
+
+/** A string says why it is not understood. */
+export function takeMlpApart(branch: Branch, findings: Findings): MlpHost | string {
+  const out = branch.linears.at(-1);
+  const into = branch.linears.slice(0, -1);
+  if (!out || into.length === 0) return "it has fewer than two projections";
+  if (into.length > 2) return "it has more than three projections";
+  const regions = into.map((map) => regionBetween(map.y, out.x) ?? null);
+  if (regions.some((region) => region === null) && into.some((map) => map.y !== out.x)) {
+    return "its projections do not follow one another";
+  }
+  if (into.some((map) => base(map.x) !== base(branch.x)))
+    return "its projections read several values";
+  if (base(out.x) === base(branch.x)) return "its projections read several values";
+  const foreign = regions.flatMap((region) => region?.ops ?? []).find((op) => isForeign(op));
+  if (foreign) return `its hidden units go through ${foreign.type}`;
+  const gated = gateOf(into, out, findings);
+  const host = gated ?? plain(into, regions, out, findings);
+  if (typeof host === "string") return host;
+  const irregular = [...into, out].map((map) => map.irregular).find((why) => why !== null);
+  return irregular ? { ...host, opaque: irregular } : host;
+}
+
+const known =
+  /^(Mul|Add|Sub|Div|Pow|Cast|Concat|Sum|Clip|Min|Max|Where|Neg|Abs|Sqrt|Exp|Log|Erf|Tanh|Sigmoid|Relu|LeakyRelu|Elu|Selu|Celu|HardSigmoid|HardSwish|Softplus|Softsign|Mish|Gelu|FastGelu|QuickGelu|SplitGelu|Swish|BiasGelu|Greater|Less|GreaterOrEqual|LessOrEqual|Reciprocal)$/;
+
+function isForeign(op: Op): boolean {
+  return !known.test(op.type) && !isLayoutOp(op);
+}
+
+function plain(
+  into: readonly LinearMap[],
+  regions: readonly (Region | null)[],
+  out: LinearMap,
+  { constants }: Findings,
+): MlpHost | string {
+  const [map] = into;
+  if (!map || into.length > 1) return "its two projections are not joined by a gate";
+  if (map.out !== out.in) return "its hidden sizes do not match";
+  const region = regions[0];
+  const values = region ? sampled(region, constants) : null;
+  return {
+    kind: "mlp",
+    fc1: linearOf(map, null),
+    fc2: linearOf(out, null),
+    gate: null,
+    hidden: out.in,
+    activation: !region ? "identity" : ((values && nameOf(values)) ?? "?"),
+    opaque: null,
+  };
+}
+
+interface End {
+  readonly map: LinearMap;
+  /** The rows that reach the product here. */
+  readonly layout: Layout;
+  readonly wire: Wire;
+}
+
+/** act(g) * u, where g and u are two projections, or two halves of one. */
+function gateOf(
+  into: readonly LinearMap[],
+  out: LinearMap,
+  findings: Findings,
+): MlpHost | string | null {
+  const { constants } = findings;
+  const fused = splitGelu(into, out, findings);
+  if (fused) return fused;
+  const product = productBefore(out.x);
+  if (!product) return null;
+  const [a, b] = product.inputs.map((wire) => wire && endOf(wire, into, constants));
+  if (!a || !b || sameRows(a, b)) return null;
+  const names = [a, b].map((end, i) => {
+    const wire = product.inputs[i]!;
+    const region = wire === end.wire ? null : regionBetween(end.wire, wire);
+    if (wire === end.wire) return "identity";
+    const values = region && sampled(region, constants);
+    return (values && nameOf(values)) ?? "?";
+  });
+  const gateFirst = names[1] === "identity";
+  const [gate, up] = gateFirst ? [a, b] : [b, a];
+  const activation = gateFirst ? names[0]! : names[1]!;
+  const both = names.every((name) => name !== "identity");
+  const [g, u] = [rowsOf(gate), rowsOf(up)];
+  if (!g || !u) return "the rows of its gate are not understood";
+  return {
+    kind: "mlp",
+    fc1: u,
+    fc2: linearOf(out, null),
+    gate: g,
+    hidden: out.in,
+    activation: both ? "?" : activation,
+    opaque: both ? "both sides of its gate have a nonlinearity" : null,
+  };
+}
+
+/** BiasSplitGelu halves the features itself: first * gelu(second). */
+function splitGelu(
+  into: readonly LinearMap[],
+  out: LinearMap,
+  _findings: Findings,
+): MlpHost | null {
+  const op = out.x.from;
+  const [map] = into;
+  if (op?.type !== "SplitGelu" || !map || into.length > 1 || map.out !== 2 * out.in) return null;
+  const rows = (start: number) => Array.from({ length: out.in }, (_, i) => start + i);
+  return {
+    kind: "mlp",
+    fc1: linearOf(map, rows(0)),
+    fc2: linearOf(out, null),
+    gate: linearOf(map, rows(out.in)),
+    hidden: out.in,
+    activation: "gelu",
+    opaque: null,
+  };
+}
+
+/** The product that the out projection reads, behind layout operations. */
+function productBefore(wire: Wire): Op | null {
+  let op = wire.from;
+  while (op && isLayoutOp(op)) op = op.inputs[0]?.from ?? null;
+  return op?.type === "Mul" && op.data.length === 2 ? op : null;
+}
+
+/** Back over the nonlinearity to the projection, or to the slice of it, that all paths come from. */
+function endOf(
+  wire: Wire,
+  into: readonly LinearMap[],
+  constants: Findings["constants"],
+): End | null {
+  for (const map of into) {
+    const layout = identityLayout(map.y);
+    if (!layout) continue;
+    if (wire === map.y) return { map, layout, wire };
+    const region = regionBetween(map.y, wire);
+    if (!region) continue;
+    let at: End = { map, layout, wire: map.y };
+    for (const op of region.ops) {
+      if (!op.data.includes(at.wire) || !isLayoutOp(op)) break;
+      const next = op.outputs.find(
+        (output) => output && (output === wire || regionBetween(output, wire)),
+      );
+      const carried = next && carry(at.layout, op, next, constants);
+      if (!next || !carried) break;
+      at = { map, layout: carried, wire: next };
+    }
+    return at;
+  }
+  return null;
+}
+
+function sameRows(a: End, b: End): boolean {
+  return a.map === b.map && a.wire === b.wire;
+}
+
+function rowsOf({ map, layout }: End): Linear | null {
+  const features = -map.featureAxis;
+  const digits = layout.axes.flat().filter((digit) => digit.axis === rankOf(map) - features);
+  const [digit, ...more] = digits;
+  if (!digit || more.length > 0 || typeof digit.size !== "number") return null;
+  if (typeof digit.stride !== "number") return null;
+  const start = layout.offsets.get(digit.axis) ?? 0;
+  const { size, stride } = digit;
+  const rows = Array.from({ length: size }, (_, i) => start + i * stride);
+  return linearOf(map, rows.length === map.out && stride === 1 ? null : rows);
+}
+
+function rankOf(map: LinearMap): number {
+  return map.y.value?.type?.shape?.length ?? 3;
+}

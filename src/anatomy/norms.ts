@@ -1,0 +1,184 @@
+/** Normalisations of the feature axis, one operator or decomposed, as stretches of a branch. */
+import type { Value } from "../ir/graph.ts";
+import type { NormHost } from "./anatomy.ts";
+import type { Constants } from "./constants.ts";
+import type { Op, Wire } from "./flow.ts";
+import type { Segment } from "./region.ts";
+import { vectorOf } from "./weights.ts";
+
+export interface NormMatch {
+  /** How many segments it takes, its affine part included. */
+  readonly length: number;
+  readonly host: NormHost;
+  readonly ops: readonly Op[];
+  readonly from: Wire;
+  readonly to: Wire;
+}
+
+const normOps = new Map<string, NormHost["norm"]>([
+  ["LayerNormalization", "layer_norm"],
+  ["RMSNormalization", "rms_norm"],
+  ["GroupNormalization", "other"],
+  ["GroupNorm", "other"],
+  ["InstanceNormalization", "other"],
+  ["BatchNormalization", "other"],
+  ["LpNormalization", "other"],
+]);
+
+/** What mean, variance and their quotient are made of. */
+const statistics = new Set([
+  "ReduceMean",
+  "ReduceSum",
+  "ReduceSumSquare",
+  "ReduceL2",
+  "Sub",
+  "Pow",
+  "Mul",
+  "Add",
+  "Sqrt",
+  "Reciprocal",
+  "Div",
+  "Cast",
+  "Max",
+  "Clip",
+  "Abs",
+  "Neg",
+  "Identity",
+]);
+const reductions = new Set(["ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceL2"]);
+
+/** The norm that begins with segment `at`, casts before and behind it included. */
+export function matchNorm(
+  segments: readonly Segment[],
+  at: number,
+  constants: Constants,
+): NormMatch | null {
+  let i = at;
+  while (isCast(segments[i])) i++;
+  const core = matchCore(segments, i, constants);
+  if (!core) return null;
+  i = core.next;
+  let { weight, bias } = core;
+  const width = widthOf(segments[i - 1]!.to);
+  const skipCasts = (from: number) => {
+    let next = from;
+    while (isCast(segments[next])) next++;
+    return next;
+  };
+  if (!weight) {
+    const scale = affineOperand(segments[skipCasts(i)], "Mul", width, constants);
+    if (scale) {
+      weight = scale;
+      i = skipCasts(i) + 1;
+    }
+  }
+  if (weight && !bias && core.norm === "layer_norm") {
+    const shift = affineOperand(segments[skipCasts(i)], "Add", width, constants);
+    if (shift) {
+      bias = shift;
+      i = skipCasts(i) + 1;
+    }
+  }
+  i = skipCasts(i);
+  const taken = segments.slice(at, i);
+  return {
+    length: i - at,
+    host: { kind: "norm", norm: core.norm, weight, bias, epsilon: core.epsilon, opaque: null },
+    ops: taken.flatMap((segment) => segment.ops),
+    from: taken[0]!.from,
+    to: taken.at(-1)!.to,
+  };
+}
+
+interface CoreMatch {
+  readonly next: number;
+  readonly norm: NormHost["norm"];
+  readonly weight: Value | null;
+  readonly bias: Value | null;
+  readonly epsilon: number | null;
+}
+
+function matchCore(
+  segments: readonly Segment[],
+  at: number,
+  constants: Constants,
+): CoreMatch | null {
+  const first = segments[at];
+  if (!first) return null;
+  const op = first.ops[0]!;
+  const norm = first.ops.length === 1 ? normOps.get(op.type) : undefined;
+  if (norm) {
+    const [, scale, shift] = op.inputs;
+    return {
+      next: at + 1,
+      norm,
+      weight: scale?.constant ? (scale.value ?? null) : null,
+      bias: shift?.constant ? (shift.value ?? null) : null,
+      epsilon: op.node.float("epsilon") ?? 1e-5,
+    };
+  }
+  if (isNormaliser(first)) {
+    const centred = first.ops.some((op) => op.type === "Sub");
+    return decomposed(at + 1, centred, first.ops, constants);
+  }
+  // x - mean(x) is a cut of its own where nothing but the quotient reads it.
+  const second = segments[at + 1];
+  if (isCentring(first) && second && isNormaliser(second)) {
+    return decomposed(at + 2, true, second.ops, constants);
+  }
+  return null;
+}
+
+function decomposed(
+  next: number,
+  centred: boolean,
+  ops: readonly Op[],
+  constants: Constants,
+): CoreMatch {
+  const sums = ops.filter((op) => op.type === "Add" || op.type === "Max" || op.type === "Clip");
+  const added = sums.map((op) => constants.scalar(op.inputs.find((wire) => wire?.constant)));
+  const epsilon = added.find((x) => x !== null) ?? null;
+  const norm = centred ? "layer_norm" : "rms_norm";
+  return { next, norm, weight: null, bias: null, epsilon };
+}
+
+function isCast(segment: Segment | undefined): boolean {
+  return segment?.ops.length === 1 && ["Cast", "Identity"].includes(segment.ops[0]!.type);
+}
+
+function isCentring({ ops, from }: Segment): boolean {
+  const last = ops.at(-1)!;
+  return (
+    last.type === "Sub" && last.inputs[0] === from && ops.some((op) => op.type === "ReduceMean")
+  );
+}
+
+/** A quotient of the start, or of the start less its mean, by a statistic of it. */
+function isNormaliser({ ops }: Segment): boolean {
+  const last = ops.at(-1)!;
+  return (
+    (last.type === "Div" || last.type === "Mul") &&
+    last.data.length === 2 &&
+    ops.every((op) => statistics.has(op.type)) &&
+    ops.some((op) => reductions.has(op.type)) &&
+    ops.some((op) => ["Sqrt", "Pow", "ReduceL2"].includes(op.type))
+  );
+}
+
+function widthOf(wire: Wire): number | null {
+  const last = wire.value?.type?.shape?.at(-1);
+  return typeof last === "number" ? last : null;
+}
+
+function affineOperand(
+  segment: Segment | undefined,
+  type: "Mul" | "Add",
+  width: number | null,
+  constants: Constants,
+): Value | null {
+  const op = segment?.ops[0];
+  if (!op || segment!.ops.length !== 1 || op.type !== type) return null;
+  const operand = op.inputs.find((wire) => wire?.constant);
+  const stored = operand ? vectorOf(operand, width, constants) : null;
+  return stored && stored.shape.reduce((a, b) => a * b, 1) > 1 ? stored.value : null;
+}

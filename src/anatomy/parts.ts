@@ -1,0 +1,188 @@
+/** The parts of a block: names, boundaries and hosts. */
+import type { Block, OtherHost, Part } from "./anatomy.ts";
+import { base, takeAttentionApart } from "./attention.ts";
+import type { Branch, Findings } from "./branch.ts";
+import type { BlockDraft, StepDraft } from "./drafts.ts";
+import type { Op, Wire } from "./flow.ts";
+import { takeMlpApart } from "./mlp.ts";
+import type { NormMatch } from "./norms.ts";
+import { matchNorm } from "./norms.ts";
+import { linearOf } from "./path.ts";
+import type { Draft } from "./placed.ts";
+import { regionBetween, segmentsOf } from "./region.ts";
+
+/** A part whose nodes are still to be collected from the operations on its way. */
+export interface PartDraft {
+  readonly name: string;
+  readonly ops: readonly Op[];
+  readonly x: Wire;
+  readonly context: Wire | null;
+  readonly outputs: readonly Wire[];
+  readonly host: Part["host"];
+}
+
+export interface PartsOfBlock {
+  readonly parts: readonly PartDraft[];
+  readonly style: Block["style"];
+}
+
+export function partsOf(block: BlockDraft, findings: Findings): PartsOfBlock {
+  const names = new Names();
+  const seen = new Set<Op>();
+  const own = streamParts(block.steps, "", { names, seen, findings, block });
+  const second = block.second
+    ? streamParts(block.second.steps, "context_", { names, seen, findings, block })
+    : { parts: [], pre: 0, post: 0 };
+  const extra =
+    block.second && block.second.steps.length === 0 ? contextNorms(block, names, findings) : [];
+  const pre = own.pre + second.pre;
+  const post = own.post + second.post;
+  const style = post === 0 ? "pre-norm" : pre === 0 ? "post-norm" : "mixed";
+  return { parts: [...leadNorms(block), ...own.parts, ...second.parts, ...extra], style };
+}
+
+class Names {
+  readonly #used = new Map<string, number>();
+
+  /** `attn`, then `attn2`. */
+  part(name: string): string {
+    const count = (this.#used.get(name) ?? 0) + 1;
+    this.#used.set(name, count);
+    return count === 1 ? name : `${name}${count}`;
+  }
+
+  /** `norm1`, `norm2`, ... */
+  norm(prefix: string): string {
+    const count = (this.#used.get(prefix) ?? 0) + 1;
+    this.#used.set(prefix, count);
+    return `${prefix}${count}`;
+  }
+}
+
+interface Context {
+  readonly names: Names;
+  /** First operations of norms that have a name: one norm may feed several branches. */
+  readonly seen: Set<Op>;
+  readonly findings: Findings;
+  readonly block: BlockDraft;
+}
+
+function streamParts(steps: readonly StepDraft[], prefix: "" | "context_", context: Context) {
+  const parts: PartDraft[] = [];
+  let [pre, post] = [0, 0];
+  for (const { step, norms, asMlp } of steps) {
+    for (const draft of step.drafts) {
+      const { branch } = draft;
+      const fresh = branch.norms.filter((norm) => !context.seen.has(norm.ops[0]!));
+      for (const norm of fresh) context.seen.add(norm.ops[0]!);
+      const after = [
+        ...branch.postNorms,
+        ...norms.filter((norm) => !context.seen.has(norm.ops[0]!)),
+      ];
+      for (const norm of after) context.seen.add(norm.ops[0]!);
+      const main = branch.norms.length > 0 ? fresh : after;
+      const rest = branch.norms.length > 0 ? after : [];
+      pre += branch.norms.length > 0 ? 1 : 0;
+      post += after.length > 0 && branch.norms.length === 0 ? 1 : 0;
+      const named = main.map((norm) => normPart(context.names.norm(`${prefix}norm`), norm));
+      const behind = rest.map((norm) => normPart(context.names.norm(`${prefix}post_norm`), norm));
+      const part = joinsEarlier(draft, prefix) ? [] : [partOf(draft, prefix, asMlp, context)];
+      parts.push(
+        ...(branch.norms.length > 0 ? [...named, ...part] : [...part, ...named]),
+        ...behind,
+      );
+    }
+  }
+  return { parts, pre, post };
+}
+
+/** The second stream's half of a joint part is named with the first. */
+function joinsEarlier(draft: Draft, prefix: string): boolean {
+  return prefix !== "" && draft.partner !== null;
+}
+
+function partOf(draft: Draft, prefix: string, asMlp: boolean, context: Context): PartDraft {
+  const { branch, partner } = draft;
+  const { host, second } = hostOf(draft, asMlp, context);
+  const kind =
+    asMlp || draft.sort === "mlp" ? "mlp" : draft.sort === "cross" ? "cross_attn" : "attn";
+  const outputs = [branch.y, ...(partner ? [partner.branch.y] : [])];
+  return {
+    name: context.names.part(`${prefix}${kind}`),
+    ops: [...branch.ops, ...(partner?.branch.ops ?? []), ...between(second, branch)],
+    x: branch.x,
+    context: partner?.branch.x ?? second,
+    outputs,
+    host,
+  };
+}
+
+/** What a part reads from elsewhere is on its way too. */
+function between(context: Wire | null, branch: Branch): Op[] {
+  return context ? [...(regionBetween(context, branch.y)?.ops ?? [])] : [];
+}
+
+function hostOf(
+  draft: Draft,
+  asMlp: boolean,
+  { findings }: Context,
+): { host: Part["host"]; second: Wire | null } {
+  const { branch, partner, core, sort } = draft;
+  if (core) {
+    const found = takeAttentionApart(branch, partner?.branch ?? null, core, findings);
+    if (typeof found !== "string") return { host: found.host, second: found.context };
+    const outside = sort === "cross" ? core.v : null;
+    const map = outside && findings.linears.byOutput.get(outside);
+    return { host: other(branch, "attention", true, found), second: map ? base(map.x) : null };
+  }
+  if (branch.cores.length > 1) {
+    return { host: other(branch, "attention", true, "it holds several attentions"), second: null };
+  }
+  if (sort === "mixer") {
+    const why = asMlp
+      ? "its tokens meet (a convolution, experts)"
+      : "its tokens meet without softmax";
+    return { host: other(branch, asMlp ? "feature map" : "token mixer", true, why), second: null };
+  }
+  const mlp = takeMlpApart(branch, findings);
+  if (typeof mlp !== "string") return { host: mlp, second: null };
+  return { host: other(branch, "feature map", false, mlp), second: null };
+}
+
+function other(branch: Branch, what: string, mixesTokens: boolean, opaque: string): OtherHost {
+  const linears = branch.linears.map((map) => linearOf(map, null));
+  return { kind: "other", what, mixesTokens, linears, opaque };
+}
+
+function normPart(name: string, norm: NormMatch): PartDraft {
+  const fused = norm.ops.some((op) => op.node.opType.startsWith("Skip"));
+  const opaque = fused ? "its operator also makes the residual sum" : null;
+  return {
+    name,
+    ops: norm.ops,
+    x: norm.from,
+    context: null,
+    outputs: [norm.to],
+    host: { ...norm.host, opaque },
+  };
+}
+
+function leadNorms({ lead }: BlockDraft): PartDraft[] {
+  return (lead?.norms ?? []).map((norm, i) =>
+    normPart(i === 0 ? "skip_norm" : `skip_norm${i + 1}`, norm),
+  );
+}
+
+/** Norms of a second stream that ends in this block: between its end and what the attention reads. */
+function contextNorms(block: BlockDraft, names: Names, findings: Findings): PartDraft[] {
+  const end = block.second!.input;
+  for (const { step } of block.steps) {
+    for (const { core, sort } of step.drafts) {
+      const region = core && sort === "attn" ? regionBetween(end, core.k) : null;
+      if (!region) continue;
+      const norm = matchNorm(segmentsOf(region), 0, findings.constants);
+      return norm ? [normPart(names.norm("context_norm"), norm)] : [];
+    }
+  }
+  return [];
+}

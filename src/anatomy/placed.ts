@@ -1,0 +1,93 @@
+/** Steps with their branches judged: which mixes tokens, which attends elsewhere, which is an MLP. */
+import { type Branch, branchesOf, type Findings } from "./branch.ts";
+import type { Core } from "./cores.ts";
+import type { Op } from "./flow.ts";
+import { mixingOf } from "./mixing.ts";
+import type { Step } from "./residual.ts";
+
+/**
+ * `attn`: attention within the stream; `cross`: attention to another value; `mlp`: tokens apart;
+ * `mixer`: tokens meet without softmax, or that cannot be excluded: its place decides what it is.
+ */
+export type Sort = "attn" | "cross" | "mlp" | "mixer";
+
+export interface Draft {
+  readonly sort: Sort;
+  readonly branch: Branch;
+  /** The one attention in it; null where there is none, or several. */
+  readonly core: Core | null;
+  /** The same part's branch in the second stream. */
+  partner: Draft | null;
+}
+
+export interface Placed extends Step {
+  readonly drafts: readonly Draft[];
+}
+
+export function placeSteps(steps: readonly Step[], findings: Findings): Placed[] {
+  const placed = steps.flatMap((step): Placed[] => {
+    const drafts = step.regions
+      .flatMap((region) => branchesOf(region, findings))
+      .map((branch) => draftOf(branch, findings));
+    return drafts.length > 0 ? [{ ...step, drafts: drafts.sort(attentionFirst) }] : [];
+  });
+  pairStreams(placed);
+  return placed;
+}
+
+function attentionFirst(a: Draft, b: Draft): number {
+  return Number(a.sort === "mlp") - Number(b.sort === "mlp");
+}
+
+function draftOf(branch: Branch, { linears, constants }: Findings): Draft {
+  const [core, ...more] = branch.cores;
+  if (core) {
+    const own = [core.k, core.v].some(
+      (wire) => wire === branch.x || (wire.from && branch.has.has(wire.from)),
+    );
+    const single = more.length === 0 ? core : null;
+    return { sort: own ? "attn" : "cross", branch, core: single, partner: null };
+  }
+  const mixing = mixingOf(branch.x, branch.ops, linears, constants);
+  const sort = mixing === "features" ? "mlp" : "mixer";
+  return { sort, branch, core: null, partner: null };
+}
+
+/** Branches of two streams that share an attention, or projections, are one part of a joint block. */
+function pairStreams(steps: readonly Placed[]): void {
+  const seen = new Map<Op, Draft>();
+  for (const draft of steps.flatMap((step) => step.drafts)) {
+    const { cores, linears } = draft.branch;
+    for (const op of [...cores.map((core) => core.op), ...linears.map((map) => map.op)]) {
+      const other = seen.get(op);
+      if (other && other !== draft && !other.partner && !draft.partner) {
+        other.partner = draft;
+        draft.partner = other;
+      }
+      seen.set(op, draft);
+    }
+  }
+}
+
+/**
+ * Whether a step's stream has its features on the last axis, [B, N, D]. Convolutional streams
+ * [B, C, H, W] are read by a convolution, or by a norm of channels, before any transpose.
+ */
+export function isTokenStream(step: Placed, { linears }: Findings): boolean {
+  const shape = step.y.value?.type?.shape;
+  if (shape && (shape.length < 2 || shape.length > 4)) return false;
+  return step.regions.every((region) => {
+    const turned = new Set<Op>();
+    for (const op of region.ops) {
+      const map = linears.byOp.get(op);
+      if (map && map.featureAxis === -1) return true;
+      if (op.type === "MatMul") return true;
+      const after = op.data.some((wire) => wire.from && turned.has(wire.from));
+      if (op.type === "Transpose" || op.type === "Reshape" || after) turned.add(op);
+      const channels =
+        /^(Conv|ConvTranspose|GroupNormalization|GroupNorm|InstanceNormalization|BatchNormalization)$/;
+      if (channels.test(op.type) && !after) return false;
+    }
+    return (shape?.length ?? 3) < 4;
+  });
+}

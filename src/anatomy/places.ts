@@ -1,0 +1,55 @@
+/** What lies outside of blocks: known places (embeddings, conditioning, heads), and the rest. */
+import type { Node } from "../ir/graph.ts";
+import type { Stack } from "./anatomy.ts";
+import type { Findings } from "./branch.ts";
+import type { Drafts, Refusal } from "./drafts.ts";
+import type { Flow, Op } from "./flow.ts";
+import { shapeOf } from "./weights.ts";
+
+export function outsideOf(
+  flow: Flow,
+  stacks: readonly Stack[],
+  drafts: Drafts,
+  findings: Findings,
+): { unplaced: Node[]; remarks: string[] } {
+  const inside = new Set(
+    stacks.flatMap((stack) => stack.blocks.flatMap((block) => [...block.nodes])),
+  );
+  const refused = new Set(
+    drafts.refused.flatMap(({ steps }) =>
+      steps.flatMap((step) => step.regions.flatMap((region) => region.ops)),
+    ),
+  );
+  const unplaced = new Set<Node>();
+  for (const op of flow.ops) {
+    if (inside.has(op.node) || !holdsWeights(op, findings)) continue;
+    if (stacks.length === 0 || refused.has(op)) unplaced.add(op.node);
+  }
+  const remarks = drafts.refused.map(({ steps, why }) => reasons[why](steps.length));
+  const loose = findings.cores.filter((core) => !core.ops.some((op) => inside.has(op.node)));
+  if (loose.length > 0 && stacks.length > 0)
+    remarks.push(`${counted(loose.length, "attention")} outside of blocks`);
+  if (stacks.length === 0) remarks.unshift("no residual blocks in which tokens [B, N, D] meet");
+  return { unplaced: [...unplaced], remarks };
+}
+
+const reasons: Readonly<Record<Refusal, (count: number) => string>> = {
+  convolutional: (count) =>
+    `${counted(count, "residual branch", "es")} on feature maps [B, C, H, W], which are no token streams`,
+  "no-mixing": (count) =>
+    `${counted(count, "residual branch", "es")} without any meeting of tokens`,
+};
+
+function counted(count: number, what: string, plural = "s"): string {
+  return `${count} ${what}${count === 1 ? "" : plural}`;
+}
+
+/** Reads a constant matrix: a projection, a convolution, a table that is looked up. */
+function holdsWeights(op: Op, { constants }: Findings): boolean {
+  if (op.data.length === 0) return false;
+  return op.inputs.some((wire) => {
+    if (!wire?.constant) return false;
+    const shape = shapeOf(wire, constants);
+    return (shape?.filter((dim) => dim > 1).length ?? 0) >= 2;
+  });
+}

@@ -1,0 +1,86 @@
+/** Module paths that exporters leave behind. Evidence for labels, never a condition. */
+import type { Node } from "../ir/graph.ts";
+
+/** Steps of the module path that a node comes from; empty where nothing is known. */
+export function scopeOf(node: Node): readonly string[] {
+  const listed = node.metadata.get("pkg.torch.onnx.name_scopes");
+  if (listed) return fromScopeList(listed);
+  return node.name.includes("/") ? fromName(node.name) : fromWeights(node);
+}
+
+/** `['', 'blocks.1', 'blocks.1.attn', 'linear_8']`: the last entry is the operator, not a module. */
+function fromScopeList(text: string): string[] {
+  const entries = [...text.matchAll(/'([^']*)'|"([^"]*)"/g)].map(
+    (match) => match[1] ?? match[2] ?? "",
+  );
+  return split(entries.slice(0, -1).findLast((entry) => entry !== "") ?? "");
+}
+
+/**
+ * `/blocks.1/mlp/act/Mul`. A module in a Sequential repeats its parent: `/net/net.0/Gemm` is net.0.
+ */
+function fromName(name: string): string[] {
+  const parts = name
+    .split("/")
+    .slice(0, -1)
+    .filter((part) => part !== "");
+  const path: string[] = [];
+  for (const part of parts) {
+    const before = path.at(-1);
+    if (before !== undefined && part.startsWith(`${before}.`)) path.pop();
+    path.push(part);
+  }
+  return path.flatMap(split);
+}
+
+/** `blocks.1.attn.qkv.bias` is a tensor of the module blocks.1.attn.qkv. */
+function fromWeights(node: Node): string[] {
+  for (const value of node.inputs) {
+    if (!value?.initializer || !/^[A-Za-z_]\w*(\.\w+)+$/.test(value.name)) continue;
+    return split(value.name).slice(0, -1);
+  }
+  return [];
+}
+
+function split(path: string): string[] {
+  return path.split(".").filter((step) => step !== "");
+}
+
+/** The longest path that all of these begin with; those without any evidence are left out. */
+export function sharedScope(paths: Iterable<readonly string[]>): string[] {
+  let shared: readonly string[] | null = null;
+  for (const path of paths) {
+    if (path.length === 0) continue;
+    if (!shared) {
+      shared = path;
+      continue;
+    }
+    let i = 0;
+    while (i < shared.length && shared[i] === path[i]) i++;
+    shared = shared.slice(0, i);
+  }
+  return [...(shared ?? [])];
+}
+
+/**
+ * The paths of a stack's blocks, cut behind the index that tells them apart: blocks that share more
+ * (`encoder.block.0.layer`) end where they differ. Without such an index each keeps its own path.
+ */
+export function blockScopes(paths: readonly (readonly string[])[]): string[] {
+  const indexed = paths.map((path) => path.findLastIndex((step) => /^\d+$/.test(step)));
+  const at = paths.length > 1 ? differingStep(paths) : indexed[0]!;
+  return paths.map((path, i) => {
+    const end = at >= 0 && /^\d+$/.test(path[at] ?? "") ? at : indexed[i]!;
+    return path.slice(0, end >= 0 ? end + 1 : path.length).join(".");
+  });
+}
+
+/** The first step in which the paths of two blocks differ by an index alone. */
+function differingStep(paths: readonly (readonly string[])[]): number {
+  const [first, ...others] = paths;
+  for (const other of others) {
+    const at = first!.findIndex((step, i) => step !== other[i]);
+    if (at >= 0 && /^\d+$/.test(first![at]!) && /^\d+$/.test(other[at] ?? "")) return at;
+  }
+  return -1;
+}
