@@ -1,11 +1,18 @@
 import type { Graph, Model } from "../../src/ir/graph.ts";
-import type { Dim, TensorType } from "../../src/ir/types.ts";
+import { type Dim, isStatic, type TensorType } from "../../src/ir/types.ts";
 import { dictionaryOf, translate } from "./dictionary.ts";
 import { offenders, unknownNodes } from "./leave-out.ts";
 import { explain } from "./naming.ts";
 import { type Measured, probe, Refusal } from "./probe.ts";
 import { type Scene, sceneOf } from "./scene.ts";
-import { symbolsIn, type Trial, trialsFor, withCompounds } from "./symbols.ts";
+import {
+  batchTrial,
+  fixedTrials,
+  symbolsIn,
+  type Trial,
+  trialsFor,
+  withCompounds,
+} from "./symbols.ts";
 
 type Types = Map<string, TensorType>;
 
@@ -43,25 +50,46 @@ function borderOf({ graph, inputs }: Scene): Types {
  * followed by others; where it refuses all, the names themselves are what it gets.
  */
 async function typesOf(scene: Scene): Promise<Types> {
-  const types = scene.inputs.map(({ type }) => type);
-  const symbols = symbolsIn(types);
-  const isBatch = symbols.names.every(symbols.leading);
+  const inputs = scene.inputs.map(({ type }) => type);
+  const symbols = symbolsIn(inputs);
+  const compounded = (trial: Trial) =>
+    trial.map((sizes) => withCompounds(sizes, inputs)) as unknown as Trial;
+  const onlyBatch = symbols.names.every(symbols.leading);
+
   for (const plain of trialsFor(symbols, staticSizes(scene))) {
-    const trial = plain.map((sizes) => withCompounds(sizes, types)) as unknown as Trial;
-    try {
+    const trial = compounded(plain);
+    const types = await unlessRefused(scene, async () => {
       const measured = await probe(scene, trial[0]);
       if (symbols.names.length === 0) return new Map(measured);
-      const meanings = isBatch ? dictionaryOf(scene, trial, measured) : undefined;
-      return (meanings && translate(measured, meanings)) ?? (await compare(scene, trial, measured));
-    } catch (cause) {
-      const aboutSizes =
-        cause instanceof Refusal &&
-        symbols.names.length > 0 &&
-        offenders(cause.message, scene.graph, new Set()).length === 0;
-      if (!aboutSizes) throw cause;
-    }
+      const meanings = onlyBatch ? dictionaryOf(scene, trial, measured) : undefined;
+      return (meanings && translate(measured, meanings)) ?? compare(scene, trial, measured);
+    });
+    if (types) return types;
+  }
+
+  const accepted: Trial[] = [];
+  for (const trial of onlyBatch ? [] : fixedTrials(symbols).map(compounded)) {
+    if (await unlessRefused(scene, () => probe(scene, trial[0]))) accepted.push(trial);
+  }
+  const rest = accepted.length === 1 ? accepted : [batchTrial(symbols)];
+  for (const trial of rest) {
+    const run = async () => compare(scene, trial, await probe(scene, trial[0]));
+    const types = await unlessRefused(scene, run);
+    if (types) return types;
   }
   return new Map(await probe(scene, new Map()));
+}
+
+/** undefined where the sizes were refused; operators that are missing are another matter. */
+async function unlessRefused<T>(scene: Scene, ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (cause) {
+    const symbolic = scene.inputs.some(({ type }) => !isStatic(type.shape));
+    const missing = (refusal: Refusal) => offenders(refusal.message, scene.graph, new Set());
+    if (cause instanceof Refusal && symbolic && missing(cause).length === 0) return undefined;
+    throw cause;
+  }
 }
 
 /** Every size explained by how it changes between probes; equal unexplained ones share a name. */
@@ -86,7 +114,7 @@ async function compare(
   const types: Types = new Map();
   for (const [name, { dtype }] of first) {
     const shape = sizesOf(name, runs)?.map((values) => {
-      if (!values.every(isNumber)) return null;
+      if (!values.every(isNumber)) return values.every((v) => v === values[0]) ? values[0]! : null;
       const meaning = meaningOf(values);
       if (meaning === null) meanings.set(values.join(), `?${++nameless}`);
       return meanings.get(values.join())!;

@@ -52,7 +52,7 @@ function productsOf(trials: readonly Sizes[]): readonly Product[] {
     levels.push(
       levels[degree - 1]!.flatMap(({ atoms, values }) =>
         names
-          .filter((name) => atoms.length === 0 || name >= atoms.at(-1)!)
+          .filter((name) => names.indexOf(name) >= names.indexOf(atoms.at(-1) ?? name))
           .map((name) => ({
             atoms: [...atoms, name],
             values: values.map((value, k) => value * trials[k]!.get(name)!),
@@ -69,7 +69,7 @@ function term(factor: number, atoms: readonly string[]) {
   return { factor, atoms };
 }
 
-/** `2*batch`, `batch*seq`, `(height*width/4)`: one ratio whatever the sizes are. */
+/** `2*batch`, `batch*seq`, `(height/2)*(width/2)`: one ratio whatever the sizes are. */
 function proportional(values: readonly number[], product: Product): Dim | undefined {
   const divisor = gcd(values[0]!, product.values[0]!);
   const up = values[0]! / divisor;
@@ -77,7 +77,7 @@ function proportional(values: readonly number[], product: Product): Dim | undefi
   if (up === 0 || !values.every((value, k) => value * down === product.values[k]! * up)) {
     return undefined;
   }
-  return dimOf([down === 1 ? term(up, product.atoms) : term(up, [part(product.atoms, down)])]);
+  return dimOf([term(up, divided(product.atoms, down))]);
 }
 
 /** `seq + 1`, `2*seq - 1`, `(height/2) + 4`. */
@@ -90,12 +90,22 @@ function shifted(values: readonly number[], product: Product): Dim | undefined {
   const offset = values[0]! - (up * product.values[0]!) / down;
   const fits = values.every((value, k) => (value - offset) * down === up * product.values[k]!);
   if (!Number.isInteger(offset) || up <= 0 || !fits) return undefined;
-  const scaled = down === 1 ? term(up, product.atoms) : term(up, [part(product.atoms, down)]);
-  return dimOf([scaled, term(offset, [])]);
+  return dimOf([term(up, divided(product.atoms, down)), term(offset, [])]);
 }
 
-function part(atoms: readonly string[], down: number): string {
-  return `(${atoms.join("*")}/${down})`;
+/**
+ * A product of names divided by `down`: evenly over those that come last where it is a power, as
+ * rows and columns of patches are, or else as one.
+ */
+function divided(atoms: readonly string[], down: number): string[] {
+  if (down === 1) return [...atoms];
+  for (let count = atoms.length; count > 0; count--) {
+    const each = Math.round(down ** (1 / count));
+    if (each < 2 || each ** count !== down) continue;
+    const whole = atoms.slice(0, -count);
+    return [...whole, ...atoms.slice(-count).map((atom) => `(${atom}/${each})`)].sort();
+  }
+  return [`(${atoms.join("*")}/${down})`];
 }
 
 function gcd(a: number, b: number): number {

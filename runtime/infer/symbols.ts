@@ -72,13 +72,10 @@ export function trialsFor(symbols: Symbols, taken: Iterable<number>): readonly T
   const occupied = [...taken].filter((size) => size > 0);
   const pools = far.map((from) => primesFrom(from, names.length, occupied));
   const smallPools = near.map((from) => primesFrom(from, names.length, []));
-
-  const trial = (sizeOf: (name: string, index: number, round: number) => number): Trial => {
-    const round = (k: number) => new Map(names.map((name, i) => [name, sizeOf(name, i, k)]));
-    return [round(0), round(1), round(2)];
-  };
+  const trial = trialOver(names);
   /** Names that only start inputs are batches, and usually one. */
   const batch = names.findIndex(leading);
+  const rest = names.findLastIndex((name) => !leading(name));
   const merged = (name: string, index: number) => (leading(name) ? batch : index);
   const patches = (multiple: number) =>
     trial((name, index, round) =>
@@ -86,19 +83,46 @@ export function trialsFor(symbols: Symbols, taken: Iterable<number>): readonly T
         ? multiple * patchCounts[(3 * index + round) % patchCounts.length]!
         : pools[round]![merged(name, index)]!,
     );
-
-  const distinct = trial((_name, index, round) => pools[round]![index]!);
-  if (names.length === 0) return [distinct];
+  if (names.length === 0) return [trial(() => 0)];
   return [
     ...(names.some(spatial) ? [patches(64), patches(224)] : []),
-    distinct,
-    trial((name, index, round) => pools[round]![merged(name, index)]!),
-    trial((name, index, round) => smallPools[round]![merged(name, index)]!),
-    trial((name, _index, round) => pools[round]![leading(name) ? batch : names.length - 1]!),
-    trial((_name, _index, round) => pools[round]![0]!),
-    trial((_name, _index, round) => [8, 16, 32][round]!),
-    trial((_name, _index, round) => round + 1),
+    ...[pools, smallPools].flatMap((pool) => [
+      trial((_name, index, round) => pool[round]![index]!),
+      trial((name, index, round) => pool[round]![merged(name, index)]!),
+      trial((name, _index, round) => pool[round]![leading(name) ? batch : rest]!),
+    ]),
   ];
+}
+
+/** Sizes that images, patches and captions come in. */
+const usualSizes = [
+  8, 14, 16, 20, 24, 28, 32, 48, 56, 60, 64, 77, 96, 112, 120, 128, 160, 192, 196, 197, 224, 256,
+  257, 299, 300, 320, 336, 384, 448, 512, 518, 577, 640, 768, 1024, 2048,
+];
+
+/**
+ * For models that have names for what a table of theirs fixes: every size but the batch the same
+ * usual one. Where a model accepts one of these alone, all that derives from it is a number.
+ */
+export function fixedTrials({ names, leading }: Symbols): readonly Trial[] {
+  const pools = far.map((from) => primesFrom(from, 1, usualSizes));
+  const trial = trialOver(names);
+  return usualSizes.map((size) =>
+    trial((name, _index, round) => (leading(name) ? pools[round]![0]! : size)),
+  );
+}
+
+/** Numbers for the batch alone; the other names stay. */
+export function batchTrial({ names, leading }: Symbols): Trial {
+  const pools = far.map((from) => primesFrom(from, 1, []));
+  return trialOver(names.filter(leading))((_name, _index, round) => pools[round]![0]!);
+}
+
+function trialOver(names: readonly string[]) {
+  return (sizeOf: (name: string, index: number, round: number) => number): Trial => {
+    const round = (k: number) => new Map(names.map((name, i) => [name, sizeOf(name, i, k)]));
+    return [round(0), round(1), round(2)];
+  };
 }
 
 /** Primes from `from` on that divide none of `occupied`. */

@@ -1,0 +1,144 @@
+/** `--verify`: two models side by side on the same random inputs. */
+import { type Diagnostic, diagnostic, fail, GraftError } from "../../src/diag/diagnostic.ts";
+import type { Model } from "../../src/ir/graph.ts";
+import type { Device } from "../session/device.ts";
+import { reasonOf } from "../session/ort.ts";
+import { openSession, type Session, type SessionOptions } from "../session/session.ts";
+import type { Tensors } from "../session/tensor.ts";
+import { type Difference, differenceOf, roundingUnit } from "./difference.ts";
+import { candidateFeeds, perturbed } from "./feeds.ts";
+
+export interface CompareOptions {
+  /** Of the inputs; 0 unless said. */
+  readonly seed?: number;
+  readonly device?: Device;
+  /** The edits are such that the function stays the same: hold them to it. */
+  readonly keepsFunction?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Comparison {
+  /** Shapes of the inputs that both models ran on. */
+  readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly outputs: readonly OutputComparison[];
+}
+
+export interface OutputComparison extends Difference {
+  readonly name: string;
+  /** What rounding explains; null where nothing was to be explained. */
+  readonly bound: number | null;
+}
+
+/** Above it ONNX Runtime's full optimisation, whose time grows with nodes squared, takes seconds. */
+const manyNodes = 5000;
+
+/** How many times its own noise an output may move. */
+const margin = 16;
+
+/** Kernels approximate tanh, erf and exp in float32, each to some units in the last place. */
+const approximation = 16 * 2 ** -23;
+
+/**
+ * Runs the model files `before` and `after` on seeded random inputs and reports how far each output
+ * moved. `model` has the graph of either: it says which numbers integer inputs take (rows of the
+ * table that they pick from), and its symbolic sizes are tried until `before` runs.
+ *
+ * For edits that keep the function the difference is held against the model's own noise: the
+ * largest change of the same output when ONNX Runtime computes `before`, or `after`, without
+ * optimisation, so in another order, and when each input of `before` is off by one unit in its last
+ * place. Rounding explains 16 times that and 2e-6 of the largest value.
+ *
+ * @throws GraftError `verify-impossible` where no inputs run, `verify-failed` for each output that
+ * moved more than rounding explains, `model-refused`, `cuda-unavailable`.
+ */
+export async function compareModels(
+  files: { readonly before: string; readonly after: string; readonly model: Model },
+  options: CompareOptions = {},
+): Promise<Comparison> {
+  const { seed = 0, keepsFunction = false, signal } = options;
+  const nodes = files.model.graph.nodes.length;
+  const settings: SessionOptions = {
+    optimization: nodes > manyNodes ? "basic" : "all",
+    ...(options.device && { device: options.device }),
+  };
+  const plain: SessionOptions = { ...settings, optimization: "disabled" };
+
+  const {
+    feeds,
+    outputs: expected,
+    noise,
+  } = await withSession(files.before, settings, async (session) => {
+    const found = await firstThatRuns(session, files.model, seed, signal);
+    const moved = keepsFunction
+      ? (await session.run(perturbed(found.feeds, seed), { signal })).outputs
+      : found.outputs;
+    return { ...found, noise: [[found.outputs, moved]] as [Tensors, Tensors][] };
+  });
+  const run = (path: string, how: SessionOptions) =>
+    withSession(path, how, async (session) => (await session.run(feeds, { signal })).outputs);
+  const actual = await run(files.after, settings).catch((cause) => {
+    throw impossible(`${files.after}: ${reasonOf(cause)}`, cause);
+  });
+  if (keepsFunction) {
+    noise.push([expected, await run(files.before, plain)], [actual, await run(files.after, plain)]);
+  }
+
+  const outputs = [...expected].map(([name, tensor]): OutputComparison => {
+    const difference = differenceOf(tensor, actual.get(name)!);
+    const noises = noise.map(([a, b]) => differenceOf(a.get(name)!, b.get(name)!).absolute);
+    const floor = roundingUnit(tensor.dtype) === 0 ? 0 : approximation * difference.scale;
+    const bound = keepsFunction ? margin * Math.max(...noises) + floor : null;
+    return { name, ...difference, bound };
+  });
+  const failures = outputs.filter(({ absolute, bound }) => bound !== null && !(absolute <= bound));
+  if (failures.length > 0) throw new GraftError(failures.map(failure));
+  return {
+    inputs: [...feeds].map(([name, { shape }]) => ({ name, shape })),
+    outputs,
+  };
+}
+
+function failure({ name, absolute, bound }: OutputComparison): Diagnostic {
+  const show = (x: number) => x.toPrecision(3);
+  return diagnostic("verify-failed", {
+    output: name,
+    difference: show(absolute),
+    bound: show(bound!),
+  });
+}
+
+async function withSession<T>(
+  path: string,
+  options: SessionOptions,
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
+  const session = await openSession(path, options);
+  try {
+    return await use(session);
+  } finally {
+    await session.release();
+  }
+}
+
+async function firstThatRuns(
+  session: Session,
+  { graph }: Model,
+  seed: number,
+  signal: AbortSignal | undefined,
+): Promise<{ feeds: Tensors; outputs: Tensors }> {
+  let reason = "the model has no inputs to try";
+  for (const feeds of candidateFeeds(graph, seed)) {
+    try {
+      const { outputs } = await session.run(feeds, { signal });
+      return { feeds, outputs };
+    } catch (cause) {
+      signal?.throwIfAborted();
+      reason = reasonOf(cause);
+    }
+  }
+  throw impossible(reason);
+}
+
+function impossible(reason: string, cause?: unknown): GraftError {
+  return cause instanceof GraftError ? cause : fail("verify-impossible", { reason });
+}
