@@ -31,6 +31,10 @@ await build({
   platform: "node",
   target: "node20.19",
   external: ["onnxruntime-node"],
+  // CommonJS packages ask for Node's own modules by `require`.
+  banner: {
+    js: 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);',
+  },
   define: { GRAFTC_VERSION: JSON.stringify(version) },
   minifySyntax: true,
   minifyWhitespace: true,

@@ -1,5 +1,5 @@
 /** A diff as people read it: places that changed alike share a paragraph. */
-import type { Diff, DiffGroup } from "../diff/index.ts";
+import type { Diff, DiffGroup, DiffItem } from "../diff/index.ts";
 import type { Colors } from "./shell.ts";
 import { collapseSites } from "./sites.ts";
 
@@ -29,19 +29,17 @@ function bodyOf({ where, added, removed, changed }: DiffGroup, colors: Colors): 
 }
 
 /** Nodes as one line of operators, weights and the rest one by one. */
-function itemLines(items: readonly string[], where: string): string[] {
-  const isNode = (item: string) => /^[\w.:]+( \/?\S*)?$/.test(item) && !/\[/.test(item);
-  const nodes = where === "model" ? [] : items.filter(isNode);
-  const others = items.filter((item) => !nodes.includes(item));
+function itemLines(items: readonly DiffItem[], where: string): string[] {
   const counts = new Map<string, number>();
-  for (const node of nodes) {
-    const op = node.split(" ", 1)[0]!;
-    counts.set(op, (counts.get(op) ?? 0) + 1);
+  for (const { kind, text } of items) {
+    const op = text.split(" ", 1)[0]!;
+    if (kind === "node") counts.set(op, (counts.get(op) ?? 0) + 1);
   }
   const ops = [...counts].map(([op, count]) => (count === 1 ? op : `${count} ${op}`));
+  const others = items.filter(({ kind }) => kind !== "node");
   return [
     ...(ops.length > 0 ? [ops.join(", ")] : []),
-    ...others.map((o) => withoutIndex(o, where)),
+    ...others.map(({ text }) => withoutIndex(text, where)),
   ];
 }
 

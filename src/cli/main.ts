@@ -8,6 +8,7 @@ import { createProgram } from "./program.ts";
 import { type ColorMode, createShell, type Shell, watchStreams } from "./shell.ts";
 import { interruption } from "./signals.ts";
 
+const wrongUsage = 2;
 const interrupted = 130;
 
 /** Runs the command line `words`, without node and script; resolves to the exit code. */
@@ -16,8 +17,13 @@ export async function main(words: readonly string[]): Promise<number> {
   const { signal, release } = interruption();
   let code = 0;
   const program = createProgram(async (command, given, flags) => {
-    code = await perform(command, given, createShell({ ...flags, signal }));
+    const { json = false, quiet = false, color } = flags;
+    code = await perform(command, given, createShell({ json, quiet, color, signal }));
   });
+  if (words.length === 0) {
+    process.stderr.write(program.helpInformation());
+    return wrongUsage;
+  }
   try {
     await program.parseAsync(words, { from: "user" });
     return code;
@@ -43,7 +49,7 @@ async function perform<A>(command: Command<A>, given: A, shell: Shell): Promise<
       return interrupted;
     }
     const diagnostics = cause instanceof GraftError ? cause.diagnostics : [];
-    const trouble = command.trouble ?? (diagnostics.some(isUsage) ? 2 : 1);
+    const trouble = command.trouble ?? (diagnostics.some(isUsage) ? wrongUsage : 1);
     const entries = diagnostics.length > 0 ? diagnostics.map(toJson) : [defect(cause)];
     if (shell.json) write({ ...command.failed(given), diagnostics: entries });
     shell.diagnose(diagnostics);
@@ -76,7 +82,7 @@ function refuse(cause: Refusal, words: readonly string[], signal: AbortSignal): 
   });
   if (shell.json) write({ out: null, diagnostics: diagnostics.map(toJson) });
   shell.diagnose(diagnostics);
-  return 2;
+  return wrongUsage;
 }
 
 function usageOf(cause: Refusal): readonly Diagnostic[] {
@@ -84,6 +90,9 @@ function usageOf(cause: Refusal): readonly Diagnostic[] {
   const [what = "", suggestion] = cause.message.replace(/^error: /, "").split("\n");
   const quoted = (text: string) => text.replace(/'([^']*)'/g, "`$1`").replace(/\.$/, "");
   const hint = suggestion?.replace(/^\(Did you mean (.*)\?\)$/, "did you mean `$1`?");
+  if (cause.code === "commander.help") {
+    return [diagnostic("wrong-usage", { what: "there is no such command" })];
+  }
   const notes = [...(hint ? [hint] : []), "`graftc --help` shows the commands and their flags"];
   return [diagnostic("wrong-usage", { what: quoted(what) }, { notes })];
 }

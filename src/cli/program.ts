@@ -10,33 +10,29 @@ import {
   settingOf,
   wholeNumber,
 } from "./flags.ts";
+import { laterCommands } from "./names.ts";
 import type { Command } from "./outcome.ts";
 import type { ColorMode } from "./shell.ts";
 import { version } from "./version.ts";
 
 export interface CommonFlags {
-  readonly json: boolean;
-  readonly quiet: boolean;
+  readonly json?: true;
+  readonly quiet?: true;
   readonly color: ColorMode;
 }
 
 export type Perform = <A>(command: Command<A>, given: A, flags: CommonFlags) => Promise<void>;
 
-/** Commands of the contract that this version does not have. */
-const later = ["train", "artifacts", "sample", "eval", "analyze", "bench"];
-
 export function createProgram(perform: Perform): Commander {
   const program = new Commander("graftc")
     .description("Edits pretrained ONNX transformers, as .graft files say.")
+    .usage("MODEL EDITS... -o OUT\n       graftc COMMAND ...")
     .version(version)
     .helpCommand("help [command]", "the flags of one command")
-    .addOption(new Option("--json", "one JSON document on stdout").default(false))
-    .addOption(new Option("-q, --quiet", "errors only").default(false))
+    .addOption(new Option("--json", "one JSON document on stdout"))
+    .addOption(new Option("-q, --quiet", "errors only"))
     .addOption(
-      new Option("--color <when>", "colours")
-        .choices(["auto", "always", "never"])
-        .default("auto")
-        .helpGroup("Options:"),
+      new Option("--color <when>", "colours").choices(["auto", "always", "never"]).default("auto"),
     )
     .configureHelp({ showGlobalOptions: true, helpWidth: 100 })
     .configureOutput({ writeErr: () => {}, outputError: () => {} })
@@ -48,7 +44,7 @@ export function createProgram(perform: Perform): Commander {
   addCompile(program, perform, common);
   addReaders(program, perform, common);
   addNew(program, perform, common);
-  for (const name of later) {
+  for (const name of laterCommands) {
     program
       .command(name, { hidden: true })
       .argument("[words...]")

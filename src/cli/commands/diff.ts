@@ -1,5 +1,5 @@
 /** `graftc diff A B` */
-import { diffModels } from "../../diff/index.ts";
+import { type Diff, type DiffItem, diffModels } from "../../diff/index.ts";
 import { dissect } from "../../dissect.ts";
 import { diffText } from "../diff-text.ts";
 import type { Command } from "../outcome.ts";
@@ -15,6 +15,18 @@ export const diff: Command<Given> = {
   async run({ a, b }, { colors }) {
     const [first, second] = [await dissect(a), await dissect(b)];
     const result = diffModels(first.model, second.model, [first.anatomy, second.anatomy]);
-    return { code: result.same ? 0 : 1, json: { ...result }, text: diffText(result, colors) };
+    return { code: result.same ? 0 : 1, json: diffJson(result), text: diffText(result, colors) };
   },
 };
+
+function diffJson({ same, groups }: Diff) {
+  const texts = (items: readonly DiffItem[]) => items.map(({ text }) => text);
+  return {
+    same,
+    groups: groups.map(({ added, removed, ...rest }) => ({
+      ...rest,
+      added: texts(added),
+      removed: texts(removed),
+    })),
+  };
+}
