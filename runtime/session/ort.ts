@@ -29,10 +29,12 @@ export const lightly: InferenceSession.SessionOptions = {
 /** ONNX Runtime's own words, without the source places of its C++. */
 export function reasonOf(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);
+  const opset = /Opset (\d+) is under development.*till opset (\d+)/s.exec(text);
+  if (opset) return `its opset is ${opset[1]}, and the newest that is known is ${opset[2]}`;
   return text
     .replace(/^Load model from .*? failed:/s, "")
     .replace(/\/\S*onnxruntime\/\S+:\d+ [^\n]*?\) (?=\S)/g, "")
-    .replace(/^(Fatal error|Error): /, "")
+    .replace(/^(This is an invalid model\. )?((Fatal )?error: ?)?/i, "")
     .replace(/\s+/g, " ")
     .trim();
 }

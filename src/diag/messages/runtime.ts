@@ -1,8 +1,9 @@
-import { error } from "../template.ts";
+import { error, warning } from "../template.ts";
 
 /** What ONNX Runtime, or a comparison that ran on it, has to say. */
 export const runtimeMessages = {
   "model-refused": error`ONNX Runtime does not load ${"model"}: ${"reason"}`,
+  "load-unproven": warning`whether the result loads is not proven, for the input does not: ONNX Runtime refuses ${"model"}: ${"reason"}`,
   "types-refused": error`${"model"} does not fit together: ${"reason"}`,
   "cuda-unavailable": error`CUDA cannot be used: ${"reason"}`,
   "verify-impossible": error`the models cannot be compared: ${"reason"}`,
