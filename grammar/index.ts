@@ -1,10 +1,11 @@
 /** Text to tree to text: the language's syntax, and nothing of its meaning. */
-import { type Diagnostic, diagnostic, Reporter } from "../src/diag/diagnostic.ts";
+import { type Diagnostic, diagnostic, GraftError, Reporter } from "../src/diag/diagnostic.ts";
 import type { SourceText } from "../src/diag/span.ts";
 import type * as ast from "./ast.ts";
 import { reportLexicalErrors } from "./lexical-errors.ts";
 import { checkNesting } from "./nesting.ts";
 import { GraftParser, maxErrors } from "./parser.ts";
+import { print } from "./printer.ts";
 import { tokenize } from "./tokens.ts";
 
 export interface Parsed {
@@ -28,6 +29,16 @@ export function parse(source: SourceText): Parsed {
     : [];
   const span = { source, start: 0, end: source.text.length };
   return { file: { kind: "file", span, statements }, diagnostics: inOrder(reporter.diagnostics) };
+}
+
+/**
+ * The text in the language's one style; formatting it again changes nothing.
+ * @throws GraftError with the syntax errors of a text that has any.
+ */
+export function format(source: SourceText): string {
+  const { file, diagnostics } = parse(source);
+  if (diagnostics.length > 0) throw new GraftError(diagnostics);
+  return print(source, tokenize(source.text), file);
 }
 
 function inOrder(diagnostics: readonly Diagnostic[]): Diagnostic[] {

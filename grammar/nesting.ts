@@ -1,7 +1,7 @@
 import type { IToken, TokenType } from "chevrotain";
 import type { Reporter } from "../src/diag/diagnostic.ts";
 import type { SourceText } from "../src/diag/span.ts";
-import { endsOperand, isKeyword, isNameKeyword, spanOf, t } from "./tokens.ts";
+import { beginsLine, endsOperand, isKeyword, isNameKeyword, spanOf, t } from "./tokens.ts";
 
 /** Brackets, prefixes, powers and `else if` within each other: each deepens the parser's stack. */
 const maxNesting = 64;
@@ -29,23 +29,27 @@ const infix = new Set<TokenType>([
 ]);
 
 /**
- * Refuses texts whose tree would be too deep to recurse over, before they are parsed. Counts on
- * tokens, so it may err by a few where the brackets do not match; those texts fail anyway.
+ * Refuses texts whose tree would be too deep to recurse over, before they are parsed. Brackets that
+ * are left open end where the next statement begins a line.
  */
 export function checkNesting(
   source: SourceText,
   tokens: readonly IToken[],
   reporter: Reporter,
 ): boolean {
-  const outermost = { base: 0, operatorsBefore: 0, prefixes: 0, branches: 0, operators: 0 };
-  const levels: Level[] = [outermost];
-  let level: Level = outermost;
+  let level: Level = { base: 0, operatorsBefore: 0, prefixes: 0, branches: 0, operators: 0 };
+  let levels = [level];
   let afterOperand = false;
   for (const [i, token] of tokens.entries()) {
     const type = token.tokenType;
     const previous = tokens[i - 1];
     const member = previous?.tokenType === t["."];
     if (previous?.tokenType === t["}"] && type !== t.else) level.branches = 0;
+
+    if (level.base > 0 && beginsLine(source, previous, token, tokens[i + 1])) {
+      levels = levels.slice(0, 1);
+      level = levels[0]!;
+    }
 
     if (openers.has(type)) {
       if (afterOperand) level.operators += 1;
@@ -70,15 +74,13 @@ export function checkNesting(
       level.operators = 0;
     }
 
+    const details = { at: spanOf(source, token), hint: "give a part of it a name of its own" };
     if (level.base + level.prefixes + level.branches > maxNesting) {
-      const hint = "name its parts: `y = ...`, then use `y`";
-      reporter.report("too-deep", { limit: maxNesting }, { at: spanOf(source, token), hint });
+      reporter.report("too-deep", { limit: maxNesting }, details);
       return false;
     }
     if (level.operatorsBefore + level.operators > maxOperators) {
-      const hint = "name its parts: `y = ...`, then use `y`";
-      const at = spanOf(source, token);
-      reporter.report("too-many-operators", { limit: maxOperators }, { at, hint });
+      reporter.report("too-many-operators", { limit: maxOperators }, details);
       return false;
     }
     afterOperand = endsOperand(token, previous);

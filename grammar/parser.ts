@@ -12,7 +12,7 @@ import {
   reportNoStatement,
 } from "./parser-errors.ts";
 import { OperatorParser } from "./parser-operators.ts";
-import { endOf, isStatementKeyword, type Tokens, t } from "./tokens.ts";
+import { beginsLine, isStatementKeyword, type Tokens, t } from "./tokens.ts";
 
 /** After so many errors the rest of a file is not looked at. */
 export const maxErrors = 50;
@@ -79,7 +79,10 @@ export class GraftParser extends OperatorParser {
   /** To the next statement that begins a line, or to the end after too many errors. */
   private resync(): void {
     const enough = this.reporter.diagnostics.length >= maxErrors;
-    while (!this.atEnd() && (enough || !this.beginsStatement())) this.SKIP_TOKEN();
+    while (!this.atEnd()) {
+      if (!enough && beginsLine(this.source, this.LA(0), this.LA(1), this.LA(2))) return;
+      this.SKIP_TOKEN();
+    }
   }
 
   private get place(): Place {
@@ -88,12 +91,6 @@ export class GraftParser extends OperatorParser {
 
   private atEnd(): boolean {
     return Number.isNaN(this.LA(1).startOffset);
-  }
-
-  private beginsStatement(): boolean {
-    const token = this.LA(1);
-    if (!isStatementKeyword(token) || this.LA(2).tokenType === t[":"]) return false;
-    return /[\r\n]/.test(this.source.text.slice(endOf(this.LA(0)), token.startOffset));
   }
 
   readonly statement = this.RULE("statement", (): ast.Statement => {

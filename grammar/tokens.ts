@@ -152,6 +152,21 @@ export const isKeyword = (token: IToken) => keywordTypes.has(token.tokenType);
 export const isNameKeyword = (token: IToken) => nameTypes.has(token.tokenType);
 export const isStatementKeyword = (token: IToken) => statementTypes.has(token.tokenType);
 
+/**
+ * Whether a statement's keyword stands at the beginning of a line: where parsing goes on after an
+ * error. (In a text without errors statements may share a line.)
+ */
+export function beginsLine(
+  { text }: SourceText,
+  previous: IToken | undefined,
+  token: IToken,
+  next: IToken | undefined,
+): boolean {
+  if (!isStatementKeyword(token) || next?.tokenType === t[":"]) return false;
+  const end = previous === undefined ? 0 : endOf(previous);
+  return end === 0 || /[\r\n]/.test(text.slice(end, token.startOffset));
+}
+
 const operandEnds = new Set<TokenType>([
   ...[Identifier, Percent, Int, Numeral, Quoted, t[")"], t["]"]],
   ...nameTypes,

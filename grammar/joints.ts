@@ -1,0 +1,139 @@
+/** What stands between two tokens: white space, line breaks, and the comments in their places. */
+import type { IToken } from "chevrotain";
+import { positionOf, type SourceText } from "../src/diag/span.ts";
+import type { Gaps } from "./comments.ts";
+import { comment, type Doc, hardLine, indent, line } from "./doc.ts";
+import { endOf } from "./tokens.ts";
+
+export interface Tokens {
+  readonly source: SourceText;
+  readonly tokens: readonly IToken[];
+  readonly gaps: Gaps;
+}
+
+export interface Separator {
+  /** What it is on one line. */
+  readonly flat: "" | " ";
+  /** "maybe": where the group around it breaks. */
+  readonly breaks: "never" | "maybe" | "always";
+  /** Whether one empty line of the author's is kept. */
+  readonly blank: boolean;
+}
+
+export const tight: Separator = { flat: "", breaks: "never", blank: false };
+export const spaced: Separator = { flat: " ", breaks: "never", blank: false };
+
+/** A comment, and how many line ends separate it from what is before it. */
+interface Remark {
+  readonly token: IToken;
+  readonly text: string;
+  readonly toLineEnd: boolean;
+  readonly newlines: number;
+}
+
+interface Gap {
+  readonly remarks: readonly Remark[];
+  /** Line ends between the last comment, or the token before, and the token. */
+  readonly newlines: number;
+}
+
+function newlinesIn({ text }: SourceText, start: number, end: number): number {
+  return text.slice(start, end).match(/\r\n?|\n/g)?.length ?? 0;
+}
+
+/** The gap before token `i`; that of `tokens.length` is the end of the file. */
+function gapBefore({ source, tokens, gaps }: Tokens, i: number): Gap {
+  const offset = tokens[i]?.startOffset ?? source.text.length;
+  let end = i === 0 ? 0 : endOf(tokens[i - 1]!);
+  const remarks: Remark[] = [];
+  for (const token of gaps.get(offset) ?? []) {
+    const toLineEnd = token.image.startsWith("//");
+    const text = toLineEnd ? token.image.trimEnd() : token.image.replace(/\r\n?/g, "\n");
+    remarks.push({ token, text, toLineEnd, newlines: newlinesIn(source, end, token.startOffset) });
+    end = endOf(token);
+  }
+  return { remarks, newlines: newlinesIn(source, end, offset) };
+}
+
+/** Whether the author left a line empty before token `i`, or before a comment there. */
+export function hasBlankLine(text: Tokens, i: number): boolean {
+  const { remarks, newlines } = gapBefore(text, i);
+  return newlines > 1 || remarks.some((remark) => remark.newlines > 1);
+}
+
+const isOpener = (token: IToken | undefined) => /^[([{]$/.test(token?.image ?? "");
+const endsTight = (token: IToken | undefined) => /^[)\]},]$/.test(token?.image ?? "");
+
+/** How many comments before token `i` belong to the line of the token before it. */
+function countTrailing(text: Tokens, i: number, { remarks, newlines }: Gap): number {
+  const own = remarks.findIndex((remark) => remark.newlines > 0);
+  const count = own < 0 ? remarks.length : own;
+  const lineEnds = own >= 0 || newlines > 0 || i === text.tokens.length;
+  const last = remarks[count - 1];
+  if (i === 0 || last === undefined || !lineEnds) return 0;
+  return isOpener(text.tokens[i - 1]) && !last.toLineEnd ? 0 : count;
+}
+
+/** A comment behind a token: at the end of a line it keeps its column, if it had one of its own. */
+function trailing({ source, tokens }: Tokens, i: number, { token, text, toLineEnd }: Remark): Doc {
+  if (!toLineEnd) return ` ${text}`;
+  const { column } = positionOf(source, token.startOffset);
+  const lineStart = token.startOffset - column + 1;
+  let first = i - 1;
+  while (first > 0 && tokens[first - 1]!.startOffset >= lineStart) first -= 1;
+  const apart = token.startOffset - endOf(tokens[i - 1]!) > 1;
+  return comment(text, apart ? column - 1 : 0, tokens[first]!.startOffset);
+}
+
+function breakLine({ breaks, blank }: Separator, newlines: number): Doc {
+  return breaks === "never" ? indent(hardLine()) : hardLine(blank && newlines > 1);
+}
+
+/** All that stands between the tokens `i - 1` and `i`. */
+export function joint(text: Tokens, i: number, separator: Separator): Doc {
+  const gap = gapBefore(text, i);
+  const count = countTrailing(text, i, gap);
+  const behind = gap.remarks.slice(0, count);
+  const ahead = gap.remarks.slice(count);
+  const { flat, breaks, blank } = separator;
+  const docs: Doc[] = behind.map((remark) => trailing(text, i, remark));
+
+  const next = ahead[0];
+  const newlines = next?.newlines ?? gap.newlines;
+  const ownLine =
+    next !== undefined &&
+    next.newlines > 0 &&
+    (next.toLineEnd || (ahead[1]?.newlines ?? gap.newlines) > 0);
+  if (i > 0 && (behind.at(-1)?.toLineEnd || ownLine || breaks === "always")) {
+    docs.push(breakLine(separator, newlines));
+  } else if (breaks === "maybe") docs.push(line(flat, blank && newlines > 1));
+  else if (i > 0) {
+    const apart = ahead.length > 0 ? !isOpener(text.tokens[i - 1]) : behind.length > 0;
+    docs.push(apart && (ahead.length > 0 || !endsTight(text.tokens[i])) ? " " : flat);
+  }
+
+  for (const [k, remark] of ahead.entries()) {
+    const after = ahead[k + 1]?.newlines ?? gap.newlines;
+    const last = k === ahead.length - 1;
+    docs.push(remark.text);
+    if (last && i === text.tokens.length) break;
+    if (after > 0 || remark.toLineEnd) docs.push(breakLine(separator, after));
+    else if (!last || !endsTight(text.tokens[i])) docs.push(" ");
+  }
+  return docs;
+}
+
+/** What stands before a closing bracket: comments still belong to what is inside. */
+export function closingJoint(text: Tokens, i: number, separator: Separator): Doc {
+  const { remarks } = gapBefore(text, i);
+  const inside: Doc[] = [];
+  for (const [k, remark] of remarks.entries()) {
+    const opens = k === 0 && isOpener(text.tokens[i - 1]);
+    if (remark.newlines > 0) inside.push(hardLine(remark.newlines > 1 && !opens), remark.text);
+    else if (remark.toLineEnd) inside.push(trailing(text, i, remark));
+    else inside.push(opens ? remark.text : ` ${remark.text}`);
+  }
+  const { flat, breaks } = separator;
+  const hard = breaks === "always" || remarks.at(-1)?.toLineEnd === true;
+  return [indent(inside), hard ? hardLine() : breaks === "maybe" ? line(flat) : flat];
+}
