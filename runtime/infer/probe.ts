@@ -4,8 +4,9 @@ import type { Dim, DType } from "../../src/ir/types.ts";
 import { encodeProbe } from "../../src/onnx/index.ts";
 import { lightly, ort, reasonOf } from "../session/ort.ts";
 import { hasBfloat16, withFloat16 } from "./bfloat16.ts";
-import { unrankedAmong } from "./ranks.ts";
+import { correctRanks } from "./ranks.ts";
 import type { Scene } from "./scene.ts";
+import { segmentLength, segmentsOf } from "./segments.ts";
 import { concrete, type Sizes } from "./symbols.ts";
 
 export interface Measured {
@@ -24,29 +25,47 @@ const newestIr = 13;
  * Types of everything that the scene's nodes make. Nothing is computed but small constants.
  * @throws Refusal where operators are unknown or shapes do not meet.
  */
-export async function probe(scene: Scene, sizes: Sizes): Promise<Map<string, Measured>> {
+export async function probe(
+  scene: Scene,
+  sizes: Sizes,
+  length = segmentLength,
+): Promise<Map<string, Measured>> {
+  const measured = new Map<string, Measured>();
+  for (const segment of segmentsOf(scene, measured, length)) {
+    await probeSegment(segment, sizes, measured);
+  }
+  return measured;
+}
+
+async function probeSegment(
+  scene: Scene,
+  sizes: Sizes,
+  measured: Map<string, Measured>,
+): Promise<void> {
   // Without Shape nodes there is nothing to fold, and folding costs as much again.
   const computed = scene.nodes.some(({ opType }) => opType === "Shape" || opType === "Size");
-  const measured = await ask(scene, sizes, scene.outputs, computed ? "basic" : "disabled");
+  const ask = async (outputs: readonly Value[], level: "disabled" | "basic") => {
+    for (const [name, type] of await typesOf(scene, sizes, outputs, level)) {
+      measured.set(name, type);
+    }
+  };
+  await ask(scene.outputs, computed ? "basic" : "disabled");
   for (let open = unresolved(scene, measured); open.length > 0; ) {
     // What is an output is not folded. So the shapes' arithmetic, whose own types are known by
     // now, steps back, and what depends on its results comes out.
-    const more = await ask(scene, sizes, open, "basic");
-    for (const [name, type] of more) measured.set(name, type);
+    await ask(open, "basic");
     const still = unresolved(scene, measured);
     if (still.length === open.length) break;
     open = still;
   }
-  const unranked = unrankedAmong(scene.nodes, measured);
-  for (const name of unranked) measured.set(name, { ...measured.get(name)!, shape: null });
-  return measured;
+  correctRanks(scene.nodes, measured);
 }
 
 function unresolved(scene: Scene, measured: ReadonlyMap<string, Measured>): Value[] {
   return scene.outputs.filter(({ name }) => measured.get(name)?.shape?.includes(null));
 }
 
-async function ask(
+async function typesOf(
   scene: Scene,
   sizes: Sizes,
   outputs: readonly Value[],

@@ -3,24 +3,21 @@ import type { Node, Value } from "../../src/ir/graph.ts";
 import type { Measured } from "./probe.ts";
 
 /**
- * Values of `nodes`, in their order, that were measured as [] and whose rank is in truth unknown:
- * an operator that need not know the rank of what it makes made them, or they were made from one.
+ * Corrects values of `nodes`, in their order, that were measured as [] and whose rank is in truth
+ * unknown: an operator that need not know the rank of what it makes made them, or they were made
+ * from such a value.
  */
-export function unrankedAmong(
-  nodes: readonly Node[],
-  measured: ReadonlyMap<string, Measured>,
-): ReadonlySet<string> {
-  const unranked = new Set<string>();
+export function correctRanks(nodes: readonly Node[], measured: Map<string, Measured>): void {
   const shapeOf = (value: Value | null | undefined) =>
     value && (measured.get(value.name)?.shape ?? value.initializer?.shape);
   for (const node of nodes) {
-    const tainted = node.inputs.some((value) => value && unranked.has(value.name));
+    const tainted = node.inputs.some((value) => value && measured.get(value.name)?.shape === null);
     for (const value of node.outputs) {
       if (!value || shapeOf(value)?.length !== 0) continue;
-      if (tainted || mayLackRank(node, shapeOf)) unranked.add(value.name);
+      if (!tainted && !mayLackRank(node, shapeOf)) continue;
+      measured.set(value.name, { ...measured.get(value.name)!, shape: null });
     }
   }
-  return unranked;
 }
 
 function mayLackRank(

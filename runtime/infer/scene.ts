@@ -91,6 +91,18 @@ function outsideOf(graph: Graph): Set<Value> {
   return found;
 }
 
+/** What a node reads, captures of its bodies included; values that bodies make are none of them. */
+export function readsOf(node: Node): Value[] {
+  const own = node.inputs.filter((value) => value !== null);
+  if (node.subgraphs.length === 0) return own;
+  const captured = node.subgraphs.flatMap((body) =>
+    [...body.nodes.flatMap(readsOf), ...body.outputs].filter(
+      (value) => body.values.get(value.name) !== value,
+    ),
+  );
+  return [...own, ...captured];
+}
+
 function isOutside(graph: Graph, value: Value): boolean {
   return value.producer !== null && ownerIn(graph, value.producer) === null;
 }
