@@ -20,31 +20,21 @@ export function diffText({ same, groups }: Diff, colors: Colors): string {
     .join("\n\n");
 }
 
-function bodyOf({ where, added, removed, changed }: DiffGroup, colors: Colors): string[] {
+function bodyOf({ added, removed, changed }: DiffGroup, colors: Colors): string[] {
   return [
-    ...itemLines(removed, where).map((line) => colors.red(`  - ${line}`)),
-    ...itemLines(added, where).map((line) => colors.green(`  + ${line}`)),
-    ...changed.map((line) => colors.yellow(`  ~ ${withoutIndex(line, where)}`)),
+    ...itemLines(removed).map((line) => colors.red(`  - ${line}`)),
+    ...itemLines(added).map((line) => colors.green(`  + ${line}`)),
+    ...itemLines(changed).map((line) => colors.yellow(`  ~ ${line}`)),
   ];
 }
 
-/** Nodes as one line of operators, weights and the rest one by one. */
-function itemLines(items: readonly DiffItem[], where: string): string[] {
+/** Nodes as one line of operators, the rest one by one, each text once. */
+function itemLines(items: readonly DiffItem[]): string[] {
   const counts = new Map<string, number>();
-  for (const { kind, text } of items) {
-    const op = text.split(" ", 1)[0]!;
-    if (kind === "node") counts.set(op, (counts.get(op) ?? 0) + 1);
+  for (const { kind, brief } of items) {
+    if (kind === "node") counts.set(brief, (counts.get(brief) ?? 0) + 1);
   }
   const ops = [...counts].map(([op, count]) => (count === 1 ? op : `${count} ${op}`));
-  const others = items.filter(({ kind }) => kind !== "node");
-  return [
-    ...(ops.length > 0 ? [ops.join(", ")] : []),
-    ...others.map(({ text }) => withoutIndex(text, where)),
-  ];
-}
-
-/** `blocks.1.attn.x` in `blocks[1].attn` is `blocks.*.attn.x`, so that alike places look alike. */
-function withoutIndex(text: string, where: string): string {
-  const index = /\[(\d+)\]/.exec(where)?.[1];
-  return index === undefined ? text : text.replace(new RegExp(`(?<=\\.)${index}(?=\\.)`), "*");
+  const others = items.filter(({ kind }) => kind !== "node").map(({ brief }) => brief);
+  return [...(ops.length > 0 ? [ops.join(", ")] : []), ...new Set(others)];
 }

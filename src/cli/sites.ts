@@ -20,11 +20,9 @@ export function collapseSites(labels: readonly string[]): string {
 
 function showIndices(indices: readonly number[]): string {
   const sorted = [...new Set(indices)].sort((a, b) => a - b);
-  if (sorted.length <= 4) return sorted.join(", ");
-  const step = sorted[1]! - sorted[0]!;
+  const step = sorted.length < 3 ? 0 : sorted[1]! - sorted[0]!;
   const even = sorted.every((index, i) => i === 0 || index - sorted[i - 1]! === step);
-  if (!even) return sorted.join(", ");
-  return step === 1
-    ? `${sorted[0]}..${sorted.at(-1)}`
-    : `${sorted[0]}, ${sorted[1]}, ..., ${sorted.at(-1)}`;
+  if (even && step === 1) return `${sorted[0]}..${sorted.at(-1)}`;
+  if (!even || sorted.length <= 4) return sorted.join(", ");
+  return `${sorted[0]}, ${sorted[1]}, ..., ${sorted.at(-1)}`;
 }

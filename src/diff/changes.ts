@@ -1,48 +1,84 @@
 /** What differs between two nodes, or two graphs' interfaces, in words. */
-import { lengthOf } from "../ir/bytes.ts";
+import { type Bytes, lengthOf, materialize } from "../ir/bytes.ts";
 import type { Initializer, Model, Node, Value } from "../ir/graph.ts";
-import { showShape, showType } from "../ir/types.ts";
+import { type DType, dtypes, elements, showShape, showType } from "../ir/types.ts";
+import { decodeElements } from "../onnx-ops/elements.ts";
+import type { DiffItem } from "./index.ts";
 import { leafOf, sameTensor } from "./leaves.ts";
 import type { Matching } from "./match.ts";
-import { graphText, showAttribute } from "./signature.ts";
+import { graphText, isCommutative, operandsOf, showAttribute } from "./signature.ts";
+
+export function nodeItem(node: Node): DiffItem {
+  return { kind: "node", text: showNode(node), brief: node.op };
+}
+
+export function weightItem(value: Value): DiffItem {
+  const { dtype, shape } = leafOf(value)!;
+  const type = `${dtype}${showShape(shape)}`;
+  return {
+    kind: "weight",
+    text: `${value.name} ${type}`,
+    brief: `${anyBlock(value.name)} ${type}`,
+  };
+}
 
 /** `MatMul /blocks.1/attn/qkv/MatMul` */
-export function showNode(node: Node): string {
+function showNode(node: Node): string {
   return node.name === "" ? node.op : `${node.op} ${node.name}`;
 }
 
-/** `blocks.1.attn.short_filter.weight float32[288, 1, 4]` */
-export function showWeight(value: Value): string {
-  const { dtype, shape } = leafOf(value)!;
-  return `${value.name} ${dtype}${showShape(shape)}`;
+/** `blocks.1.attn.qkv.bias` as `blocks.*.attn.qkv.bias`. */
+function anyBlock(name: string): string {
+  return name.replace(/(?<=\.)\d+(?=\.)/, "*");
 }
 
-/** How the second of two matched nodes differs; each change is one line. */
-export function changesOf(a: Node, b: Node, matching: Matching): string[] {
+function changeOf(subject: string, brief: string, what: string, briefly = what): DiffItem {
+  return { kind: "change", text: `${subject}: ${what}`, brief: `${brief}: ${briefly}` };
+}
+
+/** How the second of two matched nodes differs. */
+export function changesOf(a: Node, b: Node, matching: Matching): DiffItem[] {
   return [...attributeChanges(a, b), ...inputChanges(a, b, matching)];
 }
 
-function attributeChanges(a: Node, b: Node): string[] {
+function attributeChanges(a: Node, b: Node): DiffItem[] {
   const names = new Set([...a.attributes.keys(), ...b.attributes.keys()]);
   return [...names].flatMap((name) => {
     const [before, after] = [a, b].map((node) => {
       const attribute = node.attributes.get(name);
       return attribute ? showAttribute(attribute) : `no ${name}`;
-    }) as [string, string];
-    return before === after ? [] : [`${showNode(a)}: ${before} -> ${after}`];
+    });
+    return before === after ? [] : [changeOf(showNode(a), a.op, `${before} -> ${after}`)];
   });
 }
 
-function inputChanges(a: Node, b: Node, matching: Matching): string[] {
-  const count = Math.max(a.inputs.length, b.inputs.length);
+function inputChanges(a: Node, b: Node, matching: Matching): DiffItem[] {
+  const mine = operandsOf(a);
+  const theirs = aligned(mine, b, matching);
+  const count = Math.max(mine.length, theirs.length);
   return Array.from({ length: count }, (_, i) => {
-    const [x, y] = [a.inputs[i] ?? null, b.inputs[i] ?? null];
-    if (!x || !y) return x === y ? [] : [`${showNode(a)}: input ${i} ${x ? "left" : "appeared"}`];
+    const [x, y] = [mine[i] ?? null, theirs[i] ?? null];
+    const change = (what: string, brief = what) => [
+      changeOf(showNode(a), a.op, `input ${i} ${what}`, `input ${i} ${brief}`),
+    ];
+    if (!x || !y) return x === y ? [] : change(x ? "left" : "appeared");
     const [before, after] = [leafOf(x), leafOf(y)];
-    if (before && after) return tensorChange(x, [before, after]);
+    if (before && after) {
+      if (sameTensor(before, after)) return [];
+      const brief = x.name.includes(".") ? anyBlock(x.name) : `${a.op} input ${i}`;
+      return [changeOf(x.name, brief, tensorChange(before, after))];
+    }
     if (matching.same(x, y) || isImplied(x, y, matching)) return [];
-    return [`${showNode(a)}: input ${i} is ${y.name}, was ${x.name}`];
+    return change(`is ${y.name}, was ${x.name}`, "is another value");
   }).flat();
+}
+
+/** The operands of the second node, in the order of the first one's where order means nothing. */
+function aligned(mine: readonly (Value | null)[], b: Node, { same }: Matching) {
+  const [x, ...more] = mine;
+  const [y, z, ...rest] = operandsOf(b);
+  const swap = isCommutative(b) && more.length === 1 && rest.length === 0 && x && y && z;
+  return swap && !same(x, y) && same(x, z) ? [z, y] : operandsOf(b);
 }
 
 /** Something else stands there because what stood there left, or because something new came. */
@@ -52,26 +88,39 @@ function isImplied(x: Value, y: Value, { forward, backward }: Matching): boolean
   return gone || come;
 }
 
-function tensorChange(x: Value, [before, after]: readonly [Initializer, Initializer]): string[] {
-  if (sameTensor(before, after)) return [];
-  const types = [before, after].map(({ dtype, shape }) => showType({ dtype, shape }));
-  if (types[0] !== types[1]) return [`${x.name}: ${types[0]} -> ${types[1]}`];
-  return [`${x.name}: ${types[0]}, other values`];
+const fewElements = 4;
+
+function tensorChange(before: Initializer, after: Initializer): string {
+  const [x, y] = [before, after].map(({ dtype, shape }) => showType({ dtype, shape }));
+  if (x !== y) return `${x} -> ${y}`;
+  if (elements(before.shape) > fewElements || before.dtype === "string")
+    return `${x}, other values`;
+  return [before, after].map(({ dtype, data }) => numbers(dtype, data)).join(" -> ");
+}
+
+function numbers(dtype: DType, data: Bytes): string {
+  return dtypes[dtype].bits < 8 ? "?" : `${decodeElements(dtype, materialize(data))}`;
 }
 
 /** Differences outside of the nodes. */
 export function modelChanges(a: Model, b: Model, matching: Matching) {
-  const lines = { added: [] as string[], removed: [] as string[], changed: [] as string[] };
+  const lines: Record<"added" | "removed" | "changed", DiffItem[]> = {
+    added: [],
+    removed: [],
+    changed: [],
+  };
+  const item = (text: string): DiffItem => ({ kind: "interface", text, brief: text });
   const compare = (what: string, before: ReadonlyMap<string, unknown>, after: typeof before) => {
     for (const [name, value] of before) {
-      if (!after.has(name)) lines.removed.push(`${what} ${name}`);
+      if (!after.has(name)) lines.removed.push(item(`${what} ${name}`));
       else if (after.get(name) !== value) {
-        lines.changed.push(changeLine(`${what} ${name}`, value, after.get(name)));
+        lines.changed.push(item(changeLine(`${what} ${name}`, value, after.get(name))));
       }
     }
-    for (const name of after.keys()) if (!before.has(name)) lines.added.push(`${what} ${name}`);
+    for (const name of after.keys())
+      if (!before.has(name)) lines.added.push(item(`${what} ${name}`));
   };
-  compare("ir_version", new Map([["", a.irVersion]]), new Map([["", b.irVersion]]));
+  compare("IR", new Map([["version", a.irVersion]]), new Map([["version", b.irVersion]]));
   compare("opset", opsetsOf(a), opsetsOf(b));
   compare("input", typesOf(a.graph.inputs), typesOf(b.graph.inputs));
   compare("output", typesOf(a.graph.outputs), typesOf(b.graph.outputs));
@@ -80,7 +129,7 @@ export function modelChanges(a: Model, b: Model, matching: Matching) {
   for (const output of a.graph.outputs) {
     const other = b.graph.outputs.find(({ name }) => name === output.name);
     if (!other || matching.same(output, other) || isImplied(output, other, matching)) continue;
-    lines.changed.push(`output ${output.name} is computed by another node`);
+    lines.changed.push(item(`output ${output.name} is computed by another node`));
   }
   return lines;
 }

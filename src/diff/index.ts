@@ -1,7 +1,7 @@
 /** Two models side by side: what differs, by block and part, whatever things are called. */
 import type { Anatomy } from "../anatomy/anatomy.ts";
 import type { Model, Node, Value } from "../ir/graph.ts";
-import { changesOf, isWeight, modelChanges, showNode, showWeight } from "./changes.ts";
+import { changesOf, isWeight, modelChanges, nodeItem, weightItem } from "./changes.ts";
 import { fingerprint, isLeaf } from "./leaves.ts";
 import { type Matching, matchGraphs } from "./match.ts";
 import { locator, orderOf, outside } from "./places.ts";
@@ -15,13 +15,20 @@ export interface Diff {
 export interface DiffGroup {
   /** `blocks[1].attn`, `blocks[1]`, or `model` for what is in no block; the first model's indices. */
   readonly where: string;
-  /** Nodes as `Conv NAME`, weights as `NAME float32[288, 1, 4]`. */
-  readonly added: readonly string[];
-  readonly removed: readonly string[];
-  /** One line a change: attributes, weights with other values, inputs from elsewhere. */
-  readonly changed: readonly string[];
+  readonly added: readonly DiffItem[];
+  readonly removed: readonly DiffItem[];
+  /** Attributes, weights with other values, inputs from elsewhere. */
+  readonly changed: readonly DiffItem[];
   /** `slim.graft:4`, the line that made what was added; null where no edit says so. */
   readonly edit: string | null;
+}
+
+export interface DiffItem {
+  readonly kind: "node" | "weight" | "interface" | "change";
+  /** `Conv NAME`, `NAME float32[288, 1, 4]`, `input NAME`, `NAME: axis=1 -> axis=2`. */
+  readonly text: string;
+  /** The same without what names one of several alike: for nodes the operator. */
+  readonly brief: string;
 }
 
 /**
@@ -58,18 +65,18 @@ export function diffModels(a: Model, b: Model, anatomies: readonly [Anatomy, Ana
 }
 
 interface Draft {
-  readonly added: string[];
-  readonly removed: string[];
-  readonly changed: string[];
+  readonly added: DiffItem[];
+  readonly removed: DiffItem[];
+  readonly changed: DiffItem[];
   readonly edits: Set<string>;
 }
 
-function collectRemoved(a: Model, b: Model, { forward }: Matching, at: (node: Node) => string[]) {
+function collectRemoved(a: Model, b: Model, { forward }: Matching, at: (node: Node) => DiffItem[]) {
   const gone = nodesOf(a).filter((node) => !forward.has(node));
-  for (const node of gone) at(node).push(showNode(node));
+  for (const node of gone) at(node).push(nodeItem(node));
   const kept = weightPrints(b);
   for (const [weight, node] of weightsOf(gone, new Set(gone))) {
-    if (!kept.has(fingerprint(weight.initializer!))) at(node).push(showWeight(weight));
+    if (!kept.has(fingerprint(weight.initializer!))) at(node).push(weightItem(weight));
   }
 }
 
@@ -77,21 +84,23 @@ function collectAdded(a: Model, b: Model, { backward }: Matching, at: (node: Nod
   const come = nodesOf(b).filter((node) => !backward.has(node));
   for (const node of come) {
     const draft = at(node);
-    draft.added.push(showNode(node));
+    draft.added.push(nodeItem(node));
     const edit = node.metadata.get("graftc.edit");
     if (edit !== undefined) draft.edits.add(edit);
   }
   const known = weightPrints(a);
   for (const [weight, node] of weightsOf(come, new Set(come))) {
-    if (!known.has(fingerprint(weight.initializer!))) at(node).added.push(showWeight(weight));
+    if (!known.has(fingerprint(weight.initializer!))) at(node).added.push(weightItem(weight));
   }
 }
 
-function collectChanged(matching: Matching, at: (node: Node) => string[]) {
+/** A tensor that several nodes of a place read is mentioned once. */
+function collectChanged(matching: Matching, at: (node: Node) => DiffItem[]) {
   for (const [a, b] of matching.forward) {
-    const lines = changesOf(a, b, matching);
     const known = at(a);
-    for (const line of lines) if (!known.includes(line)) known.push(line);
+    for (const item of changesOf(a, b, matching)) {
+      if (!known.some(({ text }) => text === item.text)) known.push(item);
+    }
   }
 }
 

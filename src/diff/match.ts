@@ -4,9 +4,9 @@
  * weights and their neighbours, then equal names, and at last equal shape without the weights, so
  * that a model that was only trained matches throughout.
  */
-import type { Graph, Node, Value } from "../ir/graph.ts";
+import type { Graph, Node, Use, Value } from "../ir/graph.ts";
 import { fingerprint, isLeaf, leafOf } from "./leaves.ts";
-import { signatureOf } from "./signature.ts";
+import { isCommutative, operandsOf, signatureOf } from "./signature.ts";
 
 export interface Matching {
   /** Nodes of the first graph and theirs in the second; Constant nodes count as tensors. */
@@ -122,8 +122,9 @@ function keysForward(side: Side, intern: Interner, exact: boolean, known: Keys =
   };
   for (const node of side.nodes) {
     const match = known.get(node);
-    const text = () => `>${side.signatures.get(node)}(${node.inputs.map(read)})`;
-    keys.set(node, match ?? intern(text()));
+    const reads = () =>
+      isCommutative(node) ? node.inputs.map(read).sort() : node.inputs.map(read);
+    keys.set(node, match ?? intern(`>${side.signatures.get(node)}(${reads()})`));
   }
   return keys;
 }
@@ -134,12 +135,12 @@ function keysBackward(side: Side, intern: Interner, exact: boolean, known: Keys 
   const outputs = new Map(side.graph.outputs.map((value, i) => [value, i]));
   const reach = (value: Value | null) => {
     if (!value) return "-";
-    const readers = [...value.uses].map((use) => `${keys.get(use.node) ?? "?"}.${use.index}`);
+    const readers = [...value.uses].map((use) => `${keys.get(use.node) ?? "?"}.${portOf(use)}`);
     return `${readers.sort()}$${outputs.get(value) ?? ""}`;
   };
   for (const node of side.nodes.toReversed()) {
     const match = known.get(node);
-    const prints = () => node.inputs.map((value) => value && printOf(side, value, exact));
+    const prints = () => operandsOf(node).map((value) => value && printOf(side, value, exact));
     const text = () =>
       `<${side.signatures.get(node)}(${prints()})${node.outputs.map(reach).join("|")}`;
     keys.set(node, match ?? intern(text()));
@@ -155,7 +156,7 @@ function keysOfWeights(side: Side, intern: Interner): Keys {
   for (const node of side.nodes) {
     const sizes = node.inputs.map((v) => v && leafOf(v)?.shape.reduce((n, d) => n * d, 1));
     if (!sizes.some((size) => (size ?? 0) >= tellingSize)) continue;
-    const prints = node.inputs.map((value) => value && printOf(side, value, true));
+    const prints = operandsOf(node).map((value) => value && printOf(side, value, true));
     keys.set(node, intern(`w${side.signatures.get(node)}(${prints})`));
   }
   return keys;
@@ -211,27 +212,32 @@ function bucketsOf(nodes: readonly Node[], keys: Keys): Map<number, Node[]> {
 
 /** Around two nodes that match: producers at one place, and readers that are alike and alone. */
 function* neighbours([x, y]: [Node, Node], a: Side, b: Side): Generator<[Node, Node]> {
-  for (const [i, value] of x.inputs.entries()) {
-    const [p, q] = [value?.producer, y.inputs[i]?.producer];
+  const theirs = operandsOf(y);
+  for (const [i, value] of operandsOf(x).entries()) {
+    const [p, q] = [value?.producer, theirs[i]?.producer];
     if (p && q && a.signatures.has(p) && a.signatures.get(p) === b.signatures.get(q)) yield [p, q];
   }
   for (const [i, value] of x.outputs.entries()) {
-    const mine = readersOf(value, a);
-    const theirs = readersOf(y.outputs[i] ?? null, b);
-    for (const [key, [only, ...more]] of mine) {
-      const [match, ...others] = theirs.get(key) ?? [];
+    const readers = readersOf(y.outputs[i] ?? null, b);
+    for (const [key, [only, ...more]] of readersOf(value, a)) {
+      const [match, ...others] = readers.get(key) ?? [];
       if (only && match && more.length === 0 && others.length === 0) yield [only, match];
     }
   }
 }
 
+/** Which input reads; 0 where their order means nothing. */
+function portOf({ node, index }: Use): number {
+  return isCommutative(node) ? 0 : index;
+}
+
 function readersOf(value: Value | null, side: Side): Map<string, Node[]> {
   const readers = new Map<string, Node[]>();
-  for (const { node, index } of value?.uses ?? []) {
-    const signature = side.signatures.get(node);
+  for (const use of value?.uses ?? []) {
+    const signature = side.signatures.get(use.node);
     if (signature === undefined) continue;
-    const key = `${index} ${signature}`;
-    readers.set(key, [...(readers.get(key) ?? []), node]);
+    const key = `${portOf(use)} ${signature}`;
+    readers.set(key, [...(readers.get(key) ?? []), use.node]);
   }
   return readers;
 }

@@ -59,3 +59,26 @@ export function graphText(graph: Graph): string {
   const inputs = graph.inputs.map((value) => showType(value.type));
   return `{${inputs}|${lines.join(";")}|${graph.outputs.map(read)}}`;
 }
+
+const commutative: ReadonlySet<string> = new Set([
+  "Add",
+  "Mul",
+  "And",
+  "Or",
+  "Xor",
+  "Equal",
+  "Max",
+  "Min",
+  "Sum",
+]);
+
+export function isCommutative(node: Node): boolean {
+  return commutative.has(node.op);
+}
+
+/** The inputs; where their order means nothing, tensors stand behind what is computed. */
+export function operandsOf(node: Node): readonly (Value | null)[] {
+  if (!isCommutative(node)) return node.inputs;
+  const isLeaf = (value: Value | null) => value !== null && leafOf(value) !== null;
+  return [...node.inputs.filter((v) => !isLeaf(v)), ...node.inputs.filter(isLeaf)];
+}

@@ -23,10 +23,12 @@ function diffJson({ same, groups }: Diff) {
   const texts = (items: readonly DiffItem[]) => items.map(({ text }) => text);
   return {
     same,
-    groups: groups.map(({ added, removed, ...rest }) => ({
-      ...rest,
+    groups: groups.map(({ where, added, removed, changed, edit }) => ({
+      where,
       added: texts(added),
       removed: texts(removed),
+      changed: texts(changed),
+      edit,
     })),
   };
 }

@@ -1,0 +1,50 @@
+/** `graftc check EDITS... [--model MODEL]` */
+import { compile } from "../../compile.ts";
+import type { Diagnostic } from "../../diag/diagnostic.ts";
+import { loadEdits } from "../../edits.ts";
+import { checkProgram } from "../../plan/index.ts";
+import { plural } from "../figures.ts";
+import type { Command } from "../outcome.ts";
+import type { Shell } from "../shell.ts";
+
+interface Given {
+  readonly edits: readonly string[];
+  readonly model?: string;
+  readonly set?: Readonly<Record<string, string>>;
+  readonly analysis?: string;
+}
+
+export const check: Command<Given> = {
+  failed: ({ edits, model }) => ({ files: edits, model: model ?? null }),
+  async run(given, shell) {
+    const { edits, model } = given;
+    const diagnostics = await (model === undefined
+      ? diagnosticsOf(given)
+      : diagnosticsOn(model, given, shell));
+    const failed = diagnostics.some(({ severity }) => severity === "error");
+    const place = model === undefined ? "" : ` on ${model}`;
+    return {
+      code: failed ? 1 : 0,
+      json: this.failed(given),
+      text: failed ? "" : `${plural(edits.length, "file")}${place}: no mistakes`,
+      diagnostics,
+    };
+  },
+};
+
+/** What can be said of the files alone. */
+async function diagnosticsOf({ edits, set = {} }: Given): Promise<readonly Diagnostic[]> {
+  const { program, diagnostics } = loadEdits(edits, set);
+  return [...diagnostics, ...checkProgram(program)];
+}
+
+/** Everything that a compile would say, by a compile that writes nothing. */
+async function diagnosticsOn(
+  model: string,
+  { edits, set = {}, analysis }: Given,
+  { signal }: Shell,
+): Promise<readonly Diagnostic[]> {
+  const report = analysis === undefined ? {} : { analysis };
+  const result = await compile({ model, edits, out: null, set, dryRun: true, signal, ...report });
+  return result.diagnostics;
+}

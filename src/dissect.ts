@@ -1,0 +1,16 @@
+import { inferTypes } from "../passes/infer-types.ts";
+import { createOracle } from "../runtime/index.ts";
+import type { Anatomy } from "./anatomy/anatomy.ts";
+import { anatomize } from "./anatomy/index.ts";
+import type { Model } from "./ir/graph.ts";
+import { readModel } from "./onnx/index.ts";
+
+/**
+ * Reads a model, infers the types of its values and finds its blocks.
+ * @throws GraftError for what is no valid model.
+ */
+export async function dissect(path: string): Promise<{ model: Model; anatomy: Anatomy }> {
+  const model = await readModel(path);
+  await inferTypes(model, createOracle());
+  return { model, anatomy: anatomize(model) };
+}

@@ -1,0 +1,78 @@
+import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { graftc, json, scratch } from "./graftc.ts";
+
+const folder = scratch();
+const untidy = "replace   blocks[odd].attn with hyena_x( kernel:8 )  // half\n";
+const tidy = "replace blocks[odd].attn with hyena_x(kernel: 8) // half\n";
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+test("formats in place and keeps the mode", () => {
+  const path = file("mode.graft", untidy);
+  chmodSync(path, 0o640);
+  const run = graftc(["fmt", path]);
+  expect(run).toMatchObject({ code: 0, stderr: "" });
+  expect(run.stdout).toBe(`${path}\n1 file formatted\n`);
+  expect(readFileSync(path, "utf8")).toBe(tidy);
+  expect(statSync(path).mode & 0o777).toBe(0o640);
+});
+
+test("what is formatted stays untouched, and nothing is said", () => {
+  const path = file("tidy.graft", tidy);
+  const before = statSync(path).mtimeMs;
+  expect(graftc(["fmt", path])).toEqual({ code: 0, stdout: "", stderr: "" });
+  expect(statSync(path).mtimeMs).toBe(before);
+});
+
+test("a link stays a link", () => {
+  const target = file("target.graft", untidy);
+  const link = join(folder, "link.graft");
+  symlinkSync(target, link);
+  expect(graftc(["fmt", link]).code).toBe(0);
+  expect(readFileSync(target, "utf8")).toBe(tidy);
+});
+
+test("--check names what would change and writes nothing", () => {
+  const [bad, good] = [file("bad.graft", untidy), file("good.graft", tidy)];
+  const run = graftc(["fmt", "--check", bad, good]);
+  expect(run).toEqual({ code: 1, stdout: `${bad}\n1 file would change\n`, stderr: "" });
+  expect(readFileSync(bad, "utf8")).toBe(untidy);
+  expect(graftc(["fmt", "--check", good])).toEqual({ code: 0, stdout: "", stderr: "" });
+  const document = json(graftc(["fmt", "--check", "--json", bad, good]));
+  expect(document).toEqual({
+    files: [
+      { file: bad, changed: true },
+      { file: good, changed: false },
+    ],
+    diagnostics: [],
+  });
+});
+
+test("a file with errors stays as it is; the others are formatted", () => {
+  const broken = file("broken.graft", "replace blocks[odd .attn with\n");
+  const fine = file("fine.graft", untidy);
+  const run = graftc(["fmt", broken, fine]);
+  expect(run.code).toBe(1);
+  expect(run.stderr).toContain(`--> ${broken}:1:`);
+  expect(readFileSync(broken, "utf8")).toBe("replace blocks[odd .attn with\n");
+  expect(readFileSync(fine, "utf8")).toBe(tidy);
+});
+
+test("- is standard input and output", () => {
+  expect(graftc(["fmt", "-"], { input: untidy })).toEqual({ code: 0, stdout: tidy, stderr: "" });
+  expect(graftc(["fmt", "-", "--check"], { input: untidy }).code).toBe(1);
+});
+
+test("what cannot be read or written is named", () => {
+  expect(graftc(["fmt", "nowhere.graft"])).toMatchObject({ code: 1, stdout: "" });
+  expect(graftc(["fmt", "nowhere.graft"]).stderr).toContain("nowhere.graft");
+  const place = join(folder, "place");
+  mkdirSync(place);
+  expect(graftc(["fmt", place]).stderr).toContain("error[unreadable-edits]");
+});
