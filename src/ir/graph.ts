@@ -129,9 +129,12 @@ export class Node {
 
   /** The graphs of its attributes: bodies of If, Loop, Scan. */
   get subgraphs(): Graph[] {
-    return [...this.attributes.values()].flatMap(({ value }) =>
-      value.type === "graph" ? [value.value] : value.type === "graphs" ? [...value.value] : [],
-    );
+    const graphs: Graph[] = [];
+    for (const { value } of this.attributes.values()) {
+      if (value.type === "graph") graphs.push(value.value);
+      else if (value.type === "graphs") graphs.push(...value.value);
+    }
+    return graphs;
   }
 }
 

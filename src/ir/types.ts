@@ -26,6 +26,8 @@ export const dtypes = {
   float8e8m0: { code: 24, bits: 8, float: true },
   uint2: { code: 25, bits: 2, float: false },
   int2: { code: 26, bits: 2, float: false },
+  float6e2m3: { code: 27, bits: 6, float: true },
+  float6e3m2: { code: 28, bits: 6, float: true },
 } as const;
 
 export type DType = keyof typeof dtypes;

@@ -1,1 +1,27 @@
-export const modelMessages = {} as const;
+import { error } from "../template.ts";
+
+export const modelMessages = {
+  "file-unreadable": error`${"path"} cannot be read: ${"why"}.`,
+  "input-changed": error`${"path"} was changed by somebody while it was being read.`,
+
+  "model-malformed": error`${"path"} is not a valid ONNX model: ${"why"} (byte ${"at"}).`,
+  "model-other": error`${"path"} is ${"what"}, not an ONNX model.`,
+  "model-empty": error`${"path"} has no graph, so it is no ONNX model.`,
+  "graph-depth": error`${"path"} nests graphs deeper than any runtime reads.`,
+  "graph-cycle": error`The graph ${"graph"} has a cycle through its node ${"node"}.`,
+  "value-undefined": error`In the graph ${"graph"}, ${"reader"} reads \`${"name"}\`, which nothing defines.`,
+  "value-duplicate": error`The graph ${"graph"} defines \`${"name"}\` twice.`,
+
+  "tensor-type": error`The tensor ${"tensor"} has an element type that ONNX does not define.`,
+  "tensor-shape": error`The tensor ${"tensor"} has the impossible shape ${"shape"}.`,
+  "tensor-size": error`The tensor ${"tensor"} is ${"type"} and needs ${"needed"}, but has ${"found"}.`,
+  "external-strings": error`The tensor ${"tensor"} holds strings, which cannot be external data.`,
+  "external-location": error`The tensor ${"tensor"} is external but does not say in which file.`,
+  "external-number": error`The external data of ${"tensor"} has the ${"key"} "${"text"}", which is no size.`,
+  "external-absolute": error`The external data of ${"tensor"} is at an absolute path, ${"file"}.`,
+  "external-outside": error`The external data of ${"tensor"}, ${"file"}, is outside of the model's folder.`,
+  "external-missing": error`The external data of ${"tensor"}, ${"file"}, is not in ${"folder"}.`,
+  "external-no-file": error`The external data of ${"tensor"}, ${"file"}, is not a regular file.`,
+  "external-length": error`The external data of ${"tensor"} in ${"file"} is ${"length"} bytes long, but its shape needs ${"needed"}.`,
+  "external-short": error`${"file"} ends before the external data of ${"tensor"}: it has ${"size"} bytes of ${"needed"}.`,
+} as const;

@@ -1,0 +1,155 @@
+/** NodeProto and AttributeProto -> Node and Attribute. Inputs and outputs are linked later. */
+import { type Attribute, type AttributeValue, type Graph, Node } from "../ir/graph.ts";
+import { Cursor, wireType } from "./cursor.ts";
+import { type Decoded, decode } from "./decode.ts";
+import type { AttributeOrigin, NodeOrigin } from "./origin.ts";
+import { mapOf, readProperty } from "./properties.ts";
+import { readTensor, type TensorReader } from "./read-tensor.ts";
+import { numbersOf } from "./schema.ts";
+import type { Slice } from "./source.ts";
+
+export interface NodeReader extends TensorReader {
+  /** Reads a body of a node, without linking it. */
+  body(slice: Slice): Graph;
+  /** What sits in an attribute that is carried unread. */
+  carry(message: "SparseTensorProto", slice: Slice): void;
+}
+
+const proto = numbersOf("NodeProto");
+
+export function readNode(slice: Slice, reader: NodeReader): Node {
+  let name = "";
+  let opType = "";
+  let domain = "";
+  const inputs: string[] = [];
+  const outputs: string[] = [];
+  const properties: string[] = [];
+  const encoded: Slice[] = [];
+  const field = new Cursor(slice);
+  while (field.next()) {
+    if (field.wire !== wireType.bytes) continue;
+    const { number } = field;
+    if (number === proto.input) inputs.push(field.text());
+    else if (number === proto.output) outputs.push(field.text());
+    else if (number === proto.name) name = field.text();
+    else if (number === proto.op_type) opType = field.text();
+    else if (number === proto.attribute) encoded.push(field.slice());
+    else if (number === proto.domain) domain = field.text();
+    else if (number === proto.metadata_props) readProperty(field.slice(), properties);
+  }
+  const label = name || outputs[0] || opType;
+  const list = encoded.map((attribute) => readAttribute(attribute, label, reader));
+  const { source, start, from, to } = slice;
+  const origin: NodeOrigin = {
+    source,
+    start,
+    from,
+    to,
+    name,
+    opType,
+    domain,
+    inputs,
+    outputs,
+    attributes: list,
+    properties,
+  };
+  const attributes = new Map<string, Attribute>();
+  for (const attribute of list) attributes.set(attribute.name, attribute);
+  const metadata = mapOf(properties);
+  return new Node({ name, opType, domain: plainDomain(domain), attributes, metadata, origin });
+}
+
+/** "ai.onnx" is the long form of "". */
+export function plainDomain(domain: string): string {
+  return domain === "ai.onnx" ? "" : domain;
+}
+
+/** @param owner what messages call tensors that have no name of their own. */
+function readAttribute(slice: Slice, owner: string, reader: NodeReader): Attribute {
+  const record = decode("AttributeProto", slice);
+  const name = record.name ?? "";
+  const value = valueOf(record, owner, reader);
+  const { source, start, from, to } = slice;
+  const origin: AttributeOrigin = { source, start, from, to, name, value };
+  return { name, value, origin };
+}
+
+/** AttributeProto.AttributeType of those that are understood. */
+export const attributeTypes = {
+  float: 1,
+  int: 2,
+  string: 3,
+  tensor: 4,
+  graph: 5,
+  floats: 6,
+  ints: 7,
+  strings: 8,
+  tensors: 9,
+  graphs: 10,
+} as const;
+
+const kinds = Object.keys(attributeTypes) as (keyof typeof attributeTypes)[];
+
+/** Models of before IR version 2 do not say the type: it is that of the field that is set. */
+function kindOf(record: Decoded<"AttributeProto">): AttributeValue["type"] {
+  if (record.ref_attr_name) return "opaque";
+  if (record.type) return kinds[record.type - 1] ?? "opaque";
+  if (record.f !== undefined) return "float";
+  if (record.i !== undefined) return "int";
+  if (record.s) return "string";
+  if (record.t) return "tensor";
+  if (record.g) return "graph";
+  const lists = ["floats", "ints", "strings", "tensors", "graphs"] as const;
+  return lists.find((list) => record[list].length > 0) ?? "opaque";
+}
+
+const opaque: AttributeValue = { type: "opaque" };
+/** Longer ones are no text but blobs, compiled models for instance. */
+const longestString = 1 << 20;
+
+function valueOf(
+  record: Decoded<"AttributeProto">,
+  owner: string,
+  reader: NodeReader,
+): AttributeValue {
+  const type = kindOf(record);
+  switch (type) {
+    case "float":
+      return { type, value: record.f ?? 0 };
+    case "int":
+      return { type, value: record.i ?? 0n };
+    case "floats":
+      return { type, value: record.floats };
+    case "ints":
+      return { type, value: record.ints };
+    case "string": {
+      const value = record.s ? textBytes(record.s) : new Uint8Array(0);
+      return value ? { type, value } : opaque;
+    }
+    case "strings": {
+      const value = record.strings.map(textBytes);
+      return value.every((text) => text !== null) ? { type, value } : opaque;
+    }
+    case "tensor": {
+      const value = record.t && readTensor(record.t, owner, reader);
+      return value ? { type, value } : opaque;
+    }
+    case "tensors": {
+      const value = record.tensors.map((tensor) => readTensor(tensor, owner, reader));
+      return value.every((tensor) => tensor !== null) ? { type, value } : opaque;
+    }
+    case "graph":
+      return record.g ? { type, value: reader.body(record.g) } : opaque;
+    case "graphs":
+      return { type, value: record.graphs.map((graph) => reader.body(graph)) };
+    case "opaque":
+      for (const sparse of [record.sparse_tensor, ...record.sparse_tensors]) {
+        if (sparse) reader.carry("SparseTensorProto", sparse);
+      }
+      return opaque;
+  }
+}
+
+function textBytes({ source, from, to }: Slice): Uint8Array | null {
+  return to - from > longestString ? null : source.read(from, to - from);
+}
