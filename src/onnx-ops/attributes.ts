@@ -9,6 +9,7 @@ export type AttributeInput =
   | readonly number[]
   | { readonly float: number }
   | { readonly floats: readonly number[] }
+  | { readonly strings: readonly string[] }
   | { readonly dtype: DType; readonly shape: readonly number[]; readonly data: Bytes };
 
 export function float(value: number): { readonly float: number } {
@@ -20,6 +21,9 @@ function attributeValue(input: AttributeInput): AttributeValue {
   if (typeof input === "string") return { type: "string", value: new TextEncoder().encode(input) };
   if ("float" in input) return { type: "float", value: input.float };
   if ("floats" in input) return { type: "floats", value: input.floats };
+  if ("strings" in input) {
+    return { type: "strings", value: input.strings.map((text) => new TextEncoder().encode(text)) };
+  }
   if ("dtype" in input) {
     return { type: "tensor", value: { ...input, name: "", origin: null, metadata: new Map() } };
   }

@@ -1,1 +1,63 @@
-export const operatorMessages = {} as const;
+import { error, note, warning } from "../template.ts";
+
+export const operatorMessages = {
+  // Shapes, types and sizes
+  "shapes-do-not-meet": error`\`${"op"}\` cannot take ${"shapes"}.`,
+  "types-do-not-meet": error`\`${"op"}\` cannot take ${"types"}.`,
+  "no-such-axis": error`A tensor of rank ${"rank"} has no axis ${"axis"}.`,
+  "no-such-element": error`There is no element ${"index"} among ${"count"}.`,
+  "symbolic-size": error`${"what"} needs a size that is known now, and \`${"size"}\` is symbolic.`,
+  "size-unknown-here": error`\`${"name"}\` is not known here: ${"why"}.`,
+  "number-does-not-fit": error`${"number"} has no exact form in ${"dtype"}.`,
+  "inexact-elements": error`Elements of this ${"dtype"} tensor do not divide exactly.`,
+  "not-a-number": error`${"value"} is not a number or a tensor.`,
+  "not-a-truth": error`${"value"} is neither true nor false.`,
+  "no-subscript": error`${"value"} has no elements to pick.`,
+  "not-constant": error`\`${"name"}\` has to be known when the model is compiled; this depends on ${"cause"}.`,
+  "wrong-unpacking": error`${"names"} names cannot take ${"values"} values.`,
+
+  // Names and calls
+  "unknown-name": error`Nothing is called \`${"name"}\` here.`,
+  "unknown-function": error`There is no function, layer or operator \`${"name"}\`.`,
+  "unknown-member": error`${"value"} has no \`${"member"}\`.`,
+  "unknown-layer-type": error`No kind of layer is called \`${"name"}\`.`,
+  "not-callable": error`${"value"} cannot be called.`,
+  "argument-type": error`\`${"argument"}\` of \`${"name"}\` is ${"wanted"}, not ${"got"}.`,
+  "recursive-operator": error`\`${"name"}\` calls itself: ${"chain"}.`,
+  "no-return": error`\`${"name"}\` returns nothing.`,
+  "declared-twice": error`There are two layers or weights called \`${"name"}\`.`,
+  "initialiser-elsewhere": error`\`${"name"}\` fills a weight: it belongs to \`init\` or \`weight ... =\`.`,
+
+  // ONNX operators
+  "unknown-onnx-operator": error`ONNX has no operator \`${"op"}\`.`,
+  "operator-above-opset": error`\`${"op"}\` came with opset ${"since"}, and the model has opset ${"opset"}.`,
+  "operator-withdrawn": error`ONNX withdrew \`${"op"}\` before opset ${"opset"}.`,
+  "domain-not-imported": error`The model does not use the operators of \`${"domain"}\`.`,
+  "unknown-attribute": error`\`${"op"}\` has no attribute \`${"attribute"}\` at opset ${"opset"}.`,
+  "missing-attribute": error`\`${"op"}\` needs its attribute \`${"attribute"}\`.`,
+  "wrong-attribute": error`\`${"attribute"}\` of \`${"op"}\` is ${"wanted"}, not ${"got"}.`,
+  "wrong-inputs": error`\`${"op"}\` takes ${"wanted"}, and gets ${"count"}.`,
+  "wrong-outputs": error`\`${"op"}\` gives ${"wanted"}, and ${"count"} are wanted.`,
+  "operator-with-body": error`\`${"op"}\` has a graph for an attribute, which the language cannot write.`,
+  "operator-refused": error`\`${"op"}\` is refused: ${"reason"}.`,
+  "opset-too-old": error`Operators need opset 13 or later, and ${"model"} has opset ${"opset"}.`,
+
+  // The place
+  "no-context": error`${"site"} has no second stream: \`${"name"}\` means nothing here.`,
+  "returned-count": error`\`${"operator"}\` returns ${"count"}, and ${"site"} has ${"wanted"}.`,
+  "returned-type": error`\`${"operator"}\` returns ${"got"}, and ${"site"} is ${"wanted"}.`,
+  "not-a-stream": error`${"site"} takes ${"type"}, which is not [B, N, D].`,
+  "name-taken": error`The model already has something called \`${"name"}\`, and others read it.`,
+  "stored-twice": error`Two weights would be stored as \`${"name"}\`.`,
+
+  // The host
+  "unknown-host-part": error`A host has no \`${"name"}\`.`,
+  "rotation-misfit": error`The host's rotation takes ${"wanted"}, not ${"got"}.`,
+  "inherit-missing": note`\`${"layer"}\` starts fresh: ${"site"} has no \`${"part"}\`.`,
+  "inherit-shape": note`\`${"layer"}\` starts fresh: \`${"part"}\` of ${"site"} is ${"got"}, and it is ${"wanted"}.`,
+  "inherit-refused": note`\`${"layer"}\` starts fresh: ${"why"}.`,
+  "inherit-no-bias": note`\`${"layer"}\` has no bias, and leaves out that of \`${"part"}\` of ${"site"}.`,
+  "position-lost": warning`\`${"operator"}\` ignores the rotary embedding or query and key norms of ${"site"}.`,
+  "mask-lost": warning`\`${"operator"}\` ignores the attention mask of ${"site"}.`,
+  "unused-layer": warning`Nothing calls \`${"layer"}\`: it gets no weights.`,
+} as const;
