@@ -111,7 +111,16 @@ const rules: Readonly<Record<string, Rule>> = {
   Where: (_, condition, a, b) => (condition ? a! : b!),
 };
 
-const moves = new Set(["Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Dropout"]);
+const moves = new Set([
+  "Reshape",
+  "Transpose",
+  "Squeeze",
+  "Unsqueeze",
+  "Flatten",
+  "Dropout",
+  "QuantizeLinear",
+  "DequantizeLinear",
+]);
 
 /** The values of the region's end for a start of each sample point; null where it is no function of it. */
 export function sampled(region: Region, constants: Constants): number[] | null {

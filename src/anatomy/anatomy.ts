@@ -37,6 +37,10 @@ export interface Block {
   readonly nodes: ReadonlySet<Node>;
   /** Norm before the branch, or after the residual add. */
   readonly style: "pre-norm" | "post-norm" | "mixed";
+  /** Parts that stand here and cannot be offered, with the reason. */
+  readonly refused: ReadonlyMap<string, string>;
+  /** Why the block cannot be taken out, copied or moved as a whole, in words; null where it can. */
+  readonly opaque: string | null;
 }
 
 /** `attn`, `attn2`, `cross_attn`, `mlp`, `norm1`, `norm2`, `context_mlp`, `context_norm1`, ... */
@@ -96,6 +100,8 @@ export interface AttentionHost {
   readonly maskIsBool: boolean;
   /** Of a boolean mask: what true does with a score. */
   readonly maskMeans: "keep" | "drop";
+  /** Further ones, where several are added one by one (ALiBi and padding). */
+  readonly moreMasks: readonly { readonly value: Value; readonly means: "add" | "keep" | "drop" }[];
   /** qk-norm and rotary embedding between projections and scores; null where there is none. */
   readonly rotation: Rotation | null;
   /** Projections of the second stream in joint attention. */

@@ -91,13 +91,20 @@ function nearest(maps: readonly LinearMap[], end: Wire): LinearMap | null {
   return sorted[0] ?? null;
 }
 
+const unmoving = new Set([
+  "Reshape",
+  "Cast",
+  "Identity",
+  "Transpose",
+  "Flatten",
+  "QuantizeLinear",
+  "DequantizeLinear",
+]);
+
 /** Back over reshapes and casts to the value that several projections share. */
 export function base(wire: Wire): Wire {
   let at = wire;
-  while (
-    at.from &&
-    ["Reshape", "Cast", "Identity", "Transpose", "Flatten"].includes(at.from.type)
-  ) {
+  while (at.from && unmoving.has(at.from.type)) {
     const next = at.from.inputs[0];
     if (!next || next.constant) break;
     at = next;
@@ -221,7 +228,6 @@ function assemble({ core, own, second, out, partnerOut, findings }: Pieces): Att
   const kvHeads = k.rows.heads;
   const scale = Number.isNaN(core.scale) ? headDim ** -0.5 : core.scale;
   const linears = fusedBiases(core, sideLinears(own), findings);
-  const mask = core.mask;
   const rotation = rotationOf(own);
   const otherRotation = second && rotationOf(second);
   const joins = [own, second].some(
@@ -238,10 +244,7 @@ function assemble({ core, own, second, out, partnerOut, findings }: Pieces): Att
     kvHeads,
     headDim,
     scale: scale * q.path.scale * k.path.scale,
-    causal: core.causal || (mask !== null && isCausal(mask, findings.constants)),
-    mask: mask?.wire.value ?? null,
-    maskIsBool: mask !== null && (mask.kind !== "added" || mask.wire.value?.type?.dtype === "bool"),
-    maskMeans: mask?.kind === "drop" ? "drop" : "keep",
+    ...masksOf(core, findings),
     rotation: joins ? null : rotation,
     joint: second && {
       ...sideLinears(second),
@@ -257,6 +260,23 @@ function assemble({ core, own, second, out, partnerOut, findings }: Pieces): Att
       (joins ? "its queries and keys are rotated after two streams are joined" : null) ??
       irregular ??
       (v.rows.headDim === headDim ? null : "its values differ from its keys in size"),
+  };
+}
+
+function masksOf(
+  { causal, masks }: Core,
+  { constants }: Findings,
+): Pick<AttentionHost, "causal" | "mask" | "maskIsBool" | "maskMeans" | "moreMasks"> {
+  const given = masks.flatMap(({ wire, kind }) =>
+    wire.value ? [{ value: wire.value, kind }] : [],
+  );
+  const [first, ...more] = given;
+  return {
+    causal: causal || masks.some((mask) => isCausal(mask, constants)),
+    mask: first?.value ?? null,
+    maskIsBool: first !== undefined && first.kind !== "added",
+    maskMeans: first?.kind === "drop" ? "drop" : "keep",
+    moreMasks: more.map(({ value, kind }) => ({ value, means: kind === "added" ? "add" : kind })),
   };
 }
 
@@ -393,10 +413,7 @@ function packed(branch: Branch, core: Core, findings: Findings): AttentionMatch 
       kvHeads: heads,
       headDim: width / heads,
       scale: Number.isNaN(core.scale) ? (width / heads) ** -0.5 : core.scale,
-      causal: core.causal,
-      mask: core.mask?.wire.value ?? null,
-      maskIsBool: false,
-      maskMeans: "keep",
+      ...masksOf(core, findings),
       rotation: null,
       joint: null,
       cache: null,

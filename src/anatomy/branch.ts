@@ -151,10 +151,9 @@ function backOf(pieces: readonly Piece[], substance: number): number {
  * attention or two projections of its own: the two halves of a low-rank update are no branches.
  */
 function parallelTerms(x: Wire, y: Wire, findings: Findings): Region[] | null {
-  const sum = y.from;
-  if (sum?.type !== "Add" || findings.linears.byOp.has(sum)) return null;
-  const regions = sum.data.flatMap((term) => regionBetween(x, term) ?? []);
-  if (regions.length < 2 || regions.length < sum.data.length) return null;
+  const terms = y.from && !findings.linears.byOp.has(y.from) ? termsOf(y.from) : [];
+  const regions = terms.flatMap((term) => regionBetween(x, term) ?? []);
+  if (regions.length < 2 || regions.length < terms.length) return null;
   const { byOp } = findings.linears;
   for (const region of regions) {
     const linears = new Set(region.ops.flatMap((op) => byOp.get(op) ?? []));
@@ -165,4 +164,15 @@ function parallelTerms(x: Wire, y: Wire, findings: Findings): Region[] | null {
     }
   }
   return regions;
+}
+
+/** What a sum adds up: the terms of an Add, or values that are stacked and summed. */
+function termsOf(sum: Op): readonly Wire[] {
+  if (sum.type === "Add") return sum.data;
+  const stack = sum.inputs[0]?.from;
+  if (sum.type !== "ReduceSum" || stack?.type !== "Concat") return [];
+  const terms = stack.data.map((wire) =>
+    wire.from?.type === "Unsqueeze" ? wire.from.inputs[0] : null,
+  );
+  return terms.every((term) => term) ? (terms as Wire[]) : [];
 }

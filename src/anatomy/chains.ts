@@ -118,6 +118,14 @@ function latest<S extends Step>(hits: ReadonlySet<S>): S | undefined {
   return [...hits].sort((a, b) => b.add.level - a.add.level)[0];
 }
 
+/** Tokens and batch may be one axis for a while. */
+const reshapes = new Set(["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Identity"]);
+
+function sameWidth(a: Wire, b: Wire): boolean {
+  const [left, right] = [a.value?.type?.shape?.at(-1), b.value?.type?.shape?.at(-1)];
+  return left === undefined || right === undefined || left === right;
+}
+
 const movers = new Set([
   "Slice",
   "Split",
@@ -139,7 +147,11 @@ function linkBetween<S extends Step>(
 ): Link | null {
   if (ops.length === 0) return { kind: "direct", ops, norms: [], skips: [] };
   const region = regionBetween(from.y, to.x);
-  if (!region || !sameShape(from.y, to.x)) return null;
+  if (!region) return null;
+  if (hits.size === 1 && ops.every((op) => reshapes.has(op.type)) && sameWidth(from.y, to.x)) {
+    return { kind: "moved", ops, norms: [], skips: [] };
+  }
+  if (!sameShape(from.y, to.x)) return null;
   if (hits.size > 1) {
     const skips = [...hits].filter((step) => step !== from).map((step) => step.y);
     const norms = normsAmong(segmentsOf(region), findings);

@@ -27,7 +27,8 @@ export interface Core {
   readonly ops: readonly Op[];
   /** Factor of the scores between the product and the softmax. */
   readonly scale: number;
-  readonly mask: Mask | null;
+  /** In the order in which they meet the scores. */
+  readonly masks: readonly Mask[];
   readonly causal: boolean;
   /** Heads as a fused operator's attributes have them. */
   readonly heads: number | null;
@@ -42,7 +43,7 @@ export interface Mask {
 }
 
 const layoutOps = new Set(["Reshape", "Transpose", "Unsqueeze", "Squeeze", "Flatten", "Expand"]);
-const through = new Set(["Identity", "Cast", "Dropout"]);
+const through = new Set(["Identity", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear"]);
 const products = new Set(["MatMul", "FusedMatMul", "Einsum"]);
 
 export function findCores(flow: Flow, constants: Constants): Core[] {
@@ -80,7 +81,6 @@ function aroundSoftmax(softmax: Op, constants: Constants): Core | null {
   const operands = operandsOf(scores.product);
   const out = weightedOf(tail.product, tail.weights);
   if (!operands || !out) return null;
-  const [mask, ...more] = scores.masks;
   return {
     form: "decomposed",
     op: softmax,
@@ -89,14 +89,11 @@ function aroundSoftmax(softmax: Op, constants: Constants): Core | null {
     y: out.y,
     ops: [...scores.ops, softmax, ...tail.ops],
     scale: scores.scale * operands.scale * out.scale,
-    mask: mask ?? null,
+    masks: scores.masks,
     causal: false,
     heads: null,
     kvHeads: null,
-    irregular:
-      scores.irregular ??
-      tail.irregular ??
-      (more.length > 0 ? "several masks are added to its scores" : null),
+    irregular: scores.irregular ?? tail.irregular,
   };
 }
 
@@ -250,7 +247,7 @@ function fusedCore(op: Op, constants: Constants): Core | null {
     ops: [op],
     keysTransposed: false,
     scale: Number.NaN,
-    mask: null,
+    masks: [],
     causal: false,
     heads: null,
     kvHeads: null,
@@ -261,9 +258,9 @@ function fusedCore(op: Op, constants: Constants): Core | null {
 
 type Fields = Pick<Core, "form" | "q" | "k" | "v"> & Partial<Core>;
 
-function maskOf(wire: Wire | null | undefined): Mask | null {
-  if (!wire) return null;
-  return { wire, kind: wire.value?.type?.dtype === "bool" ? "keep" : "added" };
+function masksOf(wire: Wire | null | undefined): Mask[] {
+  if (!wire) return [];
+  return [{ wire, kind: wire.value?.type?.dtype === "bool" ? "keep" : "added" }];
 }
 
 /** A scale that is not given is 1/sqrt(d), which the caller knows: NaN stands for it. */
@@ -278,8 +275,8 @@ const fusedForms: Readonly<Record<string, (op: Op, constants: Constants) => Fiel
       q,
       k,
       v,
-      scale: node.float("scale") ?? Number.NaN,
-      mask: maskOf(op.inputs[3]),
+      scale: node.float("scale") || Number.NaN,
+      masks: masksOf(op.inputs[3]),
       causal: node.int("is_causal") === 1,
       heads: node.int("q_num_heads") ?? null,
       kvHeads: node.int("kv_num_heads") ?? null,
@@ -298,8 +295,8 @@ const fusedForms: Readonly<Record<string, (op: Op, constants: Constants) => Fiel
       q,
       k: k ?? q,
       v: v ?? k ?? q,
-      scale: node.float("scale") ?? Number.NaN,
-      mask: maskOf(op.inputs[5]),
+      scale: node.float("scale") || Number.NaN,
+      masks: masksOf(op.inputs[5]),
       causal: node.int("unidirectional") === 1,
       heads,
       kvHeads: heads,
@@ -320,8 +317,8 @@ const fusedForms: Readonly<Record<string, (op: Op, constants: Constants) => Fiel
       q,
       k: k ?? q,
       v: v ?? q,
-      scale: node.float("scale") ?? Number.NaN,
-      mask: maskOf(op.inputs[10]),
+      scale: node.float("scale") || Number.NaN,
+      masks: masksOf(op.inputs[10]),
       causal: true,
       heads: node.int("num_heads") ?? null,
       kvHeads: node.int("kv_num_heads") ?? null,
@@ -345,8 +342,8 @@ function packedAttention(op: Op): Fields | null {
     q: x,
     k: x,
     v: x,
-    scale: node.float("scale") ?? Number.NaN,
-    mask: maskOf(node.opType === "Attention" ? (op.inputs[5] ?? null) : null),
+    scale: node.float("scale") || Number.NaN,
+    masks: masksOf(node.opType === "Attention" ? op.inputs[5] : null),
     causal: node.int("unidirectional") === 1,
     heads,
     kvHeads: heads,

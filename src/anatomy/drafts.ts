@@ -1,8 +1,9 @@
-/** Blocks as rows of steps, before they get names: boundaries, post-norms, the second stream. */
+/** Blocks as rows of steps, before they get names: where each begins and ends. */
 import type { Findings } from "./branch.ts";
 import { type Chain, chainsOf, type Link } from "./chains.ts";
 import type { Flow, Op, Wire } from "./flow.ts";
 import { groupsOf, type Item, lettersOf } from "./grouping.ts";
+import { joinSecondStreams, secondChains } from "./joint.ts";
 import { matchNorm, type NormMatch } from "./norms.ts";
 import { isTokenStream, type Placed } from "./placed.ts";
 import { regionBetween, segmentsOf } from "./region.ts";
@@ -11,8 +12,10 @@ export interface StepDraft {
   readonly step: Placed;
   /** Norms between the sum and the next step, where blocks norm behind the sum. */
   readonly norms: readonly NormMatch[];
-  /** The stream behind those norms. */
+  /** The stream behind those norms, and in the shape that the next step reads. */
   readonly exit: Wire;
+  /** From the sum to `exit`. */
+  readonly glue: readonly Op[];
   /** An unknown mixer in the place of the block's MLP. */
   readonly asMlp: boolean;
 }
@@ -51,19 +54,19 @@ export function draftStacks(flow: Flow, placed: readonly Placed[], findings: Fin
   const convolutional = placed.filter((step) => !tokens.includes(step));
   const chains = chainsOf(flow, tokens, findings);
   const seconds = secondChains(chains, flow);
-  const refused: Drafts["refused"][number][] = [];
-  if (convolutional.length > 0) refused.push({ steps: convolutional, why: "convolutional" });
+  const loose: Placed[] = [];
   const stacks: StackDraft[] = [];
   for (const chain of chains) {
     if (seconds.has(chain)) continue;
-    if (!mixes(chain)) {
-      refused.push({ steps: chain.map(({ step }) => step), why: "no-mixing" });
-      continue;
-    }
-    stacks.push(...stacksOf(chain, findings));
+    if (mixes(chain)) stacks.push(...stacksOf(chain, findings));
+    else loose.push(...chain.map(({ step }) => step));
   }
-  for (const [second, main] of seconds) joinStreams(stacks, second, main, findings);
-  return { stacks, refused };
+  joinSecondStreams(stacks, seconds, findings);
+  const refused = [
+    { steps: convolutional, why: "convolutional" as const },
+    { steps: loose, why: "no-mixing" as const },
+  ];
+  return { stacks, refused: refused.filter(({ steps }) => steps.length > 0) };
 }
 
 /** A stack attends somewhere; or it repeats an unknown mixer. */
@@ -74,33 +77,56 @@ function mixes(chain: Chain<Placed>): boolean {
 }
 
 function stacksOf(chain: Chain<Placed>, findings: Findings): StackDraft[] {
-  const letters = lettersOf(chain);
-  const groups = groupsOf(chain, letters);
-  const indexOf = new Map(chain.map((item, i) => [item, i]));
-  const postNorm = chain.filter(({ link }) => link?.kind === "norm").length * 2 > chain.length - 1;
+  const groups = groupsOf(chain, lettersOf(chain));
+  const steps = new Map(stepDrafts(chain, findings).map((draft) => [draft.step, draft]));
   const drafts = groups.map((group): BlockDraft => {
-    const steps = group.map((item): StepDraft => {
-      const i = indexOf.get(item)!;
-      const next = chain[i + 1]?.link;
-      const norms =
-        next?.kind === "norm"
-          ? next.norms
-          : postNorm && !chain[i + 1]
-            ? normsAfter(item.step.y, findings)
-            : [];
-      return {
-        step: item.step,
-        norms,
-        exit: norms.at(-1)?.to ?? item.step.y,
-        asMlp: letters[i] === "M" && item.step.drafts.every((draft) => draft.sort === "mixer"),
-      };
-    });
-    const lead = group[0]!.link?.kind === "skip" ? group[0]!.link : null;
-    const before = chain[indexOf.get(group[0]!)! - 1];
-    const input = lead && before ? before.step.y : group[0]!.step.x;
-    return { steps, input, output: steps.at(-1)!.exit, lead, second: null };
+    const own = group.map(({ step }) => steps.get(step)!);
+    const { step, link } = group[0]!;
+    const lead = link?.kind === "skip" ? link : null;
+    const before = lead && chain[chain.indexOf(group[0]!) - 1];
+    const input = before ? before.step.y : step.x;
+    return { steps: own, input, output: own.at(-1)!.exit, lead, second: null };
   });
   return splitAtNorms(drafts, groups);
+}
+
+/** The steps of a row with their ends. */
+export function stepDrafts(chain: Chain<Placed>, findings: Findings): StepDraft[] {
+  const letters = lettersOf(chain);
+  const normed = chain.filter(({ link }) => link?.kind === "norm").length;
+  const postNorm = normed * 2 > chain.length - 1;
+  return chain.map(({ step }, i): StepDraft => {
+    const link = chain[i + 1]?.link;
+    const asMlp = letters[i] === "M" && step.drafts.every(({ sort }) => sort === "mixer");
+    const next = chain[i + 1]?.step;
+    // A sum that only a fused operator knows (no value of the model) ends behind that operator.
+    if (!next && (postNorm || !step.y.value)) {
+      const [norm] = normsAfter(step.y, findings);
+      if (norm) return { step, norms: [norm], exit: norm.to, glue: norm.ops, asMlp };
+    }
+    if (next && link?.kind === "norm") {
+      return { step, norms: link.norms, exit: next.x, glue: link.ops, asMlp };
+    }
+    if (next && link?.kind === "moved" && !sameRank(step.y, next.x)) {
+      return { step, norms: [], exit: next.x, glue: link.ops, asMlp };
+    }
+    const [reader, ...more] = step.y.uses;
+    const shaped = reader?.outputs[0];
+    if (
+      !next &&
+      reader?.type === "Reshape" &&
+      more.length === 0 &&
+      sameRank(shaped!, chain[0]!.step.x)
+    ) {
+      if (!sameRank(step.y, shaped!))
+        return { step, norms: [], exit: shaped!, glue: [reader], asMlp };
+    }
+    return { step, norms: [], exit: step.y, glue: [], asMlp };
+  });
+}
+
+function sameRank(a: Wire, b: Wire): boolean {
+  return a.value?.type?.shape?.length === b.value?.type?.shape?.length;
 }
 
 /** A norm between some blocks and not between others ends a stack: what follows begins anew. */
@@ -110,14 +136,19 @@ function splitAtNorms(drafts: readonly BlockDraft[], groups: readonly Item[][]):
   if (inside || between.every((norm) => norm)) return [{ blocks: drafts }];
   const stacks: BlockDraft[][] = [[]];
   drafts.forEach((draft, i) => {
-    const trimmed = between[i] ? { ...draft, output: draft.steps.at(-1)!.step.y } : draft;
-    stacks.at(-1)!.push(trimmed);
+    const sum = draft.steps.at(-1)!;
+    const trimmed: BlockDraft = {
+      ...draft,
+      steps: [...draft.steps.slice(0, -1), { ...sum, norms: [], exit: sum.step.y, glue: [] }],
+      output: sum.step.y,
+    };
+    stacks.at(-1)!.push(between[i] ? trimmed : draft);
     if (between[i]) stacks.push([]);
   });
   return stacks.filter((blocks) => blocks.length > 0).map((blocks) => ({ blocks }));
 }
 
-/** The norm that alone reads a sum, where post-norm blocks end. */
+/** The norm that reads a sum where a post-norm block ends. */
 function normsAfter(sum: Wire, { constants, linears }: Findings): NormMatch[] {
   const seen = new Set<Op>();
   const open = [...sum.uses];
@@ -138,126 +169,4 @@ function normsAfter(sum: Wire, { constants, linears }: Findings): NormMatch[] {
     if (norm) return [norm];
   }
   return [];
-}
-
-/** Rows that are the second stream of another row, with that row. */
-function secondChains(
-  chains: readonly Chain<Placed>[],
-  flow: Flow,
-): Map<Chain<Placed>, Chain<Placed>> {
-  const chainOf = new Map(
-    chains.flatMap((chain) => chain.map(({ step }) => [step, chain] as const)),
-  );
-  const stepOf = new Map(
-    chains.flatMap((chain) =>
-      chain.flatMap(({ step }) => step.drafts.map((draft) => [draft, step] as const)),
-    ),
-  );
-  const seconds = new Map<Chain<Placed>, Chain<Placed>>();
-  for (const chain of chains) {
-    for (const draft of chain.flatMap(({ step }) => step.drafts)) {
-      const partner = draft.partner && stepOf.get(draft.partner);
-      const other = partner && chainOf.get(partner);
-      if (!other || other === chain || seconds.has(chain) || seconds.has(other)) continue;
-      if (isMain(chain, other, flow)) seconds.set(other, chain);
-      else seconds.set(chain, other);
-    }
-  }
-  return seconds;
-}
-
-/** The main stream is the one that goes on, that the output is cut from, or that has more tokens. */
-function isMain(a: Chain<Placed>, b: Chain<Placed>, flow: Flow): boolean {
-  const [ends, starts] = [
-    [a, b].map((chain) => chain.at(-1)!.step),
-    [a, b].map((chain) => chain[0]!.step),
-  ];
-  const [x, y] = ends as [Placed, Placed];
-  if (a.length !== b.length) return a.length > b.length;
-  const cut = sliceAfterJoin(x.y, y.y, flow);
-  if (cut) return cut === x.y;
-  const sizes = starts.map((step) => step!.x.value?.type?.shape?.at(-2));
-  const [m, n] = sizes;
-  if (typeof m === "number" && typeof n === "number" && m !== n) return m > n;
-  return x.add.id > y.add.id;
-}
-
-/** Of two streams that are joined along tokens, the one that is cut out again at the end. */
-function sliceAfterJoin(a: Wire, b: Wire, flow: Flow): Wire | null {
-  const reach = (start: Wire) => {
-    const ops = new Set<Op>();
-    for (const op of flow.ops) {
-      if (op.data.some((wire) => wire === start || (wire.from && ops.has(wire.from)))) ops.add(op);
-    }
-    return ops;
-  };
-  const [fromA, fromB] = [reach(a), reach(b)];
-  const join = flow.ops.find((op) => op.type === "Concat" && fromA.has(op) && fromB.has(op));
-  if (!join) return fromA.size === 0 ? b : fromB.size === 0 ? a : null;
-  const order = join.data.map((wire) => {
-    const [inA, inB] = [a, b].map((end) => wire === end || regionBetween(end, wire) !== null);
-    return inA && !inB ? a : inB && !inA ? b : null;
-  });
-  const cuts = flow.ops.filter((op) => op.type === "Slice" && fromA.has(op) && fromB.has(op));
-  const last = cuts.at(-1);
-  const size = last?.outputs[0]?.value?.type?.shape?.at(-2);
-  const fits = [a, b].filter((end) => end.value?.type?.shape?.at(-2) === size);
-  if (fits.length === 1) return fits[0]!;
-  return order.at(-1) ?? null;
-}
-
-/** Gives each block of the main row its share of the second one. */
-function joinStreams(
-  stacks: readonly StackDraft[],
-  second: Chain<Placed>,
-  _main: Chain<Placed>,
-  findings: Findings,
-): void {
-  const indexOf = new Map(second.map((item, i) => [item.step, i]));
-  const ownerOf = new Map(
-    second.flatMap(({ step }, i) => step.drafts.map((draft) => [draft, i] as const)),
-  );
-  const letters = lettersOf(second);
-  const blocks = stacks.flatMap((stack) => stack.blocks);
-  const startOf = (block: BlockDraft) => {
-    const partners = block.steps
-      .flatMap(({ step }) => step.drafts)
-      .flatMap((d) => (d.partner ? [ownerOf.get(d.partner)] : []));
-    const known = partners.filter((i) => i !== undefined);
-    return known.length > 0 ? Math.min(...known) : null;
-  };
-  const joined = blocks.flatMap((block) => {
-    const start = startOf(block);
-    return start === null ? [] : [{ block, start }];
-  });
-  joined.forEach(({ block, start }, i) => {
-    const end = joined[i + 1]?.start ?? second.length;
-    const steps = second.slice(start, end).map((item): StepDraft => {
-      const at = indexOf.get(item.step)!;
-      const next = second[at + 1]?.link;
-      const norms = next?.kind === "norm" ? next.norms : [];
-      const exit = norms.at(-1)?.to ?? item.step.y;
-      return {
-        step: item.step,
-        norms,
-        exit,
-        asMlp: letters[at] === "M" && item.step.drafts.every((d) => d.sort === "mixer"),
-      };
-    });
-    const output = steps.at(-1)!.exit;
-    block.second = { input: steps[0]!.step.x, output, steps };
-  });
-  const lastJoined = joined.at(-1)?.block;
-  const after = lastJoined && blocks[blocks.indexOf(lastJoined) + 1];
-  const end = second.at(-1)!.step.y;
-  if (after && !after.second && readsStream(after, end, findings)) {
-    after.second = { input: end, output: null, steps: [] };
-  }
-}
-
-/** Whether the first attention of a block reads another stream's end beside its own. */
-function readsStream(block: BlockDraft, end: Wire, _findings: Findings): boolean {
-  return block.steps.some(({ step }) =>
-    step.drafts.some(({ core, sort }) => core && sort === "attn" && regionBetween(end, core.k)),
-  );
 }

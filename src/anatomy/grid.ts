@@ -1,8 +1,7 @@
 /** The token grid, where tokens are the patches of an image and nothing else. */
 import type { Dim } from "../ir/types.ts";
 import { multiplyDims } from "../onnx-ops/dims.ts";
-import type { Findings } from "./branch.ts";
-import type { Flow, Wire } from "./flow.ts";
+import type { Wire } from "./flow.ts";
 
 const farthest = 48;
 
@@ -10,12 +9,7 @@ const farthest = 48;
  * Rows and columns of the patches that a stream starts from: the two last sizes of a convolution, or
  * two neighbouring axes of a rearrangement, whose product is the number of tokens.
  */
-export function gridOf(
-  input: Wire,
-  tokens: Dim,
-  _flow: Flow,
-  _findings: Findings,
-): readonly [Dim, Dim] | null {
+export function gridOf(input: Wire, tokens: Dim): readonly [Dim, Dim] | null {
   if (tokens === null) return null;
   const seen = new Set<Wire>([input]);
   const open = [input];

@@ -136,10 +136,15 @@ const einsum: Form = (op, constants) => {
   return { x, stored, layout, in: size(shared), out: size(free), irregular };
 };
 
-/** Weights of integers multiplied as such: a linear map whose weight cannot be read as floats. */
+/**
+ * Weights of integers multiplied as such: a linear map whose weight cannot be read as floats. Where
+ * x is quantised on the way (DynamicQuantizeLinear), it is the value before that.
+ */
 const integerProduct: Form = (op, constants) => {
   const product = rightProduct(op, constants, false);
-  return product && { ...product, irregular: "its product is computed in integers" };
+  const quantised = product?.x.from?.type === "DynamicQuantizeLinear" ? product.x.from : null;
+  const x = quantised?.inputs[0] ?? product?.x;
+  return product && { ...product, x: x!, irregular: "its product is computed in integers" };
 };
 
 const packed: Form = (op, constants) => {
@@ -166,7 +171,8 @@ const forms: Readonly<Record<string, Form>> = {
 /** Takes the Add of a constant vector of the right size in, where nothing else reads the product. */
 function withBias(op: Op, product: Product, constants: Constants): LinearMap {
   const { x, stored, layout, alpha = 1, featureAxis = -1, irregular = null } = product;
-  const y = op.outputs[0]!;
+  const tail = tailOf(op);
+  const y = tail.at(-1)?.outputs[0] ?? op.outputs[0]!;
   const base = {
     op,
     x,
@@ -178,7 +184,12 @@ function withBias(op: Op, product: Product, constants: Constants): LinearMap {
     featureAxis,
     irregular,
   };
-  const plain = { ...base, y, ops: [op], weightOps: [...stored.ops, ...(product.bias?.ops ?? [])] };
+  const plain = {
+    ...base,
+    y,
+    ops: [op, ...tail],
+    weightOps: [...stored.ops, ...(product.bias?.ops ?? [])],
+  };
   if (product.bias || y.uses.length !== 1) return { ...plain, bias: product.bias?.value ?? null };
   const add = y.uses[0]!;
   const other = add.inputs.find((wire) => wire && wire !== y);
@@ -190,5 +201,21 @@ function withBias(op: Op, product: Product, constants: Constants): LinearMap {
   if (!bias || !shape || (shape.at(featureAxis) ?? 1) !== product.out)
     return { ...plain, bias: null };
   const weightOps = [...stored.ops, ...bias.ops];
-  return { ...base, y: add.outputs[0]!, ops: [op, add], weightOps, bias: bias.value };
+  return { ...base, y: add.outputs[0]!, ops: [op, ...tail, add], weightOps, bias: bias.value };
+}
+
+/** What belongs to a product before its bias: scaling back from integers, quantising the result. */
+function tailOf(op: Op): Op[] {
+  const tail: Op[] = [];
+  for (let wire = op.outputs[0]!; wire.uses.length === 1; ) {
+    const next = wire.uses[0]!;
+    const integer = op.type === "MatMulInteger" && tail.length < 2;
+    const scaled = integer && (next.type === "Cast" || next.type === "Mul");
+    const quantised = next.type === "QuantizeLinear" || next.type === "DequantizeLinear";
+    const biased = next.outputs[0]?.uses[0]?.type;
+    if (!scaled && !(quantised && (biased === "DequantizeLinear" || biased === "Add"))) break;
+    tail.push(next);
+    wire = next.outputs[0]!;
+  }
+  return tail;
 }

@@ -48,16 +48,23 @@ function isRamp(wire: Wire): boolean {
   return Boolean(numbers && numbers.length > 1 && numbers.every((x, i) => x === numbers[0]! + i));
 }
 
-/** A stored [.., N, N] tensor that is one thing on and below the diagonal and another above it. */
+/**
+ * A stored [.., N, M] tensor that hides all keys behind the last query's own, counted from the end,
+ * and shows each query its own; keys long before may be hidden too (sliding windows).
+ */
 function isTriangle(wire: Wire): boolean {
   const tensor = storedTensor(wire);
   if (!tensor || tensor.shape.length < 2) return false;
   const [rows, columns] = [tensor.shape.at(-2)!, tensor.shape.at(-1)!];
-  if (rows !== columns || rows < 2 || rows * columns > largestTable) return false;
+  if (columns < rows || rows < 2 || rows * columns > largestTable) return false;
   if (tensor.shape.slice(0, -2).some((dim) => dim !== 1)) return false;
   const numbers = numbersOf(tensor, largestTable);
   if (!numbers) return false;
-  const [below, above] = [numbers[0]!, numbers[1]!];
-  if (below === above) return false;
-  return numbers.every((x, i) => x === (i % columns <= Math.floor(i / columns) ? below : above));
+  const shift = columns - rows;
+  const [seen, hidden] = [numbers[shift]!, numbers[shift + 1]!];
+  if (seen === hidden) return false;
+  return numbers.every((x, i) => {
+    const ahead = (i % columns) - Math.floor(i / columns) - shift;
+    return ahead > 0 ? x === hidden : ahead === 0 ? x === seen : x === seen || x === hidden;
+  });
 }

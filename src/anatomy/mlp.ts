@@ -7,11 +7,16 @@ import type { Branch, Findings } from "./branch.ts";
 import type { Op, Wire } from "./flow.ts";
 import { carry, identityLayout, isLayoutOp, type Layout } from "./layout.ts";
 import type { LinearMap } from "./linears.ts";
+import { matchNorm } from "./norms.ts";
 import { linearOf } from "./path.ts";
-import { type Region, regionBetween } from "./region.ts";
+import { type Region, regionBetween, segmentsOf } from "./region.ts";
 
 /** A string says why it is not understood. */
-export function takeMlpApart(branch: Branch, findings: Findings): MlpHost | string {
+export function takeMlpApart(
+  branch: Branch,
+  findings: Findings,
+  x: Wire = branch.x,
+): MlpHost | string {
   const out = branch.linears.at(-1);
   const into = branch.linears.slice(0, -1);
   if (!out || into.length === 0) return "it has fewer than two projections";
@@ -20,16 +25,29 @@ export function takeMlpApart(branch: Branch, findings: Findings): MlpHost | stri
   if (regions.some((region) => region === null) && into.some((map) => map.y !== out.x)) {
     return "its projections do not follow one another";
   }
-  if (into.some((map) => base(map.x) !== base(branch.x)))
-    return "its projections read several values";
-  if (base(out.x) === base(branch.x)) return "its projections read several values";
-  const foreign = regions.flatMap((region) => region?.ops ?? []).find((op) => isForeign(op));
+  if (into.some((map) => base(map.x) !== base(x))) return "its projections read several values";
+  if (base(out.x) === base(x)) return "its projections read several values";
+  const hidden = hiddenEnd(regions[0] ?? null, out, findings);
+  const inner = into.map((map) => (map.y === hidden ? null : regionBetween(map.y, hidden)));
+  const foreign = inner.flatMap((region) => region?.ops ?? []).find((op) => isForeign(op));
   if (foreign) return `its hidden units go through ${foreign.type}`;
-  const gated = gateOf(into, out, findings);
-  const host = gated ?? plain(into, regions, out, findings);
+  const gated = gateOf({ into, out, hidden }, findings);
+  const host = gated ?? plain(into, inner, out, findings);
   if (typeof host === "string") return host;
   const irregular = [...into, out].map((map) => map.irregular).find((why) => why !== null);
-  return irregular ? { ...host, opaque: irregular } : host;
+  const opaque =
+    host.opaque ?? irregular ?? (hidden === out.x ? null : "its hidden units are normed");
+  return { ...host, opaque };
+}
+
+/** The hidden units before a norm that some MLPs put in front of their last projection. */
+function hiddenEnd(region: Region | null, out: LinearMap, { constants }: Findings): Wire {
+  const segments = region ? segmentsOf(region) : [];
+  const at = segments.findIndex((_, i) => {
+    const norm = matchNorm(segments, i, constants);
+    return norm !== null && i + norm.length === segments.length;
+  });
+  return at < 0 ? out.x : segments[at]!.from;
 }
 
 const known =
@@ -70,14 +88,12 @@ interface End {
 
 /** act(g) * u, where g and u are two projections, or two halves of one. */
 function gateOf(
-  into: readonly LinearMap[],
-  out: LinearMap,
-  findings: Findings,
+  { into, out, hidden }: { into: readonly LinearMap[]; out: LinearMap; hidden: Wire },
+  { constants }: Findings,
 ): MlpHost | string | null {
-  const { constants } = findings;
-  const fused = splitGelu(into, out, findings);
+  const fused = splitGelu(into, out);
   if (fused) return fused;
-  const product = productBefore(out.x);
+  const product = productBefore(hidden);
   if (!product) return null;
   const [a, b] = product.inputs.map((wire) => wire && endOf(wire, into, constants));
   if (!a || !b || sameRows(a, b)) return null;
@@ -106,11 +122,7 @@ function gateOf(
 }
 
 /** BiasSplitGelu halves the features itself: first * gelu(second). */
-function splitGelu(
-  into: readonly LinearMap[],
-  out: LinearMap,
-  _findings: Findings,
-): MlpHost | null {
+function splitGelu(into: readonly LinearMap[], out: LinearMap): MlpHost | null {
   const op = out.x.from;
   const [map] = into;
   if (op?.type !== "SplitGelu" || !map || into.length > 1 || map.out !== 2 * out.in) return null;

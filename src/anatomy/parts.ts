@@ -144,7 +144,7 @@ function hostOf(
       : "its tokens meet without softmax";
     return { host: other(branch, asMlp ? "feature map" : "token mixer", true, why), second: null };
   }
-  const mlp = takeMlpApart(branch, findings);
+  const mlp = takeMlpApart(branch, findings, draft.joined ?? branch.x);
   if (typeof mlp !== "string") return { host: mlp, second: null };
   return { host: other(branch, "feature map", false, mlp), second: null };
 }

@@ -1,8 +1,9 @@
 /** Steps with their branches judged: which mixes tokens, which attends elsewhere, which is an MLP. */
 import { type Branch, branchesOf, type Findings } from "./branch.ts";
 import type { Core } from "./cores.ts";
-import type { Op } from "./flow.ts";
+import type { Op, Wire } from "./flow.ts";
 import { mixingOf } from "./mixing.ts";
+import { regionBetween } from "./region.ts";
 import type { Step } from "./residual.ts";
 
 /**
@@ -12,12 +13,14 @@ import type { Step } from "./residual.ts";
 export type Sort = "attn" | "cross" | "mlp" | "mixer";
 
 export interface Draft {
-  readonly sort: Sort;
+  sort: Sort;
   readonly branch: Branch;
   /** The one attention in it; null where there is none, or several. */
   readonly core: Core | null;
   /** The same part's branch in the second stream. */
   partner: Draft | null;
+  /** Where the tokens of both streams stand in one value, if all projections read that. */
+  joined: Wire | null;
 }
 
 export interface Placed extends Step {
@@ -32,6 +35,7 @@ export function placeSteps(steps: readonly Step[], findings: Findings): Placed[]
     return drafts.length > 0 ? [{ ...step, drafts: drafts.sort(attentionFirst) }] : [];
   });
   pairStreams(placed);
+  for (const draft of placed.flatMap((step) => step.drafts)) joinTokens(draft, findings);
   return placed;
 }
 
@@ -46,11 +50,11 @@ function draftOf(branch: Branch, { linears, constants }: Findings): Draft {
       (wire) => wire === branch.x || (wire.from && branch.has.has(wire.from)),
     );
     const single = more.length === 0 ? core : null;
-    return { sort: own ? "attn" : "cross", branch, core: single, partner: null };
+    return { sort: own ? "attn" : "cross", branch, core: single, partner: null, joined: null };
   }
   const mixing = mixingOf(branch.x, branch.ops, linears, constants);
   const sort = mixing === "features" ? "mlp" : "mixer";
-  return { sort, branch, core: null, partner: null };
+  return { sort, branch, core: null, partner: null, joined: null };
 }
 
 /** Branches of two streams that share an attention, or projections, are one part of a joint block. */
@@ -67,6 +71,20 @@ function pairStreams(steps: readonly Placed[]): void {
       seen.set(op, draft);
     }
   }
+}
+
+/** Joining two streams along tokens, and cutting them apart again, is no mixing by itself. */
+function joinTokens(draft: Draft, { linears, constants }: Findings): void {
+  const { branch, partner } = draft;
+  if (!partner) return;
+  const join = branch.ops.find((op) => op.type === "Concat" && partner.branch.has.has(op));
+  const y = join?.outputs[0];
+  if (!y || branch.linears.some((map) => !regionBetween(y, map.y))) return;
+  draft.joined = y;
+  if (draft.sort !== "mixer") return;
+  const last = branch.linears.at(-1)?.ops.at(-1);
+  const ops = branch.ops.filter((op) => op.id > join.id && last && op.id <= last.id);
+  if (mixingOf(y, ops, linears, constants) === "features") draft.sort = "mlp";
 }
 
 /**

@@ -21,9 +21,10 @@ export function outsideOf(
     ),
   );
   const unplaced = new Set<Node>();
+  const middle = between(flow, inside);
   for (const op of flow.ops) {
     if (inside.has(op.node) || !holdsWeights(op, findings)) continue;
-    if (stacks.length === 0 || refused.has(op)) unplaced.add(op.node);
+    if (stacks.length === 0 || (refused.has(op) && middle.has(op))) unplaced.add(op.node);
   }
   const remarks = drafts.refused.map(({ steps, why }) => reasons[why](steps.length));
   const loose = findings.cores.filter((core) => !core.ops.some((op) => inside.has(op.node)));
@@ -31,6 +32,23 @@ export function outsideOf(
     remarks.push(`${counted(loose.length, "attention")} outside of blocks`);
   if (stacks.length === 0) remarks.unshift("no residual blocks in which tokens [B, N, D] meet");
   return { unplaced: [...unplaced], remarks };
+}
+
+/** Operations that depend on some block and that some block depends on. */
+function between(flow: Flow, inside: ReadonlySet<Node>): Set<Op> {
+  const after = new Set<Op>();
+  for (const op of flow.ops) {
+    const reached = op.data.some(
+      (wire) => wire.from && (after.has(wire.from) || inside.has(wire.from.node)),
+    );
+    if (reached) after.add(op);
+  }
+  const before = new Set<Op>();
+  for (const op of [...flow.ops].reverse()) {
+    const readers = op.outputs.flatMap((wire) => wire?.uses ?? []);
+    if (readers.some((reader) => before.has(reader) || inside.has(reader.node))) before.add(op);
+  }
+  return new Set([...after].filter((op) => before.has(op)));
 }
 
 const reasons: Readonly<Record<Refusal, (count: number) => string>> = {

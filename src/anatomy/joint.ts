@@ -1,0 +1,96 @@
+/** Blocks of two streams: which one is the block's own, and which steps of the other belong to it. */
+import type { Findings } from "./branch.ts";
+import type { Chain } from "./chains.ts";
+import { type BlockDraft, type StackDraft, stepDrafts } from "./drafts.ts";
+import type { Flow, Op, Wire } from "./flow.ts";
+import type { Draft, Placed } from "./placed.ts";
+import { regionBetween } from "./region.ts";
+
+type Row = Chain<Placed>;
+
+/** Rows that are the second stream of another row. */
+export function secondChains(chains: readonly Row[], flow: Flow): ReadonlySet<Row> {
+  const rowOf = new Map<Draft, Row>();
+  for (const chain of chains) {
+    for (const draft of chain.flatMap(({ step }) => step.drafts)) rowOf.set(draft, chain);
+  }
+  const seconds = new Set<Row>();
+  for (const [draft, row] of rowOf) {
+    const other = draft.partner && rowOf.get(draft.partner);
+    if (!other || other === row || seconds.has(row) || seconds.has(other)) continue;
+    seconds.add(isMain(row, other, flow) ? other : row);
+  }
+  return seconds;
+}
+
+/** The main stream is the one that goes on, that the output is cut from, or that has more tokens. */
+function isMain(a: Row, b: Row, flow: Flow): boolean {
+  const [x, y] = [a.at(-1)!.step, b.at(-1)!.step];
+  if (a.length !== b.length) return a.length > b.length;
+  const cut = cutAfterJoin(x.y, y.y, flow);
+  if (cut) return cut === x.y;
+  const [m, n] = [tokensOf(x.y), tokensOf(y.y)];
+  if (typeof m === "number" && typeof n === "number" && m !== n) return m > n;
+  return x.add.id > y.add.id;
+}
+
+function tokensOf(wire: Wire) {
+  return wire.value?.type?.shape?.at(-2);
+}
+
+/** Of two streams that are joined along tokens, the one that is cut out again at the end. */
+function cutAfterJoin(a: Wire, b: Wire, flow: Flow): Wire | null {
+  const [fromA, fromB] = [reachOf(a, flow), reachOf(b, flow)];
+  const join = flow.ops.find((op) => op.type === "Concat" && fromA.has(op) && fromB.has(op));
+  if (!join) return fromA.size === 0 ? b : fromB.size === 0 ? a : null;
+  const cut = flow.ops.findLast((op) => op.type === "Slice" && fromA.has(op) && fromB.has(op));
+  const size = cut?.outputs[0] && tokensOf(cut.outputs[0]);
+  const fits = [a, b].filter((end) => tokensOf(end) === size);
+  if (fits.length === 1) return fits[0]!;
+  const last = join.data.at(-1)!;
+  return [a, b].find((end) => end === last || regionBetween(end, last)) ?? null;
+}
+
+function reachOf(start: Wire, flow: Flow): Set<Op> {
+  const ops = new Set<Op>();
+  for (const op of flow.ops) {
+    if (op.data.some((wire) => wire === start || (wire.from && ops.has(wire.from)))) ops.add(op);
+  }
+  return ops;
+}
+
+/** Gives each block of the main rows its share of the second ones. */
+export function joinSecondStreams(
+  stacks: readonly StackDraft[],
+  seconds: ReadonlySet<Row>,
+  findings: Findings,
+): void {
+  const blocks = stacks.flatMap((stack) => stack.blocks);
+  for (const second of seconds) {
+    const steps = stepDrafts(second, findings);
+    const places = new Map(steps.flatMap(({ step }, i) => step.drafts.map((draft) => [draft, i])));
+    const joined = blocks.flatMap((block) => {
+      const drafts = block.steps.flatMap(({ step }) => step.drafts);
+      const starts = drafts.flatMap(({ partner }) => (partner && places.get(partner)) ?? []);
+      return starts.length > 0 ? [{ block, start: Math.min(...starts) }] : [];
+    });
+    joined.forEach(({ block, start }, i) => {
+      const share = steps.slice(start, joined[i + 1]?.start ?? steps.length);
+      const output = share.at(-1)!.exit;
+      block.second = { input: share[0]!.step.x, output, steps: share };
+    });
+    const last = joined.at(-1);
+    const after = last && blocks[blocks.indexOf(last.block) + 1];
+    const end = steps.at(-1)!.exit;
+    if (after && !after.second && readsStream(after, end)) {
+      after.second = { input: end, output: null, steps: [] };
+    }
+  }
+}
+
+/** Whether an attention of the block reads another stream's end beside its own. */
+function readsStream(block: BlockDraft, end: Wire): boolean {
+  return block.steps.some(({ step }) =>
+    step.drafts.some(({ core, sort }) => core && sort === "attn" && regionBetween(end, core.k)),
+  );
+}

@@ -1,0 +1,109 @@
+/** All nodes of blocks and parts: what lies on the way, and what only serves it. */
+import type { Node } from "../ir/graph.ts";
+import type { Findings } from "./branch.ts";
+import type { BlockDraft, StackDraft, StepDraft } from "./drafts.ts";
+import type { Flow, Op, Wire } from "./flow.ts";
+import { ownersOf } from "./ownership.ts";
+import type { PartDraft, PartsOfBlock } from "./parts.ts";
+import { regionBetween } from "./region.ts";
+
+export interface OwnNodes {
+  readonly blocks: ReadonlyMap<BlockDraft, ReadonlySet<Node>>;
+  readonly parts: ReadonlyMap<PartDraft, ReadonlySet<Node>>;
+  /** Blocks that share a fused operator with what follows, and which. */
+  readonly shared: ReadonlyMap<BlockDraft, string>;
+}
+
+export interface Found {
+  readonly flow: Flow;
+  readonly stacks: readonly StackDraft[];
+  readonly inside: ReadonlyMap<BlockDraft, PartsOfBlock>;
+  readonly findings: Findings;
+}
+
+export function collectNodes(found: Found): OwnNodes {
+  const { flow, inside } = found;
+  const onWay = new Map<Op, BlockDraft>();
+  const inParts = new Map<Op, PartDraft>();
+  const entries = new Set<Wire>();
+  const edges = new Set<Wire>();
+  for (const [block, { parts }] of inside) {
+    for (const op of wayOf(block)) if (!onWay.has(op)) onWay.set(op, block);
+    const starts = [block.input, block.second?.input, ...(block.lead?.skips ?? [])];
+    for (const wire of starts) if (wire) entries.add(wire);
+    for (const part of parts) {
+      for (const op of part.ops) inParts.set(op, part);
+      if (part.context) entries.add(part.context);
+      edges.add(part.x);
+    }
+  }
+  for (const wire of entries) edges.add(wire);
+  for (const wire of soleConditioning(found, onWay)) entries.add(wire);
+  const blocks = ownersOf(flow, onWay, entries);
+  const parts = ownersOf(flow, inParts, edges);
+  const ofBlocks = new Map([...inside.keys()].map((block) => [block, new Set<Node>()]));
+  const ofParts = new Map(
+    [...inside.values()].flatMap((own) => own.parts.map((part) => [part, new Set<Node>()])),
+  );
+  const shared = new Map<BlockDraft, string>();
+  // A fused operator belongs where its first operation does, the residual sum it begins with.
+  for (const node of flow.graph.nodes) {
+    const ops = flow.opsOf(node);
+    const block = ops[0] && blocks.get(ops[0]);
+    if (block) ofBlocks.get(block)!.add(node);
+    if (block && ops.some((op) => blocks.get(op) !== block)) {
+      shared.set(block, `its last ${node.opType} also makes the norm that follows`);
+    }
+    for (const op of ops) {
+      const part = parts.get(op);
+      if (part) ofParts.get(part)!.add(node);
+    }
+  }
+  for (const [block, why] of fusedEnds(inside)) shared.set(block, why);
+  return { blocks: ofBlocks, parts: ofParts, shared };
+}
+
+/** Blocks whose last sum is no value of the model, so that they end behind the norm of the next. */
+function* fusedEnds(inside: Found["inside"]): Iterable<[BlockDraft, string]> {
+  for (const [block, { style }] of inside) {
+    const { step } = block.steps.at(-1)!;
+    if (step.y.value || style === "post-norm") continue;
+    yield [block, `its last ${step.add.node.opType} also makes the norm that follows`];
+  }
+}
+
+/** All operations between a block's entries and exits. */
+function wayOf({ steps, second, lead }: BlockDraft): Op[] {
+  const ofSteps = (list: readonly StepDraft[]) =>
+    list.flatMap(({ step, glue }) => [
+      ...step.regions.flatMap((region) => region.ops),
+      ...sumsOf(step.terms, step.add),
+      ...glue,
+    ]);
+  const reading = second?.steps.length === 0 ? readsOf(steps, second.input) : [];
+  return [...(lead?.ops ?? []), ...ofSteps(steps), ...ofSteps(second?.steps ?? []), ...reading];
+}
+
+/** The sums between the ends of branches and the last one. */
+function sumsOf(terms: readonly Wire[], add: Op): Op[] {
+  return [add, ...terms.flatMap((term) => regionBetween(term, add.outputs[0]!)?.ops ?? [])];
+}
+
+function readsOf(steps: readonly StepDraft[], end: Wire): Op[] {
+  return steps.flatMap(({ step }) =>
+    step.drafts.flatMap(({ core }) => {
+      const wires = core ? [core.q, core.k, core.v] : [];
+      return wires.flatMap((wire) => regionBetween(end, wire)?.ops ?? []);
+    }),
+  );
+}
+
+/**
+ * With a single block nothing is shared, so that all conditioning would seem to be the block's own:
+ * there only what follows the last projection is.
+ */
+function soleConditioning({ stacks, findings }: Found, onWay: ReadonlyMap<Op, BlockDraft>): Wire[] {
+  if (stacks.some((stack) => stack.blocks.length > 1)) return [];
+  const maps = [...findings.linears.byOutput.values()];
+  return maps.flatMap((map) => (onWay.has(map.op) ? [] : [map.x]));
+}
