@@ -60,6 +60,7 @@ export class Patch {
   readonly #shunts: Shunt[] = [];
   readonly #reweighed = new Map<Value, Initializer>();
   readonly #retuned: [Node, Attribute][] = [];
+  readonly #rewired: [Node, number, Value][] = [];
   readonly #constants = new Map<string, Value>();
   readonly #taken = new Set<string>();
   #scope: string;
@@ -196,6 +197,11 @@ export class Patch {
     this.#reweighed.set(value, { ...value.initializer, shape, data });
   }
 
+  /** Gives a node of the host another input. */
+  rewire(node: Node, input: number, to: Value): void {
+    this.#rewired.push([node, input, to]);
+  }
+
   /** Gives attributes of a node of the host other values. */
   retune(node: Node, attributes: Readonly<Record<string, AttributeInput>>): void {
     for (const attribute of attributesOf(attributes).values())
@@ -219,18 +225,30 @@ export class Patch {
         setInput(node, index, value);
       });
     }
-    insertNodes(graph, this.#anchor(), this.nodes);
+    const position = new Map(graph.nodes.map((node, i) => [node, i]));
+    const anchor = anchorOf(this.nodes, position);
+    const moved = [
+      ...this.#shunts.flatMap(({ to }, i) => uses[i]!.map(({ node }) => [node, to] as const)),
+      ...this.#rewired.map(([node, , to]) => [node, to] as const),
+    ];
+    const inOrder = moved.every(([node, to]) => {
+      const ready = to.producer ? (position.get(to.producer) ?? anchor - 1) : -1;
+      return (position.get(node) ?? -1) > ready;
+    });
+    insertNodes(graph, anchor, this.nodes);
     this.#shunts.forEach(({ from, to, among }, i) => {
       for (const use of uses[i]!) setInput(use.node, use.index, to);
       if (!among && graph.outputs.includes(from)) this.#replaceOutput(from, to);
     });
+    const orphans = this.#shunts.map(({ from }) => from);
+    for (const [node, input, to] of this.#rewired) {
+      orphans.push(...(node.inputs[input] ? [node.inputs[input]] : []));
+      setInput(node, input, to);
+    }
     for (const [value, initializer] of this.#reweighed) setInitializer(value, initializer);
     for (const [node, attribute] of this.#retuned) setAttribute(node, attribute);
-    sortTopologically(graph);
-    sweep(
-      graph,
-      this.#shunts.map(({ from }) => from),
-    );
+    if (!inOrder) sortTopologically(graph);
+    sweep(graph, orphans);
   }
 
   #metadata(): Map<string, string> {
@@ -258,15 +276,6 @@ export class Patch {
     }
   }
 
-  /** New nodes go right behind the last producer of what they read and did not make themselves. */
-  #anchor(): number {
-    const position = new Map(this.graph.nodes.map((node, i) => [node, i]));
-    const behind = this.nodes.flatMap((node) =>
-      node.inputs.map((value) => (value?.producer ? (position.get(value.producer) ?? -1) : -1)),
-    );
-    return behind.reduce((last, at) => Math.max(last, at), -1) + 1;
-  }
-
   /** The model's outputs keep their names: the new value takes the old one's. */
   #replaceOutput(from: Value, to: Value): void {
     const { graph } = this;
@@ -290,4 +299,14 @@ export class Patch {
   }
 }
 
-export type { Attribute, Initializer };
+/** New nodes go right behind the last producer of what they read and did not make themselves. */
+function anchorOf(nodes: readonly Node[], position: ReadonlyMap<Node, number>): number {
+  let anchor = 0;
+  for (const { inputs } of nodes) {
+    for (const value of inputs) {
+      const at = value?.producer ? position.get(value.producer) : undefined;
+      if (at !== undefined && at >= anchor) anchor = at + 1;
+    }
+  }
+  return anchor;
+}
