@@ -147,6 +147,7 @@ function pathsOf(
   const flat = (wire: Wire) => (wire.value?.type?.shape?.length ?? 0) === 3;
   const split = (wire: Wire, heads: number | null) => (flat(wire) ? heads : null);
   const kvHeads = core.kvHeads ?? core.heads;
+  if (core.packed) return unpacked(maps.q, core, findings);
   const q = projected(maps.q, core.q, false, split(core.q, core.heads), findings);
   const k = projected(maps.k, core.k, core.keysTransposed, split(core.k, kvHeads), findings);
   const v = projected(maps.v, core.v, false, split(core.v, kvHeads), findings);
@@ -156,6 +157,23 @@ function pathsOf(
     return "the heads of its queries, keys and values do not match";
   }
   return { q, k, v };
+}
+
+/** Rows of one projection that an operator reads as q, then k, then v. */
+function unpacked(map: LinearMap, core: Core, findings: Findings): Side | string {
+  const [heads, kvHeads] = [core.heads, core.kvHeads];
+  const all = heads && kvHeads && projected(map, core.q, false, heads + 2 * kvHeads, findings);
+  if (!all) return "the way from its projection to its heads is not understood";
+  const { path, rows } = all;
+  const part = (first: number, count: number): Projected => ({
+    path,
+    rows: {
+      heads: count,
+      headDim: rows.headDim,
+      rows: rows.rows.slice(first * rows.headDim, (first + count) * rows.headDim),
+    },
+  });
+  return { q: part(0, heads), k: part(heads, kvHeads), v: part(heads + kvHeads, kvHeads) };
 }
 
 function secondSide(

@@ -67,7 +67,9 @@ export function branchesOf(region: Region, findings: Findings): Branch[] {
   const postNorms = pieces
     .slice(end + 1)
     .flatMap((piece) => (piece.kind === "norm" ? piece.norm : []));
-  const parallel = start === end ? parallelTerms(x, y, findings) : null;
+  // Terms that are stacked and summed have a cut between the two.
+  const single = start === end || (start + 1 === end && y.from?.type === "ReduceSum");
+  const parallel = single ? parallelTerms(x, y, findings) : null;
   if (parallel) {
     return parallel.flatMap((inner, i) =>
       branchesOf(inner, findings).map((branch) => ({

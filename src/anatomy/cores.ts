@@ -19,6 +19,8 @@ export interface Core {
   readonly q: Wire;
   readonly k: Wire;
   readonly v: Wire;
+  /** q, k and v are one value, their features one after the other. */
+  readonly packed: boolean;
   /** The last two axes of `k` are [d, M], as the product reads it; else [M, d]. */
   readonly keysTransposed: boolean;
   /** What comes out of the product with v. */
@@ -83,6 +85,7 @@ function aroundSoftmax(softmax: Op, constants: Constants): Core | null {
   if (!operands || !out) return null;
   return {
     form: "decomposed",
+    packed: false,
     op: softmax,
     ...operands,
     v: out.v,
@@ -131,12 +134,23 @@ function scoresBehind(wire: Wire, constants: Constants, depth: number): Scores |
     const kind = behind(kept) ? "keep" : "drop";
     return extend(found, { masks: [...found.masks, { wire: condition, kind }] });
   }
+  if (mixesHeads(op)) {
+    return extend(behind(a), { irregular: "its heads are mixed before the softmax" });
+  }
   if (op.type === "Tanh") return extend(behind(a), { irregular: "its scores are capped by tanh" });
   if (["Clip", "Max", "Min", "Concat", "Sub", "Slice", "Pad"].includes(op.type)) {
     const found = behind(a) ?? behind(b);
     return extend(found, { irregular: `its scores go through ${op.type}` });
   }
   return null;
+}
+
+/** A constant matrix over the axis of heads (talking heads), between transposes of rank 4. */
+function mixesHeads(op: Op): boolean {
+  const [a, b] = op.inputs;
+  const [scores, matrix] = [a?.value?.type?.shape, b?.value?.type?.shape];
+  if (op.type !== "MatMul" || !b?.constant || scores?.length !== 4) return false;
+  return matrix?.length === 2 && matrix[0] === matrix[1] && typeof matrix[0] === "number";
 }
 
 /** Of the two terms of scores, the product of q and k is the one nearer to the sum; a mask is not. */
@@ -177,7 +191,9 @@ function valuesAfter(softmax: Op): Tail | null {
         (op.type === "Where" && op.inputs[0]?.from?.type === "IsNaN") ||
         op.type === "IsNaN";
       if (op.type === "IsNaN") continue;
-      const changed = ["Mul", "Slice", "Where", "Div", "Concat", "Split"].includes(op.type);
+      const changed =
+        mixesHeads(op) ||
+        ["Mul", "Slice", "Where", "Div", "Concat", "Split", "Add"].includes(op.type);
       if (!plain && !changed) continue;
       const irregular = plain ? at.irregular : `its weights go through ${op.type}`;
       const nan = op.type === "Where" ? [op.inputs[0]!.from!] : [];
@@ -245,6 +261,7 @@ function fusedCore(op: Op, constants: Constants): Core | null {
     op,
     y,
     ops: [op],
+    packed: false,
     keysTransposed: false,
     scale: Number.NaN,
     masks: [],
@@ -317,6 +334,7 @@ const fusedForms: Readonly<Record<string, (op: Op, constants: Constants) => Fiel
       q,
       k: k ?? q,
       v: v ?? q,
+      packed: !k || !v,
       scale: node.float("scale") || Number.NaN,
       masks: masksOf(op.inputs[10]),
       causal: true,

@@ -142,6 +142,15 @@ const gather: Transfer = (layout, op, output, constants) => {
   return { ...taken, axes: taken.axes.filter((_, i) => i !== at) };
 };
 
+/** One index vector of length 1 picks one element of the first axis, which stays as an axis. */
+const gatherOne: Transfer = (layout, op, _output, constants) => {
+  const index = constants.known(op.inputs[1]);
+  const total = sizeOf(layout.axes[0] ?? []);
+  if (index?.length !== 1 || (op.node.int("batch_dims") ?? 0) !== 0) return null;
+  const at = index[0]! < 0 && typeof total === "number" ? index[0]! + total : index[0]!;
+  return at < 0 ? null : cut(layout, 0, at, at + 1, 1);
+};
+
 /** Axes of size 1 that grow hold repeats. */
 const expand: Transfer = (layout, _op, output) => {
   const shape = output.value?.type?.shape;
@@ -179,6 +188,7 @@ const transfers: Readonly<Record<string, Transfer>> = {
   Slice: slice,
   Split: split,
   Gather: gather,
+  GatherND: gatherOne,
   Expand: expand,
   Tile: expand,
   Concat: concat,

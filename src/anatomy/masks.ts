@@ -7,6 +7,7 @@ import type { Op, Wire } from "./flow.ts";
 /** Tables of masks may be larger than what constants are read of; a square of this many elements. */
 const largestTable = 1 << 20;
 const farEnough = 400;
+const veryNegative = -1e4;
 
 /**
  * Looks for a triangle: a stored one, Trilu, or a comparison of two ranges of positions. Whatever
@@ -22,12 +23,15 @@ export function isCausal(mask: Mask, constants: Constants): boolean {
     seen.add(op);
     if (op.type === "Trilu") return true;
     if (/^(Less|Greater)(OrEqual)?$/.test(op.type) && comparesPositions(op, constants)) return true;
-    for (const input of op.inputs) if (input) open.push(input);
+    if (op.type !== "Shape") for (const input of op.inputs) if (input) open.push(input);
   }
   return false;
 }
 
+/** One range down, another one across: the result has rows and columns. */
 function comparesPositions(op: Op, constants: Constants): boolean {
+  const shape = op.outputs[0]?.value?.type?.shape;
+  if (shape && (shape.length < 2 || shape.slice(-2).includes(1))) return false;
   return op.inputs.every(
     (wire) => wire && constants.scalar(wire) === null && comesFromRange(wire, 0),
   );
@@ -50,21 +54,22 @@ function isRamp(wire: Wire): boolean {
 
 /**
  * A stored [.., N, M] tensor that hides all keys behind the last query's own, counted from the end,
- * and shows each query its own; keys long before may be hidden too (sliding windows).
+ * and shows each query its own; keys long before may be hidden too (sliding windows). Booleans hide
+ * by either value; numbers by being very negative, so that biases may stand beside.
  */
 function isTriangle(wire: Wire): boolean {
   const tensor = storedTensor(wire);
   if (!tensor || tensor.shape.length < 2) return false;
   const [rows, columns] = [tensor.shape.at(-2)!, tensor.shape.at(-1)!];
   if (columns < rows || rows < 2 || rows * columns > largestTable) return false;
-  if (tensor.shape.slice(0, -2).some((dim) => dim !== 1)) return false;
   const numbers = numbersOf(tensor, largestTable);
   if (!numbers) return false;
   const shift = columns - rows;
-  const [seen, hidden] = [numbers[shift]!, numbers[shift + 1]!];
-  if (seen === hidden) return false;
+  const corner = numbers[shift + 1]!;
+  const far = numbers.some((x) => x <= veryNegative);
+  const hides = (x: number) => (far ? x <= veryNegative : x === corner);
   return numbers.every((x, i) => {
-    const ahead = (i % columns) - Math.floor(i / columns) - shift;
-    return ahead > 0 ? x === hidden : ahead === 0 ? x === seen : x === seen || x === hidden;
+    const ahead = (i % columns) - (Math.floor(i / columns) % rows) - shift;
+    return ahead > 0 ? hides(x) : ahead < 0 || !hides(x);
   });
 }
