@@ -1,5 +1,5 @@
 /** What a node is, apart from names and from where its inputs come from. */
-import type { Attribute, AttributeValue, Graph, Node, Value } from "../ir/graph.ts";
+import type { Attribute, AttributeValue, Graph, Node, Use, Value } from "../ir/graph.ts";
 import { showType } from "../ir/types.ts";
 import { fingerprint, leafOf } from "./leaves.ts";
 
@@ -81,4 +81,9 @@ export function operandsOf(node: Node): readonly (Value | null)[] {
   if (!isCommutative(node)) return node.inputs;
   const isLeaf = (value: Value | null) => value !== null && leafOf(value) !== null;
   return [...node.inputs.filter((v) => !isLeaf(v)), ...node.inputs.filter(isLeaf)];
+}
+
+/** Which input reads a value; 0 where their order means nothing. */
+export function portOf({ node, index }: Use): number {
+  return isCommutative(node) ? 0 : index;
 }
