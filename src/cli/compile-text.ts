@@ -1,62 +1,68 @@
 /** What a compile did, as people read it. */
-import type { CompileResult, EditSummary } from "../compile.ts";
+import type { CompileResult } from "../compile.ts";
+import { showExplanation } from "../explain/explanation.ts";
 import { showBytes, showChange, showCount, showTime } from "./figures.ts";
 import type { Colors } from "./shell.ts";
 import { collapseSites } from "./sites.ts";
 
-export function compileText(
-  result: CompileResult,
-  { milliseconds, colors }: { milliseconds: number; colors: Colors },
-): string {
+export interface CompileTextOptions {
+  readonly milliseconds: number;
+  readonly colors: Colors;
+  readonly explain: boolean;
+}
+
+export function compileText(result: CompileResult, options: CompileTextOptions): string {
+  const { milliseconds, colors, explain } = options;
   const rows = [...totals(result), ...recipeRows(result), ...verifyRows(result)];
-  rows.push(["", outcome(result, milliseconds)]);
   const width = Math.max(...rows.map(([label]) => label.length));
   return [
+    ...(explain ? result.explanations.map((each) => `${showExplanation(each)}\n`) : []),
     ...result.edits.flatMap((edit) => editLines(edit, colors)),
     ...(result.edits.length > 0 ? [""] : []),
-    ...rows.map(([label, text]) =>
-      label === "" ? text : `${colors.dim(label.padEnd(width))}  ${text}`,
-    ),
+    ...rows.map(([label, text]) => `${colors.dim(label.padEnd(width))}  ${text}`),
+    outcome(result, milliseconds),
   ].join("\n");
 }
 
 type Row = readonly [label: string, text: string];
+type EditSummary = CompileResult["edits"][number];
 
+/** The statement and its line, then where it took effect and what that cost or saved. */
 function editLines(edit: EditSummary, colors: Colors): string[] {
   const place = colors.dim(`${edit.file}:${edit.line}`);
   const gain = edit.parametersAdded - edit.parametersRemoved;
-  const sign = gain > 0 ? "+" : "";
   const effects = [
-    ...(gain === 0 ? [] : [`${sign}${showCount(gain)} parameters`]),
+    ...(gain === 0 ? [] : [`${gain > 0 ? "+" : ""}${showCount(gain)} parameters`]),
     ...(edit.flopsBefore === edit.flopsAfter
       ? []
-      : [`FLOPs ${showChange(edit.flopsBefore, edit.flopsAfter)}`]),
+      : [`${showChange(edit.flopsBefore, edit.flopsAfter)} FLOPs`]),
   ];
   const sites = edit.sites.length === 0 ? "nothing" : collapseSites(edit.sites);
-  const effect = effects.length > 0 ? colors.dim(`  ${effects.join(", ")}`) : "";
+  const effect = effects.length > 0 ? `  ${effects.join(", ")}` : "";
   return [`${colors.bold(edit.text)}  ${place}`, `  ${colors.green(sites)}${effect}`];
 }
 
 function totals({ before, after }: CompileResult): Row[] {
-  const row = (label: string, from: number, to: number): Row[] => {
-    const figures = from === to ? showCount(from) : `${showCount(from)} -> ${showCount(to)}`;
-    return [[label, `${figures} (${showChange(from, to)})`]];
-  };
+  const row = (label: string, from: number, to: number): Row =>
+    from === to
+      ? [label, showCount(from)]
+      : [label, `${showCount(from)} -> ${showCount(to)} (${showChange(from, to)})`];
   return [
-    ...row("parameters", before.parameters, after.parameters),
-    ...row("FLOPs", before.flops, after.flops),
+    row("parameters", before.parameters, after.parameters),
+    row("FLOPs", before.flops, after.flops),
   ];
 }
 
 function recipeRows({ recipes }: CompileResult): Row[] {
-  return recipes.map(({ stage, place }) => ["not run", `${stage} (${place})`]);
+  return recipes.map(({ stage, place }) => ["not run", `${stage} (${place}), a recipe`]);
 }
 
 function verifyRows({ verification }: CompileResult): Row[] {
-  if (!verification) return [];
-  const { largest, scale } = verification;
-  const share = scale > 0 ? `, outputs up to ${scale.toPrecision(3)}` : "";
-  return [["verified", `largest difference ${largest.toPrecision(3)}${share}`]];
+  return (verification?.outputs ?? []).map(({ name, absolute, scale, bound }) => {
+    const share = `${absolute.toPrecision(3)} at most, of values up to ${scale.toPrecision(3)}`;
+    const held = bound === null ? "" : `; rounding explains ${bound.toPrecision(3)}`;
+    return ["difference", `${name}: ${share}${held}`];
+  });
 }
 
 function outcome({ out, bytesWritten }: CompileResult, milliseconds: number): string {

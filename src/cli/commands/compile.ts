@@ -1,6 +1,6 @@
 /** `graftc MODEL EDITS... -o OUT` */
 import { existsSync } from "node:fs";
-import { compile as compileModel } from "../../compile.ts";
+import { type CompileResult, compile as compileModel } from "../../compile.ts";
 import { fail } from "../../diag/diagnostic.ts";
 import { nearest } from "../../diag/suggest.ts";
 import { compileText } from "../compile-text.ts";
@@ -12,26 +12,23 @@ type Given = CompileFlags & { readonly model: string; readonly edits: readonly s
 
 export const compile: Command<Given> = {
   failed: ({ model }) => ({ model, out: null, edits: [], bytes_written: 0 }),
-  async run(given, shell) {
-    const { model, out, set = {}, ...options } = given;
+  async run({ explain = false, ...given }, { signal, progress, colors }) {
+    const { model, out, dryRun = false } = given;
     checkWord(model);
-    if (out === undefined && !options.dryRun) {
+    if (out === undefined && !dryRun) {
       throw fail("out-missing", {}, { hint: "say where to write the model: `-o OUT`" });
     }
     const begun = performance.now();
     const result = await compileModel({
-      ...options,
-      model,
-      out: out ?? null,
-      set: new Map(Object.entries(set)),
-      signal: shell.signal,
-      onProgress: (done, total) => shell.progress.update(out ?? model, done, total),
+      ...given,
+      signal,
+      onProgress: (done, total) => progress.update(out ?? model, done, total),
     });
     const milliseconds = performance.now() - begun;
     return {
       code: 0,
-      json: { ...result.json },
-      text: compileText(result, { milliseconds, colors: shell.colors }),
+      json: compileJson(result, explain),
+      text: compileText(result, { milliseconds, colors, explain }),
       diagnostics: result.diagnostics,
     };
   },
@@ -43,4 +40,28 @@ function checkWord(word: string): void {
   const near = nearest(word, commandNames);
   const hint = near === undefined ? null : `did you mean \`graftc ${near}\`?`;
   throw fail("unknown-command", { word }, { hint, notes: ["`graftc --help` shows the commands"] });
+}
+
+function compileJson(result: CompileResult, explain: boolean) {
+  const { model, out, edits, before, after, recipes, verification, explanations } = result;
+  return {
+    model,
+    out,
+    edits: edits.map((edit) => ({
+      file: edit.file,
+      line: edit.line,
+      text: edit.text,
+      sites: edit.sites,
+      parameters_added: edit.parametersAdded,
+      parameters_removed: edit.parametersRemoved,
+      flops_before: edit.flopsBefore,
+      flops_after: edit.flopsAfter,
+    })),
+    bytes_written: result.bytesWritten,
+    before,
+    after,
+    recipes,
+    verification,
+    ...(explain && { explanations }),
+  };
 }
