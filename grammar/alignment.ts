@@ -1,5 +1,4 @@
 import { type TokenType, tokenMatcher } from "chevrotain";
-import { positionOf } from "../src/diag/span.ts";
 import { hasBlankLine, type Tokens } from "./joints.ts";
 import type { Spacing } from "./spacing.ts";
 import { t } from "./tokens.ts";
@@ -17,11 +16,12 @@ interface Head {
   /** The index of the `=`. */
   readonly equals: number;
   readonly width: number;
+  /** Of the `=` in the text, from the line's first token. */
   readonly column: number;
 }
 
 /** Null for lines without `=`, or with comments before it. */
-function headOf({ source, tokens, gaps, spacing }: Text, first: number): Head | null {
+function headOf({ tokens, gaps, spacing }: Text, first: number): Head | null {
   const type = tokens[first]!.tokenType;
   const keyword = keywords.has(type) ? type : null;
   if (keyword === null && !tokenMatcher(tokens[first]!, t.Name)) return null;
@@ -30,7 +30,7 @@ function headOf({ source, tokens, gaps, spacing }: Text, first: number): Head | 
     const token = tokens[i]!;
     if (i > first && gaps.has(token.startOffset)) return null;
     if (token.tokenType === t["="]) {
-      const { column } = positionOf(source, token.startOffset);
+      const column = token.startOffset - tokens[first]!.startOffset;
       return { keyword, equals: i, width, column };
     }
     width += token.image.length + (i > first && !spacing[i]!.tight ? 1 : 0);

@@ -11,7 +11,7 @@ import { type Doc, group, indent, printDoc, token } from "./doc.ts";
 import { closingJoint, joint, type Separator, spaced, type Tokens, tight } from "./joints.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { type Spacing, spacingOf } from "./spacing.ts";
-import { isKeyword, type Tokens as Lexed, t } from "./tokens.ts";
+import { isKeyword, isNameKeyword, type Tokens as Lexed, t } from "./tokens.ts";
 
 const width = 100;
 
@@ -166,7 +166,7 @@ const wordOperators = new Set([t.and, t.or, t.not]);
 function divides({ tokens }: Text, { first }: Node): boolean {
   const token = tokens[first]!;
   if (tokens[first - 1]?.tokenType === t["."] || wordOperators.has(token.tokenType)) return false;
-  return isKeyword(token) || dividers.has(token.tokenType);
+  return (isKeyword(token) && !isNameKeyword(token)) || dividers.has(token.tokenType);
 }
 
 /** An expression, which breaks behind its weakest operators. */
@@ -178,7 +178,7 @@ function printChain(text: Text, nodes: readonly Node[], level = 0): Doc {
   if (tail.length === 0) return first;
   const rest = tail.map(([operator, ...operand]) => [
     [before(text, operator!), printNode(text, operator!)],
-    operand.length === 0 ? "" : joint(text, operand[0]!.first, padded),
+    joint(text, operand[0]!.first, padded),
     printChain(text, operand, level + 1),
   ]);
   return group([first, indent(rest)]);

@@ -15,7 +15,7 @@ const Bound = createToken({ name: "Bound", pattern: Lexer.NA, categories: Compar
 const Additive = createToken({ name: "Additive", pattern: Lexer.NA });
 const Multiplicative = createToken({ name: "Multiplicative", pattern: Lexer.NA });
 
-const Domain = createToken({ name: "Domain", pattern: /[A-Za-z][\w.]{0,63}::/ });
+const Domain = createToken({ name: "Domain", pattern: /[A-Za-z](?:\w|\.(?!\.)){0,63}::/ });
 const Percent = createToken({
   name: "Percent",
   pattern: /\d+(\.\d+)?([eE][+-]?\d+)?[kMG]?%/,
