@@ -6,7 +6,7 @@ import { decodeElements } from "../onnx-ops/elements.ts";
 import type { DiffItem } from "./index.ts";
 import { leafOf, sameTensor } from "./leaves.ts";
 import type { Matching } from "./match.ts";
-import { graphText, isCommutative, operandsOf, showAttribute } from "./signature.ts";
+import { attributesOf, graphText, isCommutative, operandsOf } from "./signature.ts";
 
 export function nodeItem(node: Node): DiffItem {
   return { kind: "node", text: showNode(node), brief: node.op };
@@ -42,12 +42,9 @@ export function changesOf(a: Node, b: Node, matching: Matching): DiffItem[] {
 }
 
 function attributeChanges(a: Node, b: Node): DiffItem[] {
-  const names = new Set([...a.attributes.keys(), ...b.attributes.keys()]);
-  return [...names].flatMap((name) => {
-    const [before, after] = [a, b].map((node) => {
-      const attribute = node.attributes.get(name);
-      return attribute ? showAttribute(attribute) : `no ${name}`;
-    });
+  const [mine, theirs] = [attributesOf(a), attributesOf(b)];
+  return [...new Set([...mine.keys(), ...theirs.keys()])].flatMap((name) => {
+    const [before, after] = [mine, theirs].map((texts) => texts.get(name) ?? `no ${name}`);
     return before === after ? [] : [changeOf(showNode(a), a.op, `${before} -> ${after}`)];
   });
 }

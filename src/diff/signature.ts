@@ -1,11 +1,43 @@
 /** What a node is, apart from names and from where its inputs come from. */
-import type { Attribute, AttributeValue, Graph, Node, Use, Value } from "../ir/graph.ts";
+import { createHash } from "node:crypto";
+import type { Attribute, AttributeValue, Graph, Node, Origin, Use, Value } from "../ir/graph.ts";
 import { showType } from "../ir/types.ts";
+import type { Slice } from "../onnx/source.ts";
 import { fingerprint, leafOf } from "./leaves.ts";
 
 /** `axis=1`, `value=float32[3]...`: equal texts, equal attributes. */
-export function showAttribute({ name, value }: Attribute): string {
-  return `${name}=${attributeText(value)}`;
+function showAttribute({ name, value, origin }: Attribute): string {
+  return `${name}=${value.type === "opaque" ? encoded(origin) : attributeText(value)}`;
+}
+
+/** What nobody reads is compared as it is written. */
+function encoded(origin: Origin | null): string {
+  if (!origin) return "";
+  const { source, from, to } = origin as Slice;
+  return createHash("sha1")
+    .update(source.read(from, to - from))
+    .digest("base64");
+}
+
+/** Attributes that say what holds anyway: one exporter writes them, another does not. */
+const redundant: readonly RegExp[] = [
+  /^Gemm (alpha|beta)=1$/,
+  /^Gemm (transA|transB)=0$/,
+  /^Conv (group=1|auto_pad="NOTSET"|(dilations|strides)=\[1(,1)*\]|pads=\[0(,0)*\])$/,
+  /^(LayerNormalization|RMSNormalization) (axis=-1|stash_type=1)$/,
+  /^(Softmax|LogSoftmax) axis=-1$/,
+  /^(Gather|Split|ArgMax|ArgMin) axis=0$/,
+  /^Reshape allowzero=0$/,
+  /^Reduce\w+ (keepdims=1|noop_with_empty_axes=0)$/,
+  /^Cast saturate=1$/,
+];
+
+/** The attributes that matter, by name, as text. */
+export function attributesOf(node: Node): ReadonlyMap<string, string> {
+  const texts = [...node.attributes.values()].map(
+    (each) => [each.name, showAttribute(each)] as const,
+  );
+  return new Map(texts.filter(([, text]) => !redundant.some((r) => r.test(`${node.op} ${text}`))));
 }
 
 function attributeText(value: AttributeValue): string {
@@ -25,16 +57,17 @@ function attributeText(value: AttributeValue): string {
     case "floats":
     case "ints":
       return `[${value.value}]`;
-    case "opaque":
-      return "opaque";
-    default:
+    case "float":
+    case "int":
       return String(value.value);
+    case "opaque":
+      return "";
   }
 }
 
 /** Operator and attributes; inputs and outputs by their number, and which are left out. */
 export function signatureOf(node: Node): string {
-  const attributes = [...node.attributes.values()].map(showAttribute).sort();
+  const attributes = [...attributesOf(node).values()].sort();
   const ports = node.inputs.map((value) => (value ? "x" : "-")).join("");
   return `${node.op}(${ports})${node.outputs.length}{${attributes.join(",")}}`;
 }
