@@ -1,5 +1,5 @@
 /** An attention taken apart: its projections, heads, scale, mask and rotation. */
-import type { Node, Value } from "../ir/graph.ts";
+import type { Value } from "../ir/graph.ts";
 import type { AttentionHost, Linear, Rotation } from "./anatomy.ts";
 import type { Branch, Findings } from "./branch.ts";
 import type { Core } from "./cores.ts";
@@ -340,18 +340,18 @@ function rotationOf({ q, k }: Pick<Side, "q" | "k">): Rotation | null {
   const ends = [qs.from, qs.to, ks.from, ks.to].map((wire) => wire.value);
   if (ends.some((value) => value === null)) return null;
   const [qFrom, qTo, kFrom, kTo] = ends as Value[];
-  const nodes = new Set([...between(qs.from, qs.to), ...between(ks.from, ks.to)]);
+  const ops = new Set([...between(qs.from, qs.to), ...between(ks.from, ks.to)]);
   return {
     layout: main.layout,
     layoutOut: main.layoutOut,
     q: { from: qFrom!, to: qTo! },
     k: { from: kFrom!, to: kTo! },
-    nodes: inGraphOrder(nodes),
+    nodes: [...new Set([...ops].sort((a, b) => a.id - b.id).map((op) => op.node))],
   };
 }
 
-/** Nodes on paths between two values, sizes that are computed from the values on the way included. */
-function between(from: Wire, to: Wire): Node[] {
+/** Operations on paths between two values, sizes that are computed from the values on the way included. */
+function between(from: Wire, to: Wire): ReadonlySet<Op> {
   const below = new Set<Op>();
   const above = new Set<Op>();
   const up = to.from ? [to.from] : [];
@@ -366,12 +366,7 @@ function between(from: Wire, to: Wire): Node[] {
     );
     if (reached) below.add(op);
   }
-  return [...below].map((op) => op.node);
-}
-
-function inGraphOrder(nodes: ReadonlySet<Node>): Node[] {
-  const [first] = nodes;
-  return first?.graph?.nodes.filter((node) => nodes.has(node)) ?? [...nodes];
+  return below;
 }
 
 /** Keys and values of earlier calls, and those handed on, as inputs and outputs of the graph. */

@@ -27,8 +27,9 @@ export interface ChainItem<S extends Step> {
 
 export type Chain<S extends Step> = readonly ChainItem<S>[];
 
-/** How many operations may lie between two steps of a row. */
+/** How many operations may lie between two steps of a row, and how many steps a block may have. */
 const farthest = 64;
+const longestRun = 16;
 
 interface Arrival<S> {
   readonly hits: ReadonlySet<S>;
@@ -43,6 +44,7 @@ export function chainsOf<S extends Step>(
   const byEnd = new Map(steps.map((step) => [step.y, step]));
   const after = descendants(flow, byEnd);
   const arrivals = new Map(steps.map((step) => [step, arrivalOf(step.x, byEnd, after)]));
+  const forks = forksOf(steps);
   const pred = new Map<S, { from: S; link: Link; beside: boolean }>();
   const taken = new Set<S>();
   const link = (step: S, from: S, how: Link, beside = false) => {
@@ -51,7 +53,7 @@ export function chainsOf<S extends Step>(
   };
   for (const step of steps) {
     const { hits, ops } = arrivals.get(step)!;
-    const pair = pairBefore([...hits], arrivals, steps);
+    const pair = hits.size > 1 ? pairAmong(hits, arrivals, forks) : null;
     if (pair) {
       const [first, second] = pair;
       const start = headOf(second, pred);
@@ -108,7 +110,7 @@ function arrivalOf<S extends Step>(
     else if (wire.from && after.has(wire.from) && !ops.has(wire.from)) {
       if (ops.size >= farthest) return { hits: new Set(), ops: [] };
       ops.add(wire.from);
-      open.push(...wire.from.data);
+      open.push(...wire.from.data.toReversed());
     }
   }
   return { hits, ops: [...ops].sort((a, b) => a.id - b.id) };
@@ -202,35 +204,43 @@ function sameShape(a: Wire, b: Wire): boolean {
   });
 }
 
-/** Two runs that start from one value and end here. */
-function pairBefore<S extends Step>(
-  hits: readonly S[],
+/** Values that several steps start from. */
+function forksOf<S extends Step>(steps: readonly S[]): Set<Wire> {
+  const seen = new Set<Wire>();
+  const forks = new Set<Wire>();
+  for (const { x } of steps) (seen.has(x) ? forks : seen).add(x);
+  return forks;
+}
+
+/** Two runs that start from one value and end here, in the order in which they are merged. */
+function pairAmong<S extends Step>(
+  hits: ReadonlySet<S>,
   arrivals: ReadonlyMap<S, Arrival<S>>,
-  steps: readonly S[],
+  forks: ReadonlySet<Wire>,
 ): readonly [S, S] | null {
-  const starts = new Map(hits.map((hit) => [hit, runStart(hit, arrivals)]));
-  for (const a of hits) {
-    for (const b of hits) {
-      const [x, y] = [starts.get(a)!, starts.get(b)!];
-      if (a === b || x === y || x.x !== y.x) continue;
-      return steps.indexOf(a) < steps.indexOf(b) ? [a, b] : [b, a];
+  const starts = [...hits].map((hit) => [hit, runStart(hit, arrivals, forks)] as const);
+  for (const [a, x] of starts) {
+    for (const [b, y] of starts) {
+      if (x && y && x !== y && x.x === y.x) return [a, b];
     }
   }
   return null;
 }
 
-/** Back along direct links to the step whose start is shared with another one. */
-function runStart<S extends Step>(step: S, arrivals: ReadonlyMap<S, Arrival<S>>): S {
-  let at = step;
-  for (let i = 0; i < 16; i++) {
-    const { hits, ops } = arrivals.get(at)!;
-    const [before] = hits;
-    if (!before || hits.size > 1 || ops.length > 0) return at;
-    const siblings = [...arrivals].filter(([other]) => other.x === at.x).length;
-    if (siblings > 1) return at;
-    at = before;
+/** Back along direct links to the step that shares its start with another one. */
+function runStart<S extends Step>(
+  step: S,
+  arrivals: ReadonlyMap<S, Arrival<S>>,
+  forks: ReadonlySet<Wire>,
+): S | null {
+  let at: S | undefined = step;
+  for (let i = 0; at && i < longestRun; i++) {
+    if (forks.has(at.x)) return at;
+    const arrival: Arrival<S> = arrivals.get(at)!;
+    if (arrival.hits.size !== 1 || arrival.ops.length > 0) return null;
+    [at] = arrival.hits;
   }
-  return at;
+  return null;
 }
 
 function headOf<S extends Step>(step: S, pred: ReadonlyMap<S, { from: S }>): S {

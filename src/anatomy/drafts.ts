@@ -102,7 +102,8 @@ export function stepDrafts(chain: Chain<Placed>, findings: Findings): StepDraft[
     // A sum that only a fused operator knows (no value of the model) ends behind that operator.
     if (!next && (postNorm || !step.y.value)) {
       const [norm] = normsAfter(step.y, findings);
-      if (norm) return { step, norms: [norm], exit: norm.to, glue: norm.ops, asMlp };
+      const norms = norm && postNorm ? [norm] : [];
+      if (norm) return { step, norms, exit: norm.to, glue: norm.ops, asMlp };
     }
     if (next && link?.kind === "norm") {
       return { step, norms: link.norms, exit: next.x, glue: link.ops, asMlp };

@@ -1,0 +1,174 @@
+/** What `graftc inspect` knows of a model, as the JSON of the command line has it. */
+import type { Anatomy, Block, Linear, Part, Stack } from "../anatomy/anatomy.ts";
+import type { Model, Value } from "../ir/graph.ts";
+import type { Dim } from "../ir/types.ts";
+import { flops, nodeCount, parameters, weightBytes } from "../measure/index.ts";
+import { type OwnParameters, ownParameters } from "./parameters.ts";
+
+export interface Inspection {
+  readonly model: {
+    readonly path: string;
+    readonly ir_version: number;
+    readonly opsets: Readonly<Record<string, number>>;
+    readonly producer: string;
+    readonly nodes: number;
+    readonly parameters: number;
+    readonly bytes: number;
+  };
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly stacks: readonly StackView[];
+  /** Nodes with weights in no block and no known place outside of blocks. */
+  readonly unplaced: number;
+  readonly remarks: readonly string[];
+}
+
+/** An input or output; a symbolic size is its name, an unknown one null. */
+export interface Port {
+  readonly name: string;
+  readonly type: string | null;
+  readonly shape: readonly Dim[] | null;
+}
+
+export interface StackView {
+  readonly name: string;
+  readonly width: number;
+  readonly tokens: Dim;
+  readonly heads: number | null;
+  readonly grid: readonly [Dim, Dim] | null;
+  readonly blocks: readonly BlockView[];
+}
+
+export interface BlockView {
+  readonly index: number;
+  readonly scope: string;
+  readonly style: Block["style"];
+  readonly nodes: number;
+  readonly parameters: number;
+  readonly parts: Readonly<Record<string, PartView>>;
+  /** Parts that stand there and cannot be selected, with the reason. */
+  readonly refused: Readonly<Record<string, string>>;
+  readonly opaque: string | null;
+}
+
+export interface PartView {
+  /** `attention`, `mlp`, `layer_norm`, `rms_norm`, the operator that graftc placed, ... */
+  readonly kind: string;
+  readonly scope: string;
+  readonly nodes: number;
+  readonly parameters: number;
+  /** Two for every multiply-add at batch 1. */
+  readonly flops: number;
+  readonly [detail: string]: unknown;
+}
+
+/** Needs the types of the model's values, as `anatomize` does. */
+export function inspectionOf(model: Model, anatomy: Anatomy): Inspection {
+  const own = ownParameters(anatomy);
+  return {
+    model: {
+      path: model.path,
+      ir_version: model.irVersion,
+      opsets: Object.fromEntries(model.opsets),
+      producer: [model.producer.name, model.producer.version].filter((text) => text).join(" "),
+      nodes: nodeCount(model),
+      parameters: parameters(model),
+      bytes: weightBytes(model),
+    },
+    inputs: model.graph.inputs.filter((input) => !input.initializer).map(portOf),
+    outputs: model.graph.outputs.map(portOf),
+    stacks: anatomy.stacks.map((stack) => stackView(stack, model, own)),
+    unplaced: anatomy.unplaced.length,
+    remarks: anatomy.remarks,
+  };
+}
+
+function portOf({ name, type }: Value): Port {
+  return { name, type: type?.dtype ?? null, shape: type?.shape ?? null };
+}
+
+function stackView(stack: Stack, model: Model, own: OwnParameters): StackView {
+  const { name, width, tokens, heads, grid, blocks } = stack;
+  const views = blocks.map((block): BlockView => {
+    const parts = [...block.parts.values()].map(
+      (part) => [part.name, partView(part, model, own)] as const,
+    );
+    return {
+      index: block.index,
+      scope: block.scope,
+      style: block.style,
+      nodes: block.nodes.size,
+      parameters: own.ofBlock(block),
+      parts: Object.fromEntries(parts),
+      refused: Object.fromEntries(block.refused),
+      opaque: block.opaque,
+    };
+  });
+  return { name, width, tokens, heads, grid, blocks: views };
+}
+
+function partView(part: Part, model: Model, own: OwnParameters): PartView {
+  return {
+    kind: placedBy(part) ?? kindOf(part),
+    scope: part.scope,
+    nodes: part.nodes.size,
+    parameters: own.ofPart(part),
+    flops: flops(model, part.nodes),
+    ...detailsOf(part),
+  };
+}
+
+/** The operator that graftc put there, where all of the part's nodes say the same. */
+function placedBy({ nodes }: Part): string | null {
+  const names = new Set([...nodes].map((node) => node.metadata.get("graftc.operator")));
+  const [name, ...more] = names;
+  return more.length === 0 && name !== undefined ? name : null;
+}
+
+function kindOf({ host }: Part): string {
+  if (host.kind === "norm") return host.norm === "other" ? "norm" : host.norm;
+  return host.kind === "other" ? host.what : host.kind;
+}
+
+function detailsOf({ host }: Part): Record<string, unknown> {
+  switch (host.kind) {
+    case "attention":
+      return {
+        heads: host.heads,
+        kv_heads: host.kvHeads,
+        head_dim: host.headDim,
+        scale: host.scale,
+        fused: host.qkv !== null,
+        causal: host.causal,
+        masked: host.mask !== null,
+        rotated: host.rotation !== null,
+        joint: host.joint !== null,
+        cached: host.cache !== null,
+        holds_mlp: host.holdsMlp,
+        form: host.form,
+        weights: weightsOf(host.q),
+        opaque: host.opaque,
+      };
+    case "mlp":
+      return {
+        hidden: host.hidden,
+        activation: host.activation,
+        gated: host.gate !== null,
+        fused: host.gate !== null && host.gate.weight === host.fc1.weight,
+        weights: weightsOf(host.fc1),
+        opaque: host.opaque,
+      };
+    case "norm":
+      return { epsilon: host.epsilon, opaque: host.opaque };
+    case "other":
+      return { mixes_tokens: host.mixesTokens, opaque: host.opaque };
+  }
+}
+
+/** How a projection is written: `MatMul [in, out]`. */
+function weightsOf({ nodes, layout, weight }: Linear): string {
+  const product = [...nodes].find((node) => /MatMul|Gemm|Conv|Einsum|Attention/.test(node.opType));
+  const type = weight.initializer?.dtype ?? weight.type?.dtype;
+  const stored = type && !/^b?float(16|32)$/.test(type) ? ` ${type}` : "";
+  return `${product?.opType ?? "?"} [${layout.replace(",", ", ")}]${stored}`;
+}
