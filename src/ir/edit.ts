@@ -80,3 +80,16 @@ export function renameValue(graph: Graph, value: Value, name: string): void {
   value.name = name;
   graph.values.set(name, value);
 }
+
+/** Makes `heir` the output that `from` was, under its name; `from` is called `away` from then on. */
+export function replaceOutput(graph: Graph, from: Value, heir: Value, away: string): void {
+  const { name } = from;
+  renameValue(graph, from, away);
+  renameValue(graph, heir, name);
+  heir.origin = from.origin;
+  heir.declared = from.declared;
+  heir.type = from.type ?? heir.type;
+  from.origin = null;
+  from.declared = false;
+  graph.outputs = graph.outputs.map((output) => (output === from ? heir : output));
+}

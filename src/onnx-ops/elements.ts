@@ -132,7 +132,7 @@ export function encodeElements(dtype: DType, values: ArrayLike<number>): Uint8Ar
 export function decodeElements(dtype: DType, bytes: Uint8Array): Float64Array {
   const codec = codecOf(dtype);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Float64Array.from({ length: bytes.byteLength / codec.size }, (_, i) =>
-    codec.read(view, i * codec.size),
-  );
+  const values = new Float64Array(Math.floor(bytes.byteLength / codec.size));
+  for (let i = 0; i < values.length; i++) values[i] = codec.read(view, i * codec.size);
+  return values;
 }

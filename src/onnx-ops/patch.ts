@@ -7,47 +7,36 @@
  *   patch.shunt(old, y);                     // the host drinks from it
  *   patch.commit();
  */
+import { fail } from "../diag/diagnostic.ts";
 import { type Bytes, inMemory, materialize } from "../ir/bytes.ts";
 import {
   defineInitializer,
   insertNodes,
   renameValue,
+  replaceOutput,
   setAttribute,
   setInitializer,
   setInput,
   setOutputs,
 } from "../ir/edit.ts";
-import { type Attribute, type Graph, type Initializer, Node, Value } from "../ir/graph.ts";
+import {
+  type Attribute,
+  type Graph,
+  type Initializer,
+  Node,
+  type Use,
+  Value,
+} from "../ir/graph.ts";
 import { sortTopologically } from "../ir/order.ts";
-import type { DType, TensorType } from "../ir/types.ts";
+import type { DType } from "../ir/types.ts";
+import { anchorOf, standsBehind } from "./anchor.ts";
 import { type AttributeInput, attributesOf } from "./attributes.ts";
 import { encodeElements } from "./elements.ts";
-import { sweep } from "./sweep.ts";
+import { freshNames } from "./names.ts";
+import { type NodeOptions, propsOf, type Shunt, type Stamp } from "./patch-parts.ts";
+import { findOrphans, producersOf, sweep } from "./sweep.ts";
 
-/** Which line of which file asked for a node; becomes the node's metadata_props. */
-export interface Stamp {
-  /** `slim.graft:4` */
-  readonly edit: string;
-  /** `blocks[1].attn` */
-  readonly site: string;
-  /** `hyena_x`, or the verb of an edit that places no operator. */
-  readonly operator: string;
-}
-
-export interface NodeOptions {
-  readonly attributes?: Readonly<Record<string, AttributeInput>>;
-  readonly domain?: string;
-  /** How many outputs; 1 unless said. */
-  readonly outputs?: number;
-  /** Types of the outputs, where the caller knows them. */
-  readonly types?: readonly (TensorType | null)[];
-}
-
-export interface Shunt {
-  readonly from: Value;
-  readonly to: Value;
-  readonly among: ReadonlySet<Node> | null;
-}
+export type { NodeOptions, Shunt, Stamp };
 
 export class Patch {
   readonly graph: Graph;
@@ -62,14 +51,27 @@ export class Patch {
   readonly #retuned: [Node, Attribute][] = [];
   readonly #rewired: [Node, number, Value][] = [];
   readonly #constants = new Map<string, Value>();
-  readonly #taken = new Set<string>();
+  readonly #freshName: (base: string) => string;
   #scope: string;
 
   /** @param scope names of what is grown start with it: `blocks.1.attn`. */
   constructor(graph: Graph, stamp: Stamp | null, scope: string) {
     this.graph = graph;
     this.stamp = stamp;
+    this.#freshName = freshNames(graph);
     this.#scope = scope;
+  }
+
+  /**
+   * Forgets nodes that none of these values needs, of those grown since there were `since` nodes.
+   */
+  prune(since: number, needed: readonly Value[]): void {
+    const reached = producersOf(needed);
+    const grown = this.nodes.splice(since);
+    this.nodes.push(...grown.filter((node) => reached.has(node)));
+    for (const [key, { producer }] of this.#constants) {
+      if (!reached.has(producer!) && grown.includes(producer!)) this.#constants.delete(key);
+    }
   }
 
   /** Runs `grow` with `step` appended to the scope of the names it makes. */
@@ -99,7 +101,7 @@ export class Patch {
       opType,
       domain: options.domain ?? "",
       attributes: attributesOf(options.attributes ?? {}),
-      metadata: this.#metadata(),
+      metadata: propsOf(this.stamp),
     });
     inputs.forEach((value, index) => {
       node.inputs[index] = value;
@@ -164,7 +166,7 @@ export class Patch {
         opType: node.opType,
         domain: node.domain,
         attributes: new Map(node.attributes),
-        metadata: new Map([...node.metadata, ...this.#metadata()]),
+        metadata: new Map([...node.metadata, ...propsOf(this.stamp)]),
       });
       copy.inputs = node.inputs.map((value) => value && (map.get(value) ?? value));
       const outputs = node.outputs.map((value, i) => {
@@ -208,15 +210,17 @@ export class Patch {
       this.#retuned.push([node, attribute]);
   }
 
-  /** Applies everything; afterwards what nobody reads any more is gone. */
+  /**
+   * Applies everything; afterwards what nobody reads any more is gone. A weight may take the name
+   * of a value that goes with it.
+   * @throws GraftError `name-taken` where that value stays; the graph is then as it was.
+   */
   commit(): void {
     const { graph } = this;
-    for (const value of this.weights.values()) {
-      if (graph.values.has(value.name)) throw new Error(`weight ${value.name} exists already`);
-    }
     const uses = this.#shunts.map(({ from, among }) =>
       [...from.uses].filter((use) => !among || among.has(use.node)),
     );
+    this.#clearNames(new Set(uses.flat()));
     for (const value of this.weights.values()) defineInitializer(graph, value, value.initializer!);
     for (const node of this.nodes) {
       const inputs = node.inputs;
@@ -227,14 +231,11 @@ export class Patch {
     }
     const position = new Map(graph.nodes.map((node, i) => [node, i]));
     const anchor = anchorOf(this.nodes, position);
-    const moved = [
+    const moves = [
       ...this.#shunts.flatMap(({ to }, i) => uses[i]!.map(({ node }) => [node, to] as const)),
       ...this.#rewired.map(([node, , to]) => [node, to] as const),
     ];
-    const inOrder = moved.every(([node, to]) => {
-      const ready = to.producer ? (position.get(to.producer) ?? anchor - 1) : -1;
-      return (position.get(node) ?? -1) > ready;
-    });
+    const inOrder = moves.every(([node, to]) => standsBehind(node, to, anchor, position));
     insertNodes(graph, anchor, this.nodes);
     this.#shunts.forEach(({ from, to, among }, i) => {
       for (const use of uses[i]!) setInput(use.node, use.index, to);
@@ -251,29 +252,31 @@ export class Patch {
     sweep(graph, orphans);
   }
 
-  #metadata(): Map<string, string> {
-    if (!this.stamp) return new Map();
-    const { edit, site, operator } = this.stamp;
-    return new Map([
-      ["graftc.edit", edit],
-      ["graftc.site", site],
-      ["graftc.operator", operator],
-    ]);
+  /** Takes the names of weights away from values that this patch orphans. */
+  #clearNames(moved: ReadonlySet<Use>): void {
+    const { graph } = this;
+    const rivals = [...this.weights.keys()].flatMap((name) => graph.values.get(name) ?? []);
+    if (rivals.length === 0) return;
+    const leaving = findOrphans(
+      graph,
+      this.#shunts.map(({ from }) => from),
+      {
+        moved,
+        replaced: new Set(this.#shunts.flatMap(({ from, among }) => (among ? [] : [from]))),
+        read: new Set(this.nodes.flatMap(({ inputs }) => inputs)),
+      },
+    );
+    const staying = rivals.find((rival) => !leaving.values.has(rival));
+    if (staying) throw fail("name-taken", { name: staying.name });
+    for (const rival of rivals) {
+      renameValue(graph, rival, this.#freshName(`${rival.name}.replaced`));
+    }
   }
 
   /** `/blocks.1/attn/in_proj/MatMul` */
   #nodeName(opType: string): string {
     const path = this.#scope.replace(/\.(?!\d+(\.|$))/g, "/");
     return this.#freshName(path === "" ? `/${opType}` : `/${path}/${opType}`);
-  }
-
-  #freshName(base: string): string {
-    for (let i = 0; ; i++) {
-      const name = i === 0 ? base : `${base}_${i}`;
-      if (this.graph.values.has(name) || this.#taken.has(name)) continue;
-      this.#taken.add(name);
-      return name;
-    }
   }
 
   /** The model's outputs keep their names: the new value takes the old one's. */
@@ -287,26 +290,6 @@ export class Patch {
       setInput(node, 0, to);
       insertNodes(graph, graph.nodes.length, [node]);
     }
-    const name = from.name;
-    renameValue(graph, from, this.#freshName(`${name}.replaced`));
-    renameValue(graph, heir, name);
-    heir.origin = from.origin;
-    heir.declared = from.declared;
-    heir.type = from.type ?? heir.type;
-    from.origin = null;
-    from.declared = false;
-    graph.outputs = graph.outputs.map((output) => (output === from ? heir : output));
+    replaceOutput(graph, from, heir, this.#freshName(`${from.name}.replaced`));
   }
-}
-
-/** New nodes go right behind the last producer of what they read and did not make themselves. */
-function anchorOf(nodes: readonly Node[], position: ReadonlyMap<Node, number>): number {
-  let anchor = 0;
-  for (const { inputs } of nodes) {
-    for (const value of inputs) {
-      const at = value?.producer ? position.get(value.producer) : undefined;
-      if (at !== undefined && at >= anchor) anchor = at + 1;
-    }
-  }
-  return anchor;
 }

@@ -1,26 +1,62 @@
 import { removeInitializer, removeNodes } from "../ir/edit.ts";
-import type { Graph, Node, Value } from "../ir/graph.ts";
+import type { Graph, Node, Use, Value } from "../ir/graph.ts";
 
-/**
- * Removes these values' producers, and what only they needed, as far as nobody reads it any more.
- * Nodes that were dead before stay.
- */
-export function sweep(graph: Graph, values: readonly Value[]): void {
-  const outputs = new Set(graph.outputs);
-  const dead = new Set<Node>();
-  const orphans = [...values];
-  for (let value = orphans.pop(); value; value = orphans.pop()) {
-    if (outputs.has(value) || [...value.uses].some(({ node }) => !dead.has(node))) continue;
+/** Changes that are still to be made when orphans are looked for. */
+export interface Pending {
+  /** Uses that will read something else. */
+  readonly moved: ReadonlySet<Use>;
+  /** Outputs of the graph that will be other values. */
+  readonly replaced: ReadonlySet<Value>;
+  /** Values that get new readers. */
+  readonly read: ReadonlySet<Value | null>;
+}
+
+export interface Orphans {
+  readonly nodes: ReadonlySet<Node>;
+  /** What they define, and initializers that they alone read. */
+  readonly values: ReadonlySet<Value>;
+}
+
+/** What nobody needs once nobody reads these values. Nodes that were dead before stay. */
+export function findOrphans(graph: Graph, start: readonly Value[], pending?: Pending): Orphans {
+  const outputs = new Set(graph.outputs.filter((value) => !pending?.replaced.has(value)));
+  const nodes = new Set<Node>();
+  const values = new Set<Value>();
+  const idle = (value: Value) =>
+    !outputs.has(value) &&
+    !pending?.read.has(value) &&
+    [...value.uses].every((use) => nodes.has(use.node) || pending?.moved.has(use));
+  const open = [...start];
+  for (let value = open.pop(); value; value = open.pop()) {
+    if (!idle(value)) continue;
     const { producer } = value;
-    if (value.initializer && !graph.inputs.includes(value)) removeInitializer(graph, value);
-    if (!producer || producer.graph !== graph || dead.has(producer)) continue;
-    const idle = (output: Value | null) =>
-      !output || (!outputs.has(output) && [...output.uses].every(({ node }) => dead.has(node)));
-    if (!producer.outputs.every(idle)) continue;
-    dead.add(producer);
-    orphans.push(...inputsOf(producer));
+    if (value.initializer && !graph.inputs.includes(value)) values.add(value);
+    if (!producer || producer.graph !== graph || nodes.has(producer)) continue;
+    if (!producer.outputs.every((output) => !output || idle(output))) continue;
+    nodes.add(producer);
+    for (const output of producer.outputs) if (output) values.add(output);
+    open.push(...inputsOf(producer));
   }
-  removeNodes(graph, dead);
+  return { nodes, values };
+}
+
+/** Removes these values' producers, and what only they needed, as far as nobody reads it. */
+export function sweep(graph: Graph, values: readonly Value[]): void {
+  const orphans = findOrphans(graph, values);
+  for (const value of orphans.values) if (value.initializer) removeInitializer(graph, value);
+  removeNodes(graph, orphans.nodes);
+}
+
+/** The nodes that these values are computed by. */
+export function producersOf(values: readonly Value[]): Set<Node> {
+  const found = new Set<Node>();
+  const open = values.flatMap((value) => value.producer ?? []);
+  for (let node = open.pop(); node; node = open.pop()) {
+    if (found.has(node)) continue;
+    found.add(node);
+    for (const input of node.inputs) if (input?.producer) open.push(input.producer);
+  }
+  return found;
 }
 
 /** What a node reads, the captures of its subgraphs included. */

@@ -1,0 +1,24 @@
+import type { Node, Value } from "../ir/graph.ts";
+
+/** New nodes go right behind the last producer of what they read and did not make themselves. */
+export function anchorOf(nodes: readonly Node[], position: ReadonlyMap<Node, number>): number {
+  let anchor = 0;
+  for (const { inputs } of nodes) {
+    for (const value of inputs) {
+      const at = value?.producer ? position.get(value.producer) : undefined;
+      if (at !== undefined && at >= anchor) anchor = at + 1;
+    }
+  }
+  return anchor;
+}
+
+/** Whether a node comes after what makes `value`; nodes of the patch stand at `anchor`. */
+export function standsBehind(
+  node: Node,
+  value: Value,
+  anchor: number,
+  position: ReadonlyMap<Node, number>,
+): boolean {
+  const ready = value.producer ? (position.get(value.producer) ?? anchor - 1) : -1;
+  return (position.get(node) ?? -1) > ready;
+}

@@ -1,0 +1,39 @@
+/** What a patch is made of. */
+import type { Node, Value } from "../ir/graph.ts";
+import type { TensorType } from "../ir/types.ts";
+import type { AttributeInput } from "./attributes.ts";
+
+/** Which line of which file asked for a node; becomes the node's metadata_props. */
+export interface Stamp {
+  /** `slim.graft:4` */
+  readonly edit: string;
+  /** `blocks[1].attn` */
+  readonly site: string;
+  /** `hyena_x`, or the verb of an edit that places no operator. */
+  readonly operator: string;
+}
+
+/** The stamp as metadata_props of a node. */
+export function propsOf(stamp: Stamp | null): Map<string, string> {
+  if (!stamp) return new Map();
+  return new Map([
+    ["graftc.edit", stamp.edit],
+    ["graftc.site", stamp.site],
+    ["graftc.operator", stamp.operator],
+  ]);
+}
+
+export interface NodeOptions {
+  readonly attributes?: Readonly<Record<string, AttributeInput>>;
+  readonly domain?: string;
+  /** How many outputs; 1 unless said. */
+  readonly outputs?: number;
+  /** Types of the outputs, where the caller knows them. */
+  readonly types?: readonly (TensorType | null)[];
+}
+
+export interface Shunt {
+  readonly from: Value;
+  readonly to: Value;
+  readonly among: ReadonlySet<Node> | null;
+}
