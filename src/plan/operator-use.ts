@@ -42,7 +42,7 @@ function placeOfPart(part: Part): string {
   return part.name === "cross_attn" ? "cross_attn" : "attn";
 }
 
-const places: readonly string[] = ["attn", "cross_attn", "mlp", "norm"];
+const places: readonly string[] = ["attn", "cross_attn", "mlp", "norm", "block"];
 
 /** Reports sites that the operator is not made for. */
 export function checkPlace(
@@ -66,7 +66,7 @@ export function checkPlace(
     return;
   }
   const whole = sites.find((site) => !site.part);
-  if (whole) {
+  if (whole && place !== "block") {
     const parts = [...whole.block.parts.keys()].sort().join(", ");
     reporter.report(
       "replace-whole-block",
@@ -77,6 +77,12 @@ export function checkPlace(
         notes: parts ? [`${whole.label} has ${parts}`] : [],
       },
     );
+    return;
+  }
+  const misplaced = place === "block" ? sites.find((site) => site.part) : undefined;
+  if (misplaced) {
+    const params = { name, place: "whole blocks", label: misplaced.label, wanted: "a part" };
+    reporter.report("wrong-place", params, { at: use.name.span });
     return;
   }
   const takesContext = mentions(operator.body, "context");

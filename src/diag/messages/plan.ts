@@ -1,4 +1,4 @@
-import { error, warning } from "../template.ts";
+import { error, note, warning } from "../template.ts";
 
 export const planMessages = {
   // Files
@@ -79,5 +79,19 @@ export const planMessages = {
   "no-such-weights": error`\`${"name"}\` is neither a module nor a weight of ${"model"}`,
 
   // What edits cannot do
+  "cannot-resize": error`\`${"label"}\` cannot be resized: ${"reason"}`,
+  "cannot-replace": error`\`${"label"}\` cannot be replaced: ${"reason"}`,
+  "cannot-remove": error`\`${"label"}\` cannot be removed: ${"reason"}`,
+  "cannot-parallelize": error`${"pair"} cannot run side by side: ${"reason"}`,
+  "cannot-repeat": error`\`${"label"}\` cannot be repeated: ${"reason"}`,
+  "weights-site": error`${"path"}@${"site"}: the model has no such place`,
+  "weights-unused": error`${"path"}: ${"count"} names mean nothing in this model: ${"names"}`,
+  "weights-unused-note": note`${"path"}: ${"count"} names were not used: ${"names"}`,
+  "weights-missing": error`No file has ${"count"} of the weights that the edits added: ${"names"}`,
+  "weights-missing-note": note`${"count"} weights keep what they started with: ${"names"}`,
+  "weights-shape": error`${"path"}: \`${"name"}\` is ${"got"}, and the model needs ${"wanted"}`,
+  "weights-type": error`${"path"}: \`${"name"}\` is ${"got"}, and the model needs ${"wanted"}`,
+  "signature-changed": error`The edits would change the model's output \`${"name"}\` from ${"before"} to ${"after"}`,
+  "resized-to-same": note`\`${"label"}\` has ${"count"} ${"noun"} already`,
   "not-identity": warning`The copies of ${"label"} do not start as the identity: ${"reason"}`,
 } as const;

@@ -1,0 +1,44 @@
+/** `replace SEL with OP`: an operator grows beside the part and takes its place. */
+import { fail } from "../src/diag/diagnostic.ts";
+import { placeOperator } from "../src/lower/index.ts";
+import type { PlannedEdit, Site } from "../src/plan/plan.ts";
+import { innerReader } from "./graph/leaks.ts";
+import { blockNow, commit, partNow, patchFor, type Session, scopeOfBlock } from "./session.ts";
+
+type Replace = Extract<PlannedEdit, { verb: "replace" }>;
+
+/** @throws GraftError where the operator does not fit the place. */
+export async function applyGraft(edit: Replace, site: Site, session: Session): Promise<void> {
+  const { model, oracle, seed, reporter } = session;
+  const { operator, scope, args, inherit } = edit;
+  const asked = edit.statement.operator.span;
+  const part = site.part && partNow(session, site.part);
+  const block = blockNow(session, site.block);
+  if (!part) {
+    const reader = innerReader(session, site.block);
+    const reason = `${reader} reads a value from inside of it`;
+    if (reader) throw fail("cannot-replace", { label: site.label, reason }, { at: asked });
+  }
+  const patch = patchFor(session, edit, site, part?.scope ?? scopeOfBlock(site));
+  const placed = await placeOperator({
+    model,
+    patch,
+    site: { ...site, part, block },
+    operator,
+    scope,
+    args,
+    inherit,
+    seed,
+    oracle,
+    reporter,
+    asked,
+  });
+  const outputs = part?.outputs ?? [block.output, block.context?.output].filter((v) => v != null);
+  outputs.forEach((output, i) => {
+    patch.shunt(output, placed.outputs[i]!);
+  });
+  const layouts = placed.weights.flatMap(({ name, layout }) =>
+    layout ? [[name, layout] as const] : [],
+  );
+  commit(session, patch, site, new Map(layouts));
+}

@@ -1,0 +1,112 @@
+/** What is stored, and what whole numbers shapes and constants tell before anything runs. */
+import { materialize } from "../../src/ir/bytes.ts";
+import type { Initializer, Node, Value } from "../../src/ir/graph.ts";
+import { elements } from "../../src/ir/types.ts";
+import { decodeElements } from "../../src/onnx-ops/elements.ts";
+
+type Elements = readonly (number | null)[];
+
+/** Longer vectors are no sizes. */
+const longest = 64;
+
+/** The tensor that a value is stored as: an initializer, or the value of a Constant node. */
+export function storedTensor(value: Value): Initializer | null {
+  if (value.initializer) return value.initializer;
+  if (value.producer?.op !== "Constant") return null;
+  const constant = value.producer.attributes.get("value")?.value;
+  return constant?.type === "tensor" ? constant.value : null;
+}
+
+/** Whether a node computes with nothing but what is stored. */
+export function preparesConstants(node: Node): boolean {
+  const isConstant = (producer: Node): boolean =>
+    producer.op === "Constant" || (producer.inputs.length > 0 && preparesConstants(producer));
+  return node.inputs.every(
+    (value) =>
+      !value || value.initializer !== null || Boolean(value.producer && isConstant(value.producer)),
+  );
+}
+
+const layoutOps = /^(Transpose|Cast|Identity|Reshape|Squeeze|Unsqueeze)$/;
+
+/** The stored tensor behind a value: through Transpose, Cast and the like. */
+export function storedBehind(value: Value): Value | null {
+  if (storedTensor(value)) return value;
+  const { producer } = value;
+  const source = producer && layoutOps.test(producer.op) ? producer.inputs[0] : null;
+  return source ? storedBehind(source) : null;
+}
+
+/** Elements of a stored vector of whole numbers; null for what is computed. */
+export function storedInts(value: Value): readonly number[] | null {
+  const tensor = storedTensor(value);
+  if (tensor) {
+    const fits = /^u?int/.test(tensor.dtype) && elements(tensor.shape) <= longest;
+    return fits ? [...decodeElements(tensor.dtype, materialize(tensor.data))] : null;
+  }
+  if (value.producer?.op !== "Constant") return null;
+  const int = value.producer.int("value_int");
+  return int === undefined ? (value.producer.ints("value_ints") ?? null) : [int];
+}
+
+/** As storedInts, but through what exporters compute from shapes; null for elements not known. */
+export function knownInts(value: Value): Elements | null {
+  const stored = storedInts(value);
+  if (stored || !value.producer) return stored;
+  return rules[value.producer.op]?.(value.producer) ?? null;
+}
+
+type Rule = (node: Node) => Elements | null;
+
+function input(node: Node, index: number): Elements | null {
+  const value = node.inputs[index];
+  return value ? knownInts(value) : null;
+}
+
+function isVector(node: Node): boolean {
+  return (node.inputs[0]?.type?.shape?.length ?? 1) === 1;
+}
+
+const same: Rule = (node) => input(node, 0);
+
+function pairwise(apply: (a: number, b: number) => number): Rule {
+  return (node) => {
+    const [a, b] = [input(node, 0), input(node, 1)];
+    if (!a || !b || (a.length !== b.length && a.length !== 1 && b.length !== 1)) return null;
+    return Array.from({ length: Math.max(a.length, b.length) }, (_, i) => {
+      const [x, y] = [a[a.length === 1 ? 0 : i], b[b.length === 1 ? 0 : i]];
+      return x == null || y == null ? null : apply(x, y);
+    });
+  };
+}
+
+const rules: Readonly<Record<string, Rule>> = {
+  Shape: (node) => {
+    const shape = node.inputs[0]?.type?.shape;
+    const dims = shape?.map((dim) => (typeof dim === "number" ? dim : null));
+    return dims?.slice(node.int("start") ?? 0, node.int("end") ?? dims.length) ?? null;
+  },
+  Gather: (node) => {
+    const [items, at] = [input(node, 0), input(node, 1)];
+    if (!items || !at || !isVector(node)) return null;
+    return at.map((i) => (i === null ? null : (items.at(i) ?? null)));
+  },
+  Slice: (node) => {
+    const [items, start, end, step] = [0, 1, 2, 4].map((i) => input(node, i));
+    if (!items || start?.[0] == null || end?.[0] == null || !isVector(node)) return null;
+    return (step?.[0] ?? 1) === 1 ? items.slice(start[0], end[0]) : null;
+  },
+  Concat: (node) => {
+    const parts = node.inputs.map((_, i) => input(node, i));
+    return parts.every((part) => part !== null) ? parts.flat() : null;
+  },
+  Cast: same,
+  Identity: same,
+  Unsqueeze: same,
+  Squeeze: same,
+  Reshape: same,
+  Add: pairwise((a, b) => a + b),
+  Sub: pairwise((a, b) => a - b),
+  Mul: pairwise((a, b) => a * b),
+  Div: pairwise((a, b) => Math.trunc(a / b)),
+};

@@ -1,0 +1,52 @@
+/** Where the branch of a part meets the stream again. */
+import type { Node, Value } from "../../src/ir/graph.ts";
+
+export interface Junction {
+  readonly add: Node;
+  /** The operand that is not the branch. */
+  readonly stream: Value;
+  /** Position of the branch among the inputs. */
+  readonly branch: number;
+}
+
+const fusedAdds: ReadonlySet<string> = new Set([
+  "com.microsoft::SkipLayerNormalization",
+  "com.microsoft::SkipSimplifiedLayerNormalization",
+]);
+
+export function isFusedAdd(node: Node): boolean {
+  return fusedAdds.has(node.op);
+}
+
+/**
+ * The first sum behind `from` whose other operand is of full size and does not come from it: the
+ * residual add, or the sum of parallel branches. null where the branch is read in other ways too.
+ */
+export function junctionOf(from: Value, nodes: Iterable<Node>): Junction | null {
+  const reached = new Set<Value>([from]);
+  const passed = new Set<Node>();
+  for (const node of nodes) {
+    const mine = node.inputs.flatMap((value, i) => (value && reached.has(value) ? [i] : []));
+    if (!mine.length) continue;
+    const junction = junctionAt(node, mine);
+    if (junction) return leavesNothing(reached, passed, node) ? junction : null;
+    passed.add(node);
+    for (const output of node.outputs) if (output) reached.add(output);
+  }
+  return null;
+}
+
+function junctionAt(node: Node, branches: readonly number[]): Junction | null {
+  if (node.op !== "Add" && !isFusedAdd(node)) return null;
+  const [branch] = branches;
+  const stream = node.inputs[branch === 0 ? 1 : 0];
+  if (branches.length !== 1 || branch! > 1 || !stream || stream.initializer) return null;
+  const sizes = [stream, node.inputs[branch!]!].map((value) => value.type?.shape?.join() ?? "");
+  return sizes[0] === sizes[1] && sizes[0] !== "" ? { add: node, stream, branch: branch! } : null;
+}
+
+function leavesNothing(reached: Set<Value>, passed: ReadonlySet<Node>, add: Node): boolean {
+  return [...reached].every((value) =>
+    [...value.uses].every(({ node }) => node === add || passed.has(node)),
+  );
+}

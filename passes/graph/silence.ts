@@ -1,0 +1,137 @@
+/** Which weights to zero so that a value is zero, and what a graph computes then. */
+import { materialize } from "../../src/ir/bytes.ts";
+import type { Node, Value } from "../../src/ir/graph.ts";
+import { storedBehind, storedTensor } from "./constants.ts";
+
+const passing =
+  /^(Reshape|Transpose|Identity|Cast|Dropout|Squeeze|Unsqueeze|Slice|Split|Flatten|Expand|Div|Gather)$/;
+
+/**
+ * Weight and bias of the projection that a branch ends in, found backwards from its end.
+ * @returns null where it does not end in a projection.
+ */
+export function lastProjection(end: Value): Value[] | null {
+  const node = end.producer;
+  if (!node) return null;
+  const [a, b, c] = node.inputs;
+  const stored = (value: Value | null | undefined) => (value ? storedBehind(value) : null);
+  switch (node.op) {
+    case "MatMul":
+    case "com.microsoft::FusedMatMul": {
+      const weight = stored(b) ?? stored(a);
+      return weight ? [weight] : b ? lastProjection(b) : null;
+    }
+    case "Gemm":
+    case "com.microsoft::FusedGemm":
+    case "Conv":
+    case "com.microsoft::FusedConv": {
+      const [weight, bias] = [stored(b), c ? stored(c) : null];
+      if (!weight || (c && !bias)) return null;
+      return bias ? [weight, bias] : [weight];
+    }
+    case "Add": {
+      const bias = stored(a) ?? stored(b);
+      const sides = [a, b].flatMap((side) => (side && !stored(side) ? [lastProjection(side)] : []));
+      if (sides.length === 0 || sides.some((side) => !side)) return null;
+      return [...sides.flatMap((side) => side!), ...(bias ? [bias] : [])];
+    }
+    case "Mul": {
+      const sides = [a, b].flatMap((side) => (side && !stored(side) ? [side] : []));
+      for (const side of sides) {
+        const found = lastProjection(side);
+        if (found) return found;
+      }
+      return null;
+    }
+    case "Concat": {
+      const all = node.inputs.map((value) => (value ? lastProjection(value) : null));
+      return all.some((found) => !found) ? null : all.flatMap((found) => found!);
+    }
+    case "Attention":
+    case "com.microsoft::MultiHeadAttention":
+      return c ? lastProjection(c) : null;
+    default:
+      return passing.test(node.op) && a ? lastProjection(a) : null;
+  }
+}
+
+type Kind = "zero" | "stream" | "other";
+
+/**
+ * Whether nodes hand each stream on unchanged when these weights are zero.
+ * @param streams what enters, with what leaves in its place.
+ */
+export function isIdentity(
+  nodes: readonly Node[],
+  zeros: ReadonlySet<Value>,
+  streams: readonly (readonly [input: Value, output: Value])[],
+): boolean {
+  const known = new Map<Value, { kind: Kind; of?: Value }>();
+  for (const value of zeros) known.set(value, { kind: "zero" });
+  for (const [input] of streams) known.set(input, { kind: "stream", of: input });
+  const kindOf = (value: Value | null | undefined): Kind => {
+    if (!value) return "zero";
+    return known.get(value)?.kind ?? (isZero(value) ? "zero" : "other");
+  };
+  for (const node of nodes) {
+    const kinds = node.inputs.map(kindOf);
+    const kind = outcome(node, kinds);
+    const carried = node.inputs.find((value) => value && kindOf(value) === "stream");
+    for (const value of node.outputs) {
+      if (!value || kind === "other") continue;
+      known.set(value, kind === "zero" ? { kind } : { kind, of: known.get(carried!)!.of! });
+    }
+  }
+  return streams.every(([input, output]) => {
+    const end = known.get(output);
+    return end?.kind === "stream" && end.of === input;
+  });
+}
+
+/** Small stored tensors that are zero already: biases that nobody trained. */
+function isZero(value: Value): boolean {
+  const tensor = storedTensor(value);
+  if (!tensor || tensor.shape.length > 1 || tensor.dtype === "string") return false;
+  return materialize(tensor.data).every((byte) => byte === 0);
+}
+
+function outcome(node: Node, kinds: readonly Kind[]): Kind {
+  const [a = "zero", b = "zero", c = "zero"] = kinds;
+  switch (node.op) {
+    case "MatMul":
+    case "com.microsoft::FusedMatMul":
+      return a === "zero" || b === "zero" ? "zero" : "other";
+    case "Mul":
+      return a === "zero" || b === "zero" ? "zero" : "other";
+    case "Gemm":
+    case "Conv":
+    case "com.microsoft::FusedGemm":
+    case "com.microsoft::FusedConv":
+      return (a === "zero" || b === "zero") && c === "zero" && !node.string("activation")
+        ? "zero"
+        : "other";
+    case "Add":
+    case "Sum":
+      if (kinds.every((kind) => kind === "zero")) return "zero";
+      return kinds.filter((kind) => kind === "stream").length === 1 && !kinds.includes("other")
+        ? "stream"
+        : "other";
+    case "Sub":
+      return b === "zero" ? a : "other";
+    case "LayerNormalization":
+      return a === "zero" && c === "zero" ? "zero" : "other";
+    case "RMSNormalization":
+    case "SimplifiedLayerNormalization":
+      return a === "zero" ? "zero" : "other";
+    case "Concat":
+      return kinds.every((kind) => kind === "zero") ? "zero" : "other";
+    case "Identity":
+    case "Dropout":
+      return a;
+    case "Attention":
+    case "com.microsoft::MultiHeadAttention":
+      return c === "zero" ? "zero" : "other";
+    default:
+      return passing.test(node.op) && a === "zero" ? "zero" : "other";
+  }
+}

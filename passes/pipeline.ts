@@ -1,0 +1,119 @@
+/**
+ * The edits of a plan, in the order written, each through a patch; then what makes the result whole:
+ *
+ *   1. the edits, because each may build on what those before it left;
+ *   2. types inferred anew, because values behind an edit may have other shapes, declared ones too;
+ *   3. proof, because nothing is written that was not checked;
+ *   4. the record of the edits in the model, last, because only a proven result may claim them.
+ */
+import { GraftError, Reporter } from "../src/diag/diagnostic.ts";
+import { positionOf } from "../src/diag/span.ts";
+import type { Model } from "../src/ir/graph.ts";
+import type { Oracle } from "../src/ir/oracle.ts";
+import { flops } from "../src/measure/index.ts";
+import type { Plan, PlannedEdit } from "../src/plan/plan.ts";
+import { applyGraft } from "./apply-grafts.ts";
+import { openLedger, type WeightLedger } from "./graph/weight-ledger.ts";
+import { inferTypes } from "./infer-types.ts";
+import { parallelize } from "./parallelize.ts";
+import { prove, signatureOf } from "./prove.ts";
+import { recordEdits } from "./record-edits.ts";
+import { remove } from "./remove.ts";
+import { repeat } from "./repeat.ts";
+import { resize } from "./resize.ts";
+import { type AddedWeight, openSession, type Session, siteNodes } from "./session.ts";
+
+export interface EditContext {
+  readonly oracle: Oracle;
+  /** Of the random streams of new weights. */
+  readonly seed: number;
+}
+
+/** One statement and what it did: a row of compile's JSON. */
+export interface EditReport {
+  /** As the user gave it. */
+  readonly file: string;
+  readonly line: number;
+  readonly text: string;
+  readonly sites: readonly string[];
+  readonly parametersAdded: number;
+  readonly parametersRemoved: number;
+  /** Of the sites, at batch 1, before the statement and in the result. */
+  readonly flopsBefore: number;
+  readonly flopsAfter: number;
+}
+
+export interface Report {
+  readonly edits: readonly EditReport[];
+  /** Weights that edits made, in the order of making: what `--weights` must fill. */
+  readonly weights: readonly AddedWeight[];
+  /** Whether every edit leaves the function as it was, so that `--verify` holds it to that. */
+  readonly keepsFunction: boolean;
+  /** Warnings and notes. */
+  readonly diagnostics: Reporter["diagnostics"];
+}
+
+/**
+ * Changes `model` as the plan says. Its values must have types (`inferTypes`).
+ * @throws GraftError with the mistakes of all statements; the model is then half edited and of no use.
+ */
+export async function applyEdits(model: Model, plan: Plan, context: EditContext): Promise<Report> {
+  const reporter = new Reporter();
+  const session = openSession(model, context.oracle, context.seed, reporter);
+  const before = signatureOf(model);
+  const rows: ((after: number) => EditReport)[] = [];
+  const ledger = openLedger(model);
+  for (const edit of plan.edits) rows.push(await applyOne(edit, session, ledger));
+  reporter.throwIfFailed();
+  await inferTypes(model, context.oracle);
+  prove(model, before);
+  recordEdits(model, plan, context.seed);
+  const edits = rows.map((row, i) => row(flops(model, siteNodes(session, plan.edits[i]!))));
+  const { diagnostics } = reporter;
+  const keepsFunction = plan.edits.every((edit) => session.kept.has(edit));
+  return { edits, weights: [...session.weights.values()], keepsFunction, diagnostics };
+}
+
+/** A statement's first mistake ends it; the next one is tried all the same. */
+async function applyOne(edit: PlannedEdit, session: Session, ledger: WeightLedger) {
+  const { model, reporter } = session;
+  const flopsBefore = flops(model, siteNodes(session, edit));
+  try {
+    await applyTo(edit, session);
+  } catch (cause) {
+    if (!(cause instanceof GraftError)) throw cause;
+    reporter.diagnostics.push(...cause.diagnostics);
+  }
+  const { source, start, end } = edit.statement.span;
+  const { added, removed } = ledger.changes(model);
+  return (flopsAfter: number): EditReport => ({
+    file: source.path,
+    line: positionOf(source, start).line,
+    text: source.text.slice(start, end),
+    sites: edit.sites.map((site) => site.label),
+    parametersAdded: added,
+    parametersRemoved: removed,
+    flopsBefore,
+    flopsAfter,
+  });
+}
+
+async function applyTo(edit: PlannedEdit, session: Session): Promise<void> {
+  switch (edit.verb) {
+    case "replace":
+      for (const site of edit.sites) await applyGraft(edit, site, session);
+      return;
+    case "resize":
+      for (const site of edit.sites) resize(edit, site, session);
+      return;
+    case "parallelize":
+      for (const pair of edit.pairs) parallelize(edit, pair, session);
+      return;
+    case "remove":
+      for (const site of edit.sites) remove(edit, site, session);
+      return;
+    case "repeat":
+      for (const site of edit.sites) repeat(edit, site, session);
+      return;
+  }
+}

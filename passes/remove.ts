@@ -1,0 +1,84 @@
+/** `remove SEL`: a block or a branch leaves, and the residual stream passes through. */
+import type { Part } from "../src/anatomy/anatomy.ts";
+import { fail } from "../src/diag/diagnostic.ts";
+import type { Value } from "../src/ir/graph.ts";
+import { type AttributeInput, float } from "../src/onnx-ops/attributes.ts";
+import type { Patch } from "../src/onnx-ops/patch.ts";
+import type { PlannedEdit, Site } from "../src/plan/plan.ts";
+import { innerReader } from "./graph/leaks.ts";
+import { isFusedAdd, type Junction, junctionOf } from "./graph/residual.ts";
+import { commit, nodesOf, now, partNow, patchFor, type Session } from "./session.ts";
+
+type Remove = Extract<PlannedEdit, { verb: "remove" }>;
+
+/**
+ * A removed branch takes its norm before it along, when nothing else reads that; a norm behind the
+ * residual add (post-norm) is a part of its own and stays.
+ * @throws GraftError `cannot-remove` where the stream has no way past it.
+ */
+export function remove(edit: Remove, site: Site, session: Session): void {
+  const patch = patchFor(session, edit, site, site.part?.scope ?? site.block.scope);
+  const refuse = (reason: string) =>
+    fail("cannot-remove", { label: site.label, reason }, { at: edit.statement.target.span });
+  if (!site.part) removeBlock(site, patch, session, refuse);
+  else if (site.part.host.kind === "norm") removeNorm(partNow(session, site.part), patch, refuse);
+  else removeBranch(site, partNow(session, site.part), patch, session, refuse);
+  commit(session, patch, site);
+}
+
+type Refuse = (reason: string) => Error;
+
+function removeBlock({ block }: Site, patch: Patch, session: Session, refuse: Refuse): void {
+  const reader = innerReader(session, block);
+  if (reader) throw refuse(`${reader} reads a value from inside of it`);
+  bypass(now(session, block.output), now(session, block.input), patch, refuse);
+  const { context } = block;
+  if (!context?.output) return;
+  bypass(now(session, context.output), now(session, context.input), patch, refuse);
+}
+
+function removeNorm(part: Part, patch: Patch, refuse: Refuse): void {
+  if (part.host.kind === "norm" && part.host.opaque) throw refuse(part.host.opaque);
+  bypass(part.outputs[0]!, part.x, patch, refuse);
+}
+
+function bypass(from: Value, to: Value, patch: Patch, refuse: Refuse): void {
+  const [before, after] = [from.type, to.type];
+  const same = before?.dtype === after?.dtype && before?.shape?.join() === after?.shape?.join();
+  if (!same) throw refuse("what leaves it has another shape than what enters it");
+  patch.shunt(from, to);
+}
+
+function removeBranch(
+  { block }: Site,
+  part: Part,
+  patch: Patch,
+  session: Session,
+  refuse: Refuse,
+): void {
+  const within = nodesOf(session, block);
+  const ordered = session.model.graph.nodes.filter((node) => within.has(node));
+  for (const output of part.outputs) {
+    const junction = junctionOf(output, ordered);
+    if (!junction) throw refuse("its branch is not added to the stream in one place");
+    if (isFusedAdd(junction.add)) unfuse(junction, patch, session, refuse);
+    else patch.shunt(junction.add.outputs[0]!, junction.stream);
+  }
+}
+
+/** SkipLayerNormalization adds and norms: the norm stays. */
+function unfuse({ add, stream }: Junction, patch: Patch, session: Session, refuse: Refuse): void {
+  const [normed, , , sum] = add.outputs;
+  const [, , scale, shift = null] = add.inputs;
+  const simplified = add.opType === "SkipSimplifiedLayerNormalization";
+  const opset = session.model.opsets.get("") ?? 0;
+  if (!simplified && opset < 17) throw refuse("LayerNormalization needs opset 17");
+  const attributes: Record<string, AttributeInput> = {
+    axis: -1,
+    epsilon: float(add.float("epsilon") ?? 1e-12),
+  };
+  const op = simplified ? "SimplifiedLayerNormalization" : "LayerNormalization";
+  const inputs = shift && !simplified ? [stream, scale!, shift] : [stream, scale!];
+  if (normed) patch.shunt(normed, patch.one(op, inputs, { attributes, types: [normed.type] }));
+  if (sum) patch.shunt(sum, stream);
+}

@@ -1,0 +1,119 @@
+/** `repeat SEL times n`: copies of a block right behind it, which start as the identity. */
+import type { Block, Part } from "../src/anatomy/anatomy.ts";
+import { scopeOf } from "../src/anatomy/scopes.ts";
+import { fail } from "../src/diag/diagnostic.ts";
+import { type Bytes, lengthOf } from "../src/ir/bytes.ts";
+import type { Node, Value } from "../src/ir/graph.ts";
+import type { Patch } from "../src/onnx-ops/patch.ts";
+import type { PlannedEdit, Site } from "../src/plan/plan.ts";
+import { preparesConstants, storedTensor } from "./graph/constants.ts";
+import { copiedName, rescope, weightsOf } from "./graph/copies.ts";
+import { innerReader } from "./graph/leaks.ts";
+import { isIdentity, lastProjection } from "./graph/silence.ts";
+import { commit, nodesOf, now, partNow, patchFor, type Session, scopeOfBlock } from "./session.ts";
+
+type Repeat = Extract<PlannedEdit, { verb: "repeat" }>;
+
+/**
+ * Every weight of a copy is an initializer of its own: the same bytes, or zero for weight and bias of
+ * the projection that a branch ends in. Gates and modulation stay as they are, or nothing would learn.
+ * Warns `not-identity` where that does not make the copy an identity, as behind a post-norm.
+ */
+export function repeat(edit: Repeat, site: Site, session: Session): void {
+  const { block, label } = site;
+  const refuse = (reason: string) =>
+    fail("cannot-repeat", { label, reason }, { at: edit.statement.target.span });
+  const reader = innerReader(session, block);
+  if (reader) throw refuse(`${reader} reads a value from inside of it`);
+  const plan = planCopy(block, session);
+  if (plan.streams.some(([from, to]) => from.type?.shape?.join() !== to.type?.shape?.join())) {
+    throw refuse("what leaves it has another shape than what enters it");
+  }
+  if (edit.times > 1 && !isIdentity(plan.nodes, plan.zeros, plan.streams)) {
+    const reason =
+      block.style === "pre-norm"
+        ? "a branch of it does not end in a projection that could be zero"
+        : "it norms the stream behind a branch (post-norm)";
+    session.reporter.report("not-identity", { label, reason }, { at: edit.statement.target.span });
+  }
+  const scope = scopeOfBlock(site);
+  const patch = patchFor(session, edit, site, scope);
+  let ends = plan.streams.map(([, output]) => output);
+  for (let copy = 1; copy < edit.times; copy++)
+    ends = grow(patch, plan, ends, scope, `copy${copy}`);
+  plan.streams.forEach(([, output], i) => {
+    if (ends[i] !== output) patch.shunt(output, ends[i]!);
+  });
+  commit(session, patch, site);
+}
+
+interface CopyPlan {
+  /** In graph order: what depends on a stream or on a copied weight. */
+  readonly nodes: readonly Node[];
+  readonly weights: readonly Value[];
+  readonly zeros: ReadonlySet<Value>;
+  /** What enters and what leaves: the residual stream, and the second one of joint blocks. */
+  readonly streams: readonly (readonly [Value, Value])[];
+}
+
+function planCopy(block: Block, session: Session): CopyPlan {
+  const { graph } = session.model;
+  const within = nodesOf(session, block);
+  const candidates = graph.nodes.filter((node) => within.has(node) || feeds(node, within));
+  const weights = weightsOf(candidates);
+  const ends = [...block.parts.values()]
+    .filter((part) => part.host.kind !== "norm")
+    .flatMap((part: Part) => partNow(session, part).outputs);
+  const zeros = new Set(ends.flatMap((end) => lastProjection(end) ?? []));
+  const streams: (readonly [Value, Value])[] = [
+    [now(session, block.input), now(session, block.output)],
+  ];
+  const { context } = block;
+  if (context?.output) streams.push([now(session, context.input), now(session, context.output)]);
+  const moved = new Set<Value>([...weights, ...zeros, ...streams.map(([input]) => input)]);
+  const nodes = candidates.filter((node) => {
+    const depends = node.inputs.some((value) => value && moved.has(value));
+    if (depends) for (const value of node.outputs) if (value) moved.add(value);
+    return depends;
+  });
+  return { nodes, weights: [...new Set([...weights, ...zeros])], zeros, streams };
+}
+
+/** Nodes that turn or cast a weight for one of these and need not be counted among them. */
+function feeds(node: Node, within: ReadonlySet<Node>): boolean {
+  if (node.inputs.length === 0 || !preparesConstants(node)) return false;
+  return node.outputs.some((value) => value && [...value.uses].some((use) => within.has(use.node)));
+}
+
+/** One copy behind `inputs`; returns what leaves it. */
+function grow(
+  patch: Patch,
+  plan: CopyPlan,
+  inputs: readonly Value[],
+  scope: string,
+  step: string,
+): Value[] {
+  const map = new Map<Value, Value>(plan.streams.map(([input], i) => [input, inputs[i]!]));
+  for (const weight of plan.weights) {
+    const tensor = storedTensor(weight)!;
+    const name = freeName(patch, copiedName(weight, scope, step));
+    const data = plan.zeros.has(weight) ? zeros(lengthOf(tensor.data)) : tensor.data;
+    map.set(weight, patch.weight(name, tensor.dtype, tensor.shape, data));
+  }
+  for (const node of plan.nodes) {
+    const inner = scopeOf(node).join(".");
+    const rest = inner.startsWith(`${scope}.`) ? inner.slice(scope.length) : "";
+    patch.within(`${step}${rest}`, () => patch.clone([node], map));
+    rescope(patch.nodes.at(-1)!, scope, step);
+  }
+  return plan.streams.map(([, output]) => map.get(output)!);
+}
+
+function zeros(length: number): Bytes {
+  return { kind: "computed", length, compute: () => new Uint8Array(length) };
+}
+
+function freeName({ graph, weights }: Patch, name: string): string {
+  const taken = (each: string) => graph.values.has(each) || weights.has(each);
+  for (let i = 1, each = name; ; i++, each = `${name}_${i}`) if (!taken(each)) return each;
+}
