@@ -1,0 +1,23 @@
+/** EDITS of the command line -> one program: reading, parsing and naming, with every mistake in it. */
+import { readFileSync } from "node:fs";
+import { parse } from "../grammar/index.ts";
+import { type Diagnostic, GraftError } from "./diag/diagnostic.ts";
+import { builtins } from "./grafts.ts";
+import { loadProgram, type Program } from "./plan/index.ts";
+
+/** Values of `--set`, as written. */
+export type Settings = Readonly<Record<string, string>>;
+
+/**
+ * @returns the program and what is worth a warning.
+ * @throws GraftError with every syntax and name error of all files.
+ */
+export function loadEdits(
+  paths: readonly string[],
+  settings: Settings = {},
+): { readonly program: Program; readonly diagnostics: readonly Diagnostic[] } {
+  const host = { readText: (path: string) => readFileSync(path, "utf8"), parse, builtins };
+  const { program, diagnostics } = loadProgram(paths, new Map(Object.entries(settings)), host);
+  if (!program) throw new GraftError(diagnostics);
+  return { program, diagnostics };
+}
