@@ -1,8 +1,10 @@
 /** Selections by the exporter's module scope: `"encoder.layer.*.attention"`. */
 import type * as ast from "../../grammar/ast.ts";
-import type { Block } from "../anatomy/anatomy.ts";
+import type { Block, Part } from "../anatomy/anatomy.ts";
+import { scopeOf } from "../anatomy/scopes.ts";
 import { fail } from "../diag/diagnostic.ts";
 import { placeOf } from "../diag/span.ts";
+import type { Node } from "../ir/graph.ts";
 import type { Site } from "./plan.ts";
 import type { SelectContext, Selected } from "./select.ts";
 import { didYouMean } from "./suggestions.ts";
@@ -24,7 +26,15 @@ export function selectScope(selection: ast.ScopeSelection, context: SelectContex
       },
     );
   }
-  const matched = candidates.filter(({ scope }) => matchesScope(pattern, scope));
+  const named = candidates.filter(({ scope }) => matchesScope(pattern, scope));
+  const inner = named.length ? [] : candidates.filter(({ site }) => holds(site.part, pattern));
+  const matched = named.length ? named : inner.filter(({ site }) => isCore(site.part!, pattern));
+  const [inside] = inner;
+  if (inside && !matched.length) {
+    const { label, part } = inside.site;
+    const hint = `"${part!.scope}" is the whole of it`;
+    throw fail("scope-inside-part", { pattern, label }, { at: span, hint });
+  }
   const reasons = matched.map(({ scope, site }) => ({
     label: site.label,
     why: `its scope is ${scope}`,
@@ -58,6 +68,32 @@ function candidatesOf({ anatomy }: SelectContext): Candidate[] {
       return [{ scope: block.scope, site: whole }, ...parts];
     }),
   );
+}
+
+/** Whether some of a part's nodes come from the module, or from inside of it. */
+function holds(part: Part | null, pattern: string): boolean {
+  return part !== null && [...part.nodes].some((node) => isFrom(node, pattern));
+}
+
+/**
+ * Whether a module is what people mean by an attention though its output projection is elsewhere
+ * (BERT's `attention.self`): it makes queries, keys, values and what is done with them.
+ */
+function isCore({ host, nodes }: Part, pattern: string): boolean {
+  if (host.kind !== "attention") return false;
+  const maps = [host.q, host.k, host.v];
+  const projected = new Set([...maps, host.out].flatMap((map) => (map ? [...map.nodes] : [])));
+  const makes = maps.every((map) => [...map.nodes].some((node) => isFrom(node, pattern)));
+  return makes && [...nodes].some((node) => !projected.has(node) && isSoftmax(node, pattern));
+}
+
+function isSoftmax(node: Node, pattern: string): boolean {
+  return /Softmax|Attention/.test(node.opType) && isFrom(node, pattern);
+}
+
+function isFrom(node: Node, pattern: string): boolean {
+  const steps = scopeOf(node);
+  return matchesScope(pattern, steps.slice(0, pattern.split(".").length).join("."));
 }
 
 /** `*` stands for exactly one step. */
