@@ -53,6 +53,7 @@ export const operatorMessages = {
   // The host
   "unknown-host-part": error`A host has no \`${"name"}\`.`,
   "rotation-misfit": error`The host's rotation takes ${"wanted"}, not ${"got"}.`,
+  "host-unreadable": error`The weight cannot be read: ${"why"}.`,
   "inherit-missing": note`\`${"layer"}\` starts fresh: ${"site"} has no \`${"part"}\`.`,
   "inherit-shape": note`\`${"layer"}\` starts fresh: \`${"part"}\` of ${"site"} is ${"got"}, and it is ${"wanted"}.`,
   "inherit-refused": note`\`${"layer"}\` starts fresh: ${"why"}.`,

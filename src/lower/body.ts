@@ -1,0 +1,273 @@
+/** Lines of an operator, and one operator called by another. */
+import type * as ast from "../../grammar/ast.ts";
+import { fail, GraftError } from "../diag/diagnostic.ts";
+import type { Span } from "../diag/span.ts";
+import { nearest } from "../diag/suggest.ts";
+import { evaluate, type Wish } from "./evaluate.ts";
+import { at, bindName, type Frame } from "./frame.ts";
+import { layerKinds } from "./layers.ts";
+import { type Argument, assign, asTensor, bind, countOf, wrongValue } from "./params.ts";
+import {
+  type HostMap,
+  isOperand,
+  isTensor,
+  kindOf,
+  type List,
+  list,
+  show,
+  sizeValue,
+  type Val,
+} from "./values.ts";
+
+/** Runs lines up to a `return`. null: there was none. */
+export async function runBody(frame: Frame, { lines }: ast.Body): Promise<readonly Val[] | null> {
+  for (const line of lines) {
+    const returned = await runLine(frame, line);
+    if (returned) return returned;
+  }
+  return null;
+}
+
+async function runLine(frame: Frame, line: ast.Line): Promise<readonly Val[] | null> {
+  switch (line.kind) {
+    case "layer":
+      await declareLayer(frame, line);
+      return null;
+    case "weight":
+      await declareWeight(frame, line);
+      return null;
+    case "let":
+      await runAssign(frame, line.assign, checkConstant);
+      return null;
+    case "assign":
+      await runAssign(frame, line);
+      return null;
+    case "if":
+      return runIf(frame, line);
+    case "return": {
+      const values: Val[] = [];
+      for (const value of line.values) values.push(await evaluate(frame, value));
+      return values.length === 1 && kindOf(values[0]!) === "list"
+        ? (values[0] as List).items
+        : values;
+    }
+  }
+}
+
+async function runIf(frame: Frame, line: ast.If): Promise<readonly Val[] | null> {
+  const condition = await evaluate(frame, line.condition);
+  if (typeof condition !== "boolean") {
+    if (kindOf(condition) === "wire") {
+      const params = { name: "a condition", cause: "what the model computes" };
+      throw fail("not-constant", params, { at: line.condition.span });
+    }
+    throw fail("not-a-truth", { value: show(condition) }, { at: line.condition.span });
+  }
+  if (condition) return runBody(frame, line.then);
+  if (!line.else) return null;
+  return "lines" in line.else ? runBody(frame, line.else) : runIf(frame, line.else);
+}
+
+type Check = (ident: ast.Ident, value: Val) => void;
+
+async function runAssign(frame: Frame, line: ast.Assign, check?: Check): Promise<void> {
+  const { names, value: expr } = line;
+  const [only, ...others] = names;
+  const wish: Wish = others.length === 0 ? { bound: only!.name } : { count: names.length };
+  const value = await evaluate(frame, expr, wish);
+  if (others.length === 0) {
+    check?.(only!, value);
+    bindName(frame, only!, value);
+    return;
+  }
+  const items = kindOf(value) === "list" ? (value as List).items : [value];
+  if (items.length !== names.length) {
+    const counts = { names: names.length, values: items.length };
+    throw fail("wrong-unpacking", counts, { at: expr.span });
+  }
+  names.forEach((name, i) => {
+    check?.(name, items[i]!);
+    bindName(frame, name, items[i]!);
+  });
+}
+
+/** What `let` binds is known when the model is compiled; a symbolic size will do. */
+function checkConstant(ident: ast.Ident, value: Val): void {
+  const values = kindOf(value) === "list" ? (value as List).items : [value];
+  if (!values.some((item) => kindOf(item) === "wire")) return;
+  const cause = "what the model computes";
+  throw fail(
+    "not-constant",
+    { name: ident.name, cause },
+    {
+      at: ident.span,
+      hint: "without `let` it may be any tensor",
+    },
+  );
+}
+
+function checkUndeclared(frame: Frame, { name, span }: ast.Ident): void {
+  if (!frame.layers.has(name) && !frame.weights.has(name)) return;
+  throw fail("declared-twice", { name }, { at: span });
+}
+
+async function declareLayer(frame: Frame, line: ast.Layer): Promise<void> {
+  checkUndeclared(frame, line.name);
+  const { name, span } = line.type;
+  const kind = Object.hasOwn(layerKinds, name) ? layerKinds[name] : undefined;
+  if (!kind) {
+    const close = nearest(name, Object.keys(layerKinds));
+    const hint = close
+      ? `did you mean \`${close}\`?`
+      : `kinds are ${Object.keys(layerKinds).join(", ")}`;
+    throw fail("unknown-layer-type", { name }, { at: span, hint });
+  }
+  const args: Argument[] = [];
+  for (const { name, value, span } of line.args) {
+    args.push({ name: name?.name ?? null, value: await evaluate(frame, value), span });
+  }
+  const values = bind(frame.placement, name, kind.params, args, line.span);
+  const form = await at(line.span, () => kind.form(values));
+  const from = await evaluateFrom(frame, line.from);
+  frame.layers.set(line.name.name, { line, form, from, weights: null });
+}
+
+async function declareWeight(frame: Frame, line: ast.Weight): Promise<void> {
+  checkUndeclared(frame, line.name);
+  const shape: number[] = [];
+  for (const item of line.shape.items) {
+    const value = await evaluate(frame, item);
+    const what = `the shape of \`${line.name.name}\``;
+    const size = await at(item.span, () => countOf(frame.placement, what, value));
+    if (size === undefined) throw wrongValue(what, "whole numbers above 0", value, item.span);
+    shape.push(size);
+  }
+  const from = await evaluateFrom(frame, line.from);
+  frame.weights.set(line.name.name, { line, shape, from, tensor: null });
+}
+
+async function evaluateFrom(frame: Frame, expr: ast.Expr | null): Promise<HostMap | null> {
+  if (!expr) return null;
+  const value = await evaluate(frame, expr);
+  if (kindOf(value) === "host-map") return value as HostMap;
+  throw wrongValue("`from`", "a part of the host", value, expr.span);
+}
+
+/**
+ * Calls an operator: the first argument is its `x`.
+ * @param bound the name its weights are under.
+ */
+export async function callOperator(
+  caller: Frame,
+  operator: ast.Operator,
+  args: readonly Argument[],
+  bound: string,
+  span: Span,
+): Promise<Val> {
+  const name = operator.name.name;
+  if (caller.chain.includes(operator)) {
+    const chain = [...caller.chain, operator].map((each) => each.name.name).join(" calls ");
+    throw fail("recursive-operator", { name, chain }, { at: span });
+  }
+  const formals = [{ name: "x" }, ...operator.params.map((formal) => ({ name: formal.name.name }))];
+  const given = assign(name, formals, args);
+  const x = given.get(formals[0]!);
+  if (!x) throw fail("missing-argument", { name, argument: "x" }, { at: span });
+  if (!isOperand(x.value)) throw wrongValue(`\`x\` of \`${name}\``, "a tensor", x.value, x.span);
+  const named = new Map(
+    operator.params.flatMap((formal, i) => {
+      const arg = given.get(formals[i + 1]!);
+      return arg ? [[formal.name.name, arg] as const] : [];
+    }),
+  );
+  try {
+    return await enterOperator(
+      {
+        placement: caller.placement,
+        operator,
+        scope: caller.scope.scopeOf(operator),
+        prefix: `${caller.prefix}${bound}.`,
+        chain: [...caller.chain, operator],
+      },
+      asTensor(caller.placement, x.value),
+      named,
+    );
+  } catch (cause) {
+    if (!(cause instanceof GraftError)) throw cause;
+    const text = `\`${name}\` is called here`;
+    throw new GraftError(
+      cause.diagnostics.map((d) => ({ ...d, related: [...d.related, { at: span, text }] })),
+    );
+  }
+}
+
+export type Entry = Pick<Frame, "placement" | "operator" | "scope" | "prefix" | "chain">;
+
+/** Runs an operator on its `x`; returns its value, or a list of several. */
+export async function enterOperator(
+  entry: Entry,
+  x: Val,
+  args: ReadonlyMap<string, Argument>,
+): Promise<Val> {
+  const { operator, placement } = entry;
+  const frame: Frame = {
+    ...entry,
+    names: new Map([["x", x]]),
+    sizes: sizesOf(x),
+    layers: new Map(),
+    weights: new Map(),
+    filling: null,
+  };
+  if (placement.context) frame.names.set("context", placement.context);
+  for (const formal of operator.params) await bindFormal(frame, formal, args.get(formal.name.name));
+  const returned = await runBody(frame, operator.body);
+  const name = operator.name.name;
+  if (!returned) throw fail("no-return", { name }, { at: operator.name.span });
+  reportUnused(frame);
+  return returned.length === 1 ? returned[0]! : list(returned);
+}
+
+/** `B`, `N` and `D` of an operator are those of its own `x`, where that is [B, N, D]. */
+function sizesOf(x: Val): ReadonlyMap<string, Val> {
+  if (!isTensor(x) || x.shape.length !== 3) return new Map();
+  return new Map(["B", "N", "D"].map((name, axis) => [name, sizeValue(x.shape[axis]!)]));
+}
+
+const formalTypes: Readonly<Record<string, { wanted: string; fits: (value: Val) => boolean }>> = {
+  int: {
+    wanted: "a whole number",
+    fits: (value) => Number.isInteger(value) || kindOf(value) === "size",
+  },
+  float: {
+    wanted: "a number",
+    fits: (value) => typeof value === "number" || kindOf(value) === "size",
+  },
+  bool: { wanted: "true or false", fits: (value) => typeof value === "boolean" },
+  string: { wanted: "a string", fits: (value) => typeof value === "string" },
+  tensor: { wanted: "a tensor", fits: isOperand },
+};
+
+async function bindFormal(frame: Frame, formal: ast.Formal, arg?: Argument): Promise<void> {
+  const operator = frame.operator.name.name;
+  const argument = formal.name.name;
+  if (!arg && !formal.default) throw fail("missing-argument", { name: operator, argument });
+  const value = arg ? arg.value : await evaluate(frame, formal.default!);
+  const type = formalTypes[formal.type.name];
+  if (!type) throw fail("unknown-type", { type: formal.type.name }, { at: formal.type.span });
+  if (!type.fits(value)) {
+    const span = arg?.span ?? formal.default!.span;
+    throw wrongValue(`\`${argument}\` of \`${operator}\``, type.wanted, value, span);
+  }
+  const tensor = formal.type.name === "tensor" && isOperand(value);
+  bindName(frame, formal.name, tensor ? asTensor(frame.placement, value) : value);
+}
+
+function reportUnused({ layers, weights, placement }: Frame): void {
+  const unused = [
+    ...[...layers.values()].filter((layer) => !layer.weights),
+    ...[...weights.values()].filter((weight) => !weight.tensor),
+  ];
+  for (const { line } of unused) {
+    placement.reporter.report("unused-layer", { layer: line.name.name }, { at: line.name.span });
+  }
+}

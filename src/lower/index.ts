@@ -1,0 +1,4 @@
+/** An operator of the language, lowered to nodes in the place of a part. */
+
+export { type PlacedOperator, type PlaceRequest, placeOperator } from "./place.ts";
+export type { PlacedWeight } from "./placement.ts";

@@ -1,0 +1,157 @@
+/** How new weights start. Elements are functions of their position, so they are made when written. */
+import type { Bytes } from "../ir/bytes.ts";
+import { byteLength, type DType, dtypes, elements } from "../ir/types.ts";
+import { encodeElements } from "../onnx-ops/elements.ts";
+import { built } from "./arrays.ts";
+import { number, type Param } from "./params.ts";
+import { normalQuantile, type Stream } from "./random.ts";
+import type { Known } from "./values.ts";
+
+/** What an initialiser sees of a weight. */
+export interface Shaped {
+  /** As PyTorch has it: [out, in] of a linear. */
+  readonly shape: readonly number[];
+  /** What `identity` puts at an index, where that is not the diagonal of the last two axes. */
+  readonly identity?: (index: readonly number[]) => number;
+}
+
+/** Element i, in row-major order. */
+export type Fill = (i: number) => number;
+
+interface Initialiser {
+  readonly params: readonly Param<unknown>[];
+  /** @param draw a new stream of random numbers. */
+  readonly fill: (weight: Shaped, args: readonly number[], draw: () => Stream) => Fill;
+}
+
+export const initialisers: Readonly<Record<string, Initialiser>> = {
+  zeros: { params: [], fill: () => () => 0 },
+  ones: { params: [], fill: () => () => 1 },
+  constant: {
+    params: [number("c")],
+    fill:
+      (_, [c]) =>
+      () =>
+        c!,
+  },
+  identity: {
+    params: [],
+    fill: (weight) => {
+      const element = weight.identity ?? diagonal;
+      return (i) => element(indexOf(weight.shape, i));
+    },
+  },
+  /** 0, 1, 2, ... along the last axis. */
+  arange: {
+    params: [number("from", 0), number("step", 1)],
+    fill: ({ shape }, [from, step]) => {
+      const length = shape.at(-1) ?? 1;
+      return (i) => from! + (i % length) * step!;
+    },
+  },
+  normal: {
+    params: [number("std", 1), number("mean", 0)],
+    fill: (_, [std, mean], draw) => {
+      const stream = draw();
+      return (i) => mean! + std! * normalQuantile(stream(i));
+    },
+  },
+  uniform: {
+    params: [number("low"), number("high")],
+    fill: (_, [low, high], draw) => uniform(low!, high!, draw()),
+  },
+  /** Glorot's bound: sqrt(6 / (fan_in + fan_out)). */
+  xavier: {
+    params: [number("gain", 1)],
+    fill: ({ shape }, [gain], draw) => {
+      const { fanIn, fanOut } = fansOf(shape);
+      return symmetric(gain! * Math.sqrt(6 / (fanIn + fanOut)), draw());
+    },
+  },
+  /** He's bound for what a ReLU follows: sqrt(6 / fan_in). */
+  kaiming: {
+    params: [],
+    fill: ({ shape }, _, draw) => symmetric(Math.sqrt(6 / fansOf(shape).fanIn), draw()),
+  },
+};
+
+/** Uniform within `bound` of 0. */
+export function symmetric(bound: number, stream: Stream): Fill {
+  return uniform(-bound, bound, stream);
+}
+
+function uniform(low: number, high: number, stream: Stream): Fill {
+  return (i) => low + (high - low) * stream(i);
+}
+
+/** PyTorch's fans: inputs and outputs of one element, times the size of the kernel. */
+export function fansOf(shape: readonly number[]): { fanIn: number; fanOut: number } {
+  const [out = 1, inputs = out] = shape;
+  const kernel = elements(shape.slice(2));
+  return { fanIn: inputs * kernel, fanOut: out * kernel };
+}
+
+/** 1 on the diagonal of the last two axes; a vector of ones. */
+function diagonal(index: readonly number[]): number {
+  return index.length < 2 || index.at(-1) === index.at(-2) ? 1 : 0;
+}
+
+function indexOf(shape: readonly number[], i: number): number[] {
+  const index: number[] = [];
+  let rest = i;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    index.unshift(rest % shape[axis]!);
+    rest = Math.floor(rest / shape[axis]!);
+  }
+  return index;
+}
+
+/** All elements now, for initialisers inside of expressions. */
+export function filledBy(fill: Fill, dtype: DType, shape: readonly number[]): Known {
+  let i = 0;
+  return built(dtype, shape, () => fill(i++));
+}
+
+/**
+ * The elements as bytes, made when they are asked for, some at a time.
+ * @param turned store a matrix by columns: [in, out] of what is filled as [out, in].
+ */
+export function filledBytes(
+  fill: Fill,
+  dtype: DType,
+  shape: readonly number[],
+  turned: boolean,
+): Bytes {
+  const length = byteLength(dtype, elements(shape));
+  const compute = () => {
+    const bytes = new Uint8Array(length);
+    const chunk = new Float64Array(chunkElements);
+    for (let start = 0; start < elements(shape); start += chunk.length) {
+      const count = Math.min(chunk.length, elements(shape) - start);
+      for (let i = 0; i < count; i++) chunk[i] = fill(start + i);
+      const encoded = encodeElements(dtype, chunk.subarray(0, count));
+      if (turned) scatter(encoded, bytes, start, dtypes[dtype].bits / 8, shape);
+      else bytes.set(encoded, (start * dtypes[dtype].bits) / 8);
+    }
+    return bytes;
+  };
+  return { kind: "computed", length, compute };
+}
+
+const chunkElements = 1 << 16;
+
+/** Puts elements `start`.. of a matrix where its transpose has them. */
+function scatter(
+  from: Uint8Array,
+  to: Uint8Array,
+  start: number,
+  size: number,
+  shape: readonly number[],
+): void {
+  const [rows, columns] = [shape[0]!, shape[1]!];
+  for (let i = 0; i < from.length / size; i++) {
+    const element = start + i;
+    const at = (element % columns) * rows + Math.floor(element / columns);
+    for (let b = 0; b < size; b++) to[at * size + b] = from[i * size + b]!;
+  }
+}

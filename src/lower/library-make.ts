@@ -1,0 +1,81 @@
+/** The library's functions that make tensors, and casts. */
+import { type DType, dtypes } from "../ir/types.ts";
+import { subtractDims } from "../onnx-ops/dims.ts";
+import { binary } from "./arithmetic.ts";
+import { built, filled } from "./arrays.ts";
+import { cast, grow, isStrong, tensorOf } from "./grow.ts";
+import { expand, unsqueeze } from "./movement.ts";
+import {
+  asTensor,
+  define,
+  extent,
+  type LibraryFunction,
+  number,
+  operand,
+  shape,
+  whole,
+} from "./params.ts";
+import type { Ground } from "./placement.ts";
+import { type Extent, type Operand, sizeValue, type Tensor, type Val } from "./values.ts";
+
+const castable = "float16 float32 float64 bfloat16 int8 int32 int64 uint8 bool".split(" ");
+
+export const makeFunctions: Readonly<Record<string, LibraryFunction>> = {
+  zeros: define([shape("shape")], (g, dims) => full(g, dims, 0)),
+  ones: define([shape("shape")], (g, dims) => full(g, dims, 1)),
+  full: define([shape("shape"), number("value")], full),
+  /** 0 .. n - 1, or from .. to - 1, int64. */
+  range: define([extent("from"), extent("to", NaN), whole("step", 1)], (g, from, to, step) =>
+    Number.isNaN(to) ? range(g, 0, from, step) : range(g, from, to, step),
+  ),
+  /** bool [n, n]: true where column <= row + diagonal. */
+  tril: define([extent("n"), whole("diagonal", 0)], (g, n, diagonal) =>
+    triangle(g, n, "<=", diagonal),
+  ),
+  /** bool [n, n]: true where column >= row + diagonal. */
+  triu: define([extent("n"), whole("diagonal", 0)], (g, n, diagonal) =>
+    triangle(g, n, ">=", diagonal),
+  ),
+  eye: define([extent("n")], (g, n) => cast(g, triangle(g, n, "==", 0) as Tensor, g.dtype)),
+
+  /** In the type of `x`. */
+  float: define([operand("t")], (g, t) => converted(g, t, g.dtype)),
+  int: define([operand("t")], (g, t) => converted(g, t, "int64")),
+  ...Object.fromEntries(
+    castable.map((dtype) => [
+      dtype,
+      define([operand("t")], (g, t) => converted(g, t, dtype as DType)),
+    ]),
+  ),
+};
+
+/** Numbers keep being numbers: they take any type. */
+function converted(ground: Ground, t: Operand, dtype: DType): Val {
+  if (typeof t === "number") return dtypes[dtype].float ? t : Math.trunc(t);
+  if (!isStrong(t) && typeof t !== "boolean") return tensorOf(ground, t, dtype);
+  return cast(ground, asTensor(ground, t), dtype);
+}
+
+function full(ground: Ground, dims: readonly Extent[], value: number): Tensor {
+  return expand(ground, filled(ground.dtype, [], value), dims);
+}
+
+function range(ground: Ground, from: Extent, to: Extent, step: number): Tensor {
+  if (typeof from === "number" && typeof to === "number") {
+    const length = Math.max(0, Math.ceil((to - from) / step));
+    return built("int64", [length], (i) => from + i * step);
+  }
+  const [start, limit, delta] = [from, to, step].map((bound) =>
+    tensorOf(ground, sizeValue(bound), "int64"),
+  );
+  const rows = grow(ground, "Range", [start!, limit!, delta!]);
+  const length = subtractDims(to, from) as Extent;
+  return step === 1 ? { ...rows, shape: [length] } : rows;
+}
+
+/** bool [n, n]: `column op row + diagonal`. */
+function triangle(ground: Ground, n: Extent, op: string, diagonal: number): Operand {
+  const index = range(ground, 0, n, 1);
+  const rows = binary(ground, "+", unsqueeze(ground, index, [1]), diagonal);
+  return binary(ground, op, index, rows);
+}

@@ -1,0 +1,248 @@
+import type * as ast from "../../grammar/ast.ts";
+import type { Linear, Part } from "../anatomy/anatomy.ts";
+import { fail, GraftError, type Reporter } from "../diag/diagnostic.ts";
+import type { Span } from "../diag/span.ts";
+import type { Model, Value } from "../ir/graph.ts";
+import type { Oracle } from "../ir/oracle.ts";
+import { type Dim, type DType, dtypes, showType, type TensorType } from "../ir/types.ts";
+import { dimOf, termsOf } from "../onnx-ops/dims.ts";
+import type { Patch } from "../onnx-ops/patch.ts";
+import type { ArgValue, OperatorScope, Site } from "../plan/plan.ts";
+import { enterOperator } from "./body.ts";
+import { nodeValue, wire } from "./grow.ts";
+import { type Layout, storedTensor } from "./inherit.ts";
+import { asTensor } from "./params.ts";
+import type { PlacedWeight, Placement } from "./placement.ts";
+import { createSizes } from "./sizes.ts";
+import { isOperand, kindOf, type List, show, sizeValue, type Val, type Wire } from "./values.ts";
+
+export interface PlaceRequest {
+  readonly model: Model;
+  /** Of the model's main graph, scoped to the part. The caller redirects readers and commits. */
+  readonly patch: Patch;
+  readonly site: Site;
+  readonly operator: ast.Operator;
+  readonly scope: OperatorScope;
+  /** Those that were given; the rest take their defaults. */
+  readonly args: ReadonlyMap<string, ArgValue>;
+  /** Whether layers take from the host what they name with `from`. */
+  readonly inherit: boolean;
+  readonly seed: number;
+  readonly oracle: Oracle;
+  /** Gets the warnings and notes. */
+  readonly reporter: Reporter;
+  /** The edit that asked for it, for messages. */
+  readonly asked?: Span;
+}
+
+export interface PlacedOperator {
+  /** In the place of the part's outputs: same count, same types. */
+  readonly outputs: readonly Value[];
+  readonly weights: readonly PlacedWeight[];
+}
+
+/**
+ * Grows an operator beside the part of a site, reading what the part reads.
+ * Nothing but the patch is changed.
+ * @throws GraftError where the operator does not fit the place.
+ */
+export async function placeOperator(request: PlaceRequest): Promise<PlacedOperator> {
+  const { site, operator, patch } = request;
+  const since = patch.nodes.length;
+  try {
+    const placement = openPlacement(request);
+    const result = await enterOperator(
+      { placement, operator, scope: request.scope, prefix: "", chain: [operator] },
+      placement.x,
+      argumentsOf(request),
+    );
+    const outputs = checkOutputs(request, placement, result);
+    patch.prune(since, outputs);
+    warnOfLosses(request, placement);
+    return { outputs, weights: placement.weights };
+  } catch (cause) {
+    if (!(cause instanceof GraftError)) throw cause;
+    const text = `\`${operator.name.name}\` is asked for here, for ${site.label}`;
+    const related = request.asked ? [{ at: request.asked, text }] : [];
+    throw new GraftError(
+      cause.diagnostics.map((d) => ({
+        ...d,
+        at: d.at ?? operator.name.span,
+        related: [...d.related, ...related],
+        notes: related.length ? d.notes : [...d.notes, `${patch.stamp?.edit}: ${text}`],
+      })),
+    );
+  }
+}
+
+function argumentsOf({ args, operator, asked }: PlaceRequest) {
+  const span = asked ?? operator.name.span;
+  return new Map([...args].map(([name, value]) => [name, { name, value, span }]));
+}
+
+function openPlacement(request: PlaceRequest): Placement {
+  const { model, patch, site, operator, oracle, reporter, seed, inherit } = request;
+  const opset = model.opsets.get("") ?? 1;
+  if (opset < 13) throw fail("opset-too-old", { model: model.path, opset });
+  const { part, block, label } = site;
+  const input = part?.x ?? block.input;
+  const sizes = createSizes(patch);
+  const type = input.type ?? { dtype: "float32", shape: null };
+  const ground = { model, patch, oracle, opset, dtype: type.dtype, sizes };
+  if (type.shape?.length !== 3) {
+    throw fail(
+      "not-a-stream",
+      { site: label, type: showType(input.type) },
+      {
+        at: operator.name.span,
+      },
+    );
+  }
+  const x = wire(ground, input, type);
+  const second = part ? part.context : (block.context?.input ?? null);
+  const context = second?.type?.shape ? wire(ground, second, second.type) : null;
+  const used = { rotation: false, mask: false };
+  const { names, missing } = namesOf(site, x, context);
+  const heads = names.get("H");
+  return {
+    ...ground,
+    host: {
+      part,
+      site: label,
+      tokens: x.shape[1]!,
+      width: Number(x.shape[2]),
+      heads: typeof heads === "number" ? heads : null,
+      used,
+    },
+    reporter,
+    seed,
+    inherit,
+    scope: part?.scope ?? (block.scope || label.replace(/\[(\d+)\]/g, ".$1")),
+    ...weightsBefore(part, type.dtype),
+    x,
+    context,
+    names,
+    missing,
+    weights: [],
+  };
+}
+
+/** Linear maps of a part, whatever kind it is. */
+function linearsOf(part: Part | null): Linear[] {
+  const host = part?.host;
+  if (host?.kind === "attention") {
+    return [host.q, host.k, host.v, host.out].filter((linear) => linear !== null);
+  }
+  if (host?.kind === "mlp") return [host.fc1, host.fc2];
+  return host?.kind === "other" ? [...host.linears] : [];
+}
+
+/** The element type and the layout that most weights of the part have. */
+function weightsBefore(part: Part | null, dtype: DType): { weightType: DType; layout: Layout } {
+  const linears = linearsOf(part);
+  const types = linears.flatMap(({ weight }) => storedTensor(weight)?.dtype ?? []);
+  const real = types.filter((type) => dtypes[type].float && dtypes[type].bits >= 16);
+  const turned = linears.filter(({ layout }) => layout === "out,in").length;
+  return {
+    weightType: mostCommon(real) ?? dtype,
+    layout: turned * 2 > linears.length ? "out,in" : "in,out",
+  };
+}
+
+function mostCommon<T>(items: readonly T[]): T | undefined {
+  const count = (item: T) => items.filter((other) => other === item).length;
+  return items.toSorted((a, b) => count(b) - count(a))[0];
+}
+
+/** The sizes of the place, and why it lacks the rest. */
+function namesOf({ stack, block, part, label }: Site, x: Wire, context: Wire | null) {
+  const [b, n, d] = x.shape as [number, number, number];
+  const attention = [part, ...block.parts.values()].find((each) => each?.host.kind === "attention");
+  const heads =
+    attention?.host.kind === "attention" ? attention.host.heads : (stack.heads ?? undefined);
+  const [rows, columns] = stack.grid ?? [];
+  const width = context?.shape.at(-1);
+  const all: Record<string, [number | string | null | undefined, string]> = {
+    B: [b, ""],
+    N: [n, ""],
+    D: [d, ""],
+    H: [heads, `${label} has no heads that graftc found`],
+    M: [context?.shape.at(-2), `${label} has no second stream`],
+    D_context: [width, `${label} has no second stream`],
+    context: [undefined, `${label} has no second stream`],
+    grid_h: [rows, "its tokens are not found to come from patches"],
+    grid_w: [columns, "its tokens are not found to come from patches"],
+  };
+  const names = new Map<string, Val>();
+  const missing = new Map<string, string>();
+  for (const [name, [size, why]] of Object.entries(all)) {
+    if (size === undefined || size === null) missing.set(name, why);
+    else names.set(name, sizeValue(size));
+  }
+  return { names, missing };
+}
+
+/** @throws GraftError where the operator returns something else than the part did. */
+function checkOutputs(request: PlaceRequest, placement: Placement, result: Val): Value[] {
+  const { site, operator } = request;
+  const wanted = site.part?.outputs ?? [
+    site.block.output,
+    ...(site.block.context?.output ? [site.block.context.output] : []),
+  ];
+  const values = kindOf(result) === "list" ? (result as List).items : [result];
+  const name = operator.name.name;
+  if (values.length !== wanted.length) {
+    const count = counted(values.length, "value");
+    const params = {
+      operator: name,
+      count,
+      site: site.label,
+      wanted: counted(wanted.length, "output"),
+    };
+    throw fail("returned-count", params, { at: operator.name.span });
+  }
+  return values.map((value, i) => {
+    const tensor = isOperand(value) ? asTensor(placement, value) : null;
+    const type = wanted[i]!.type ?? placement.x.value.type!;
+    if (!tensor || !fits(tensor, type)) {
+      const params = { operator: name, got: show(value), site: site.label, wanted: showType(type) };
+      throw fail("returned-type", params, {
+        at: operator.name.span,
+        hint: tensor && tensor.dtype !== type.dtype ? "`float(...)` is the type of `x`" : null,
+      });
+    }
+    return nodeValue(placement, tensor);
+  });
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function fits(got: { dtype: DType; shape: readonly Dim[] }, wanted: TensorType): boolean {
+  if (got.dtype !== wanted.dtype) return false;
+  if (!wanted.shape) return true;
+  const vague = (dim: Dim) => dim === null || /[~?]/.test(String(dim));
+  return (
+    got.shape.length === wanted.shape.length &&
+    got.shape.every((dim, i) => {
+      const other = wanted.shape![i]!;
+      return canonical(dim) === canonical(other) || vague(dim) || vague(other);
+    })
+  );
+}
+
+/** Exporters write sizes in their own ways. */
+function canonical(dim: Dim): Dim {
+  return typeof dim === "string" ? dimOf(termsOf(dim)) : dim;
+}
+
+function warnOfLosses({ operator, asked }: PlaceRequest, { host, reporter }: Placement): void {
+  const found = host.part?.host;
+  if (found?.kind !== "attention") return;
+  const params = { operator: operator.name.name, site: host.site };
+  const at = asked ?? operator.name.span;
+  if (found.rotation && !host.used.rotation) reporter.report("position-lost", params, { at });
+  const masked = found.mask !== null || found.moreMasks.length > 0 || found.causal;
+  if (masked && !host.used.mask) reporter.report("mask-lost", params, { at });
+}

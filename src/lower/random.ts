@@ -1,0 +1,101 @@
+/**
+ * Random numbers by position: Philox4x32-10 (Salmon et al., 2011) under a key of the seed and a
+ * name. Element i of a stream does not depend on who else draws, nor on the order of drawing.
+ */
+import { createHash } from "node:crypto";
+
+/** Element i of a stream of uniform numbers, inside (0, 1). */
+export type Stream = (i: number) => number;
+
+/** @param name the stored name of the weight; `draw` tells its several streams apart. */
+export function streamOf(seed: number, name: string, draw: number): Stream {
+  const digest = createHash("sha256").update(`${seed}\0${name}\0${draw}`).digest();
+  const key = [digest.readUInt32LE(0), digest.readUInt32LE(4)] as const;
+  const block = new Uint32Array(4);
+  let at = -1;
+  return (i) => {
+    const counter = Math.floor(i / 4);
+    if (counter !== at) {
+      philox(key[0], key[1], counter, block);
+      at = counter;
+    }
+    return (block[i % 4]! + 0.5) * 2 ** -32;
+  };
+}
+
+/** The high word of a product of words. */
+function high(a: number, b: number): number {
+  const [ah, al, bh, bl] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
+  const low = al * bl;
+  const middle = ah * bl + (low >>> 16);
+  const upper = al * bh + (middle % 0x10000);
+  return ah * bh + Math.floor(middle / 0x10000) + Math.floor(upper / 0x10000);
+}
+
+/** Four random words of a counter under a key of two words. */
+export function philox(key0: number, key1: number, counter: number, out: Uint32Array): void {
+  let [a, b, c, d] = [counter >>> 0, Math.floor(counter / 2 ** 32), 0, 0];
+  let [k, l] = [key0, key1];
+  for (let round = 0; round < 10; round++) {
+    const [h0, l0] = [high(0xd2511f53, a), Math.imul(0xd2511f53, a)];
+    const [h1, l1] = [high(0xcd9e8d57, c), Math.imul(0xcd9e8d57, c)];
+    [a, b, c, d] = [(h1 ^ b ^ k) >>> 0, l1 >>> 0, (h0 ^ d ^ l) >>> 0, l0 >>> 0];
+    k = (k + 0x9e3779b9) >>> 0;
+    l = (l + 0xbb67ae85) >>> 0;
+  }
+  out[0] = a;
+  out[1] = b;
+  out[2] = c;
+  out[3] = d;
+}
+
+/**
+ * The standard normal number that a uniform one stands for: its quantile, algorithm AS 241
+ * (Wichura, 1988), to 1e-16.
+ */
+export function normalQuantile(p: number): number {
+  const q = p - 0.5;
+  if (Math.abs(q) <= 0.425) return q * ratio(centre, 0.180625 - q * q);
+  const r = Math.sqrt(-Math.log(q < 0 ? p : 1 - p));
+  const tail = r <= 5 ? ratio(shoulder, r - 1.6) : ratio(far, r - 5);
+  return q < 0 ? -tail : tail;
+}
+
+type Ratio = readonly [numerator: readonly number[], denominator: readonly number[]];
+
+function ratio([numerator, denominator]: Ratio, x: number): number {
+  const horner = (sum: number, coefficient: number) => sum * x + coefficient;
+  return numerator.reduce(horner, 0) / denominator.reduce(horner, 0);
+}
+
+// Coefficients of AS 241, highest power first.
+const centre: Ratio = [
+  [
+    2509.0809287301227, 33430.57558358813, 67265.7709270087, 45921.95393154987, 13731.69376550946,
+    1971.5909503065513, 133.14166789178438, 3.3871328727963665,
+  ],
+  [
+    5226.495278852854, 28729.085735721943, 39307.89580009271, 21213.794301586597, 5394.196021424751,
+    687.1870074920579, 42.31333070160091, 1,
+  ],
+];
+const shoulder: Ratio = [
+  [
+    0.0007745450142783414, 0.022723844989269184, 0.2417807251774506, 1.2704582524523684,
+    3.6478483247632045, 5.769497221460691, 4.630337846156546, 1.4234371107496835,
+  ],
+  [
+    1.0507500716444169e-9, 0.0005475938084995345, 0.015198666563616457, 0.14810397642748008,
+    0.6897673349851, 1.6763848301838038, 2.053191626637759, 1,
+  ],
+];
+const far: Ratio = [
+  [
+    2.0103343992922881e-7, 0.000027115555687434876, 0.0012426609473880784, 0.026532189526576124,
+    0.29656057182850487, 1.7848265399172913, 5.463784911164114, 6.657904643501103,
+  ],
+  [
+    2.0442631033899397e-15, 1.421511758316446e-7, 0.000018463183175100548, 0.0007868691311456133,
+    0.014875361290850615, 0.1369298809227358, 0.599832206555888, 1,
+  ],
+];

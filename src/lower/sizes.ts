@@ -1,0 +1,122 @@
+/** Symbolic sizes while the model runs: int64 values made of Shape nodes, each made once. */
+import type { Value } from "../ir/graph.ts";
+import type { DType } from "../ir/types.ts";
+import { termsOf } from "../onnx-ops/dims.ts";
+import type { Patch } from "../onnx-ops/patch.ts";
+import type { Extent } from "./values.ts";
+
+export interface Sizes {
+  /** Tells where a size can be read: the first value that has it as an axis serves. */
+  observe(value: Value, shape: readonly Extent[]): void;
+  /** An int64 vector of these sizes. */
+  vector(dims: readonly Extent[]): Value;
+  /** An int64 scalar. */
+  scalar(dim: Extent): Value;
+  /** A new name for a size that nothing is known of. */
+  unknown(): string;
+  /** What a quotient is before it is cut to a whole number, float32 []; undefined for the rest. */
+  real(dim: string): Value | undefined;
+  /**
+   * The atom `name`, worth what `make` computes as an int64 vector of one element.
+   * @param real what `real` answers for it.
+   */
+  derived(name: string, make: () => Value, real?: () => Value): string;
+}
+
+const vectorType = (length: number) => ({ dtype: "int64" as DType, shape: [length] });
+
+/** Names of sizes that came from nowhere start so; they are not written into types. */
+export const unknownPrefix = "~";
+
+export function createSizes(patch: Patch): Sizes {
+  const sources = new Map<string, { value: Value; axis: number }>();
+  const makers = new Map<string, () => Value>();
+  const reals = new Map<string, () => Value>();
+  const shapes = new Map<Value, Value>();
+  const made = new Map<string, Value>();
+  let unknowns = 0;
+
+  function shapeOf(value: Value): Value {
+    const rank = value.type?.shape?.length ?? 0;
+    const shape = shapes.get(value) ?? patch.one("Shape", [value], { types: [vectorType(rank)] });
+    shapes.set(value, shape);
+    return shape;
+  }
+
+  function fold(op: "Mul" | "Add", values: readonly Value[]): Value {
+    return values.reduce((a, b) => patch.one(op, [a, b], { types: [vectorType(1)] }));
+  }
+
+  function one(dim: Extent): Value {
+    if (typeof dim === "number") return patch.ints([dim]);
+    const value = made.get(dim) ?? make(dim);
+    made.set(dim, value);
+    return value;
+  }
+
+  function make(dim: string): Value {
+    const source = sources.get(dim);
+    if (source) {
+      return patch.one("Gather", [shapeOf(source.value), patch.ints([source.axis])], {
+        attributes: { axis: 0 },
+        types: [vectorType(1)],
+      });
+    }
+    const maker = makers.get(dim);
+    if (maker) return maker();
+    const terms = termsOf(dim);
+    if (terms.length === 1 && terms[0]!.factor === 1 && terms[0]!.atoms.length === 1) {
+      throw new Error(`nothing at hand has the size ${dim}`);
+    }
+    return fold(
+      "Add",
+      terms.map(({ factor, atoms }) => {
+        const product = factor === 1 && atoms.length ? atoms : [factor, ...atoms];
+        return fold("Mul", product.map(one));
+      }),
+    );
+  }
+
+  return {
+    observe(value, shape) {
+      shape.forEach((dim, axis) => {
+        if (typeof dim === "string" && !sources.has(dim)) sources.set(dim, { value, axis });
+      });
+    },
+    vector(dims) {
+      if (dims.every((dim) => typeof dim === "number")) return patch.ints(dims);
+      if (dims.length === 1) return one(dims[0]!);
+      const parts = runsOf(dims).map((run) =>
+        typeof run === "string" ? one(run) : patch.ints(run),
+      );
+      return patch.one("Concat", parts, {
+        attributes: { axis: 0 },
+        types: [vectorType(dims.length)],
+      });
+    },
+    scalar(dim) {
+      return patch.one("Squeeze", [one(dim), patch.ints([0])], {
+        types: [{ dtype: "int64", shape: [] }],
+      });
+    },
+    unknown: () => `${unknownPrefix}${++unknowns}`,
+    real: (dim) => reals.get(dim)?.(),
+    derived(name, maker, real) {
+      if (!makers.has(name)) makers.set(name, maker);
+      if (real && !reals.has(name)) reals.set(name, real);
+      return name;
+    },
+  };
+}
+
+/** Neighbouring numbers together, symbolic sizes alone. */
+function runsOf(dims: readonly Extent[]): (string | number[])[] {
+  const runs: (string | number[])[] = [];
+  for (const dim of dims) {
+    const last = runs.at(-1);
+    if (typeof dim === "string") runs.push(dim);
+    else if (Array.isArray(last)) last.push(dim);
+    else runs.push([dim]);
+  }
+  return runs;
+}
