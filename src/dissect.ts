@@ -3,12 +3,15 @@ import { createOracle } from "../runtime/index.ts";
 import type { Anatomy } from "./anatomy/anatomy.ts";
 import { anatomize } from "./anatomy/index.ts";
 import type { Model } from "./ir/graph.ts";
+import type { Oracle } from "./ir/oracle.ts";
 import { readModel } from "./onnx/index.ts";
 
 export interface Dissected {
   /** With the type of every value that ONNX Runtime can tell. */
   readonly model: Model;
   readonly anatomy: Anatomy;
+  /** The runtime that told the types, for what edits have to ask. */
+  readonly oracle: Oracle;
 }
 
 /**
@@ -17,6 +20,7 @@ export interface Dissected {
  */
 export async function dissect(path: string): Promise<Dissected> {
   const model = await readModel(path);
-  await inferTypes(model, createOracle());
-  return { model, anatomy: anatomize(model) };
+  const oracle = createOracle();
+  await inferTypes(model, oracle);
+  return { model, anatomy: anatomize(model), oracle };
 }

@@ -1,6 +1,6 @@
 /** `graftc diff A B` */
-import { type Diff, type DiffItem, diffModels } from "../../diff/index.ts";
-import { dissect } from "../../dissect.ts";
+import type { Diff, DiffItem } from "../../diff/index.ts";
+import { diff as diffFiles } from "../../views.ts";
 import { diffText } from "../diff-text.ts";
 import type { Command } from "../outcome.ts";
 
@@ -13,8 +13,7 @@ export const diff: Command<Given> = {
   trouble: 2,
   failed: () => ({ same: null, groups: [] }),
   async run({ a, b }, { colors }) {
-    const [first, second] = [await dissect(a), await dissect(b)];
-    const result = diffModels(first.model, second.model, [first.anatomy, second.anatomy]);
+    const result = await diffFiles(a, b);
     return { code: result.same ? 0 : 1, json: diffJson(result), text: diffText(result, colors) };
   },
 };

@@ -1,6 +1,6 @@
 /** `graftc inspect MODEL` */
-import { dissect } from "../../dissect.ts";
-import { inspectionOf, inspectionText } from "../../inspect/index.ts";
+import { inspectionText } from "../../inspect/index.ts";
+import { inspect as inspectModel } from "../../views.ts";
 import type { Command } from "../outcome.ts";
 
 interface Given {
@@ -9,9 +9,8 @@ interface Given {
 
 export const inspect: Command<Given> = {
   failed: () => ({ model: null, inputs: [], outputs: [], stacks: [], unplaced: null }),
-  async run({ model: path }, { colors }) {
-    const { model, anatomy } = await dissect(path);
-    const inspection = inspectionOf(model, anatomy);
+  async run({ model }, { colors }) {
+    const inspection = await inspectModel(model);
     return {
       code: 0,
       json: { ...inspection },

@@ -20,11 +20,8 @@ export const create: Command<Given> = {
     const producer = { name: "graftc", version };
     const model = createPreset(preset, out, { ...sizes, producer });
     const parameters = countParameters(model);
-    const onProgress = (done: number, total: number) => {
-      signal.throwIfAborted();
-      progress.update(out, done, total);
-    };
-    const { bytesWritten } = await writeModel(model, out, { external: "auto", onProgress });
+    const onProgress = (done: number, total: number) => progress.update(out, done, total);
+    const { bytesWritten } = await writeModel(model, out, { onProgress, signal });
     const time = showTime(performance.now() - begun);
     const count = parameters.toLocaleString("en-US");
     return {
