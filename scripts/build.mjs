@@ -33,7 +33,7 @@ await build({
   external: ["onnxruntime-node"],
   // CommonJS packages ask for Node's own modules by `require`.
   banner: {
-    js: 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);',
+    js: 'import{createRequire as $require}from"node:module";const require=$require(import.meta.url);',
   },
   define: { GRAFTC_VERSION: JSON.stringify(version) },
   minifySyntax: true,
