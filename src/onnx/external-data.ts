@@ -79,11 +79,19 @@ export class ExternalData {
       throw asReadFailure(path, cause);
     }
     const twin = this.files.find(({ file }) => file.path === path);
-    const found = twin ?? { file: new DiskFile(path, stats), location: normalize(location) };
+    const found = twin ?? {
+      file: new DiskFile(path, stats),
+      location: normalizedLocation(location),
+    };
     if (!twin) this.files.push(found);
     this.#byLocation.set(location, found);
     return found;
   }
+}
+
+/** `weights/a.data` for `./weights//a.data`. */
+export function normalizedLocation(location: string): string {
+  return normalize(location);
 }
 
 /** The file that `location` means, inside `folder` also when links are followed. */

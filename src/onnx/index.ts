@@ -1,3 +1,14 @@
 /** ONNX files: read and written without losing anything. */
+
+export { encodeProbe, type ProbeOptions } from "./encode-probe.ts";
 export { type ReadOptions, readModel } from "./read-model.ts";
+export type { External } from "./targets.ts";
+export { abandonWrites } from "./temporary.ts";
 export { tensorBytes, tensorValues } from "./values.ts";
+export {
+  beginWrite,
+  type Write,
+  type WriteOptions,
+  type WriteResult,
+  writeModel,
+} from "./write-model.ts";

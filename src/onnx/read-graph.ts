@@ -85,7 +85,7 @@ function readNodes(
     );
     return node;
   });
-  (graph.origin as Growing).nodes = graph.nodes;
+  (graph.origin as Growing).nodes = [...graph.nodes];
 }
 
 function define(graph: Graph, value: Value): Value {

@@ -97,7 +97,7 @@ export function readModelFrom(source: Source, data: ExternalData): Model {
     ...head,
     opsets: new Map(opsets.map(([domain, version]) => [plainDomain(domain), version])),
     graph,
-    functions: new Map(bodies.map((body, i) => [functionKey(record.functions[i]!), body])),
+    functions: byKey(bodies, record.functions),
     metadata: mapOf(properties),
     path,
     origin,
@@ -107,6 +107,16 @@ export function readModelFrom(source: Source, data: ExternalData): Model {
 function opsetOf(slice: Slice): readonly [domain: string, version: number] {
   const { domain = "", version = 0 } = decode("OperatorSetIdProto", slice);
   return [domain, version];
+}
+
+/** Of functions given twice each is kept, the later ones under keys that nothing calls. */
+function byKey(bodies: readonly Graph[], slices: readonly Slice[]): Map<string, Graph> {
+  const functions = new Map<string, Graph>();
+  bodies.forEach((body, i) => {
+    const key = functionKey(slices[i]!);
+    functions.set(functions.has(key) ? `${key}#${i}` : key, body);
+  });
+  return functions;
 }
 
 /** As `Node.op` of its callers says it; overloads are told apart by a suffix. */

@@ -68,7 +68,7 @@ export function plainDomain(domain: string): string {
 function readAttribute(slice: Slice, owner: string, reader: NodeReader): Attribute {
   const record = decode("AttributeProto", slice);
   const name = record.name ?? "";
-  const value = valueOf(record, owner, reader);
+  const value = attributeValue(record, owner, reader);
   const { source, start, from, to } = slice;
   const origin: AttributeOrigin = { source, start, from, to, name, value };
   return { name, value, origin };
@@ -107,7 +107,7 @@ const opaque: AttributeValue = { type: "opaque" };
 /** Longer ones are no text but blobs, compiled models for instance. */
 const longestString = 1 << 20;
 
-function valueOf(
+function attributeValue(
   record: Decoded<"AttributeProto">,
   owner: string,
   reader: NodeReader,

@@ -27,6 +27,13 @@ export class Rope {
     return this.#head(number, content.length).rope(content);
   }
 
+  /** The same, of a message that may stay as it is in its file, but for its tag. */
+  encoded(number: number, content: Slice | Rope): this {
+    if (content instanceof Rope) return this.message(number, content);
+    const { source, from, to } = content;
+    return this.#head(number, to - from).span(source, from, to);
+  }
+
   text(number: number, text: string): this {
     return this.bytes(number, encodeText(text));
   }

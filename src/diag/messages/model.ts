@@ -24,4 +24,12 @@ export const modelMessages = {
   "external-no-file": error`The external data of ${"tensor"}, ${"file"}, is not a regular file.`,
   "external-length": error`The external data of ${"tensor"} in ${"file"} is ${"length"} bytes long, but its shape needs ${"needed"}.`,
   "external-short": error`${"file"} ends before the external data of ${"tensor"}: it has ${"size"} bytes of ${"needed"}.`,
+
+  "out-folder": error`${"path"} is a folder, so no model can be written there.`,
+  "out-nowhere": error`${"path"} cannot be written: there is no folder ${"folder"}.`,
+  "out-unwritable": error`${"path"} cannot be written: ${"why"}.`,
+  "out-overwrites-input": error`Writing ${"out"} would overwrite a file of the input.`,
+  "disk-full": error`${"path"} cannot be written: the disk is full.`,
+  "share-elsewhere": error`${"out"} cannot share the input's data file, which is in ${"folder"}: runtimes refuse data from other folders.`,
+  "model-too-large": error`${"out"} would be over 2 GB without its weights, more than protobuf takes.`,
 } as const;

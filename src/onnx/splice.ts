@@ -1,0 +1,184 @@
+/**
+ * A message re-encoded by replacing only the fields that changed: everything else, unknown fields
+ * and the order of all of them included, stays as it was written.
+ */
+import { Cursor } from "./cursor.ts";
+import { readProperty } from "./properties.ts";
+import { Rope } from "./rope.ts";
+import { numbersOf } from "./schema.ts";
+import type { Slice } from "./source.ts";
+
+/** A message as it is in its file, or made anew, then without a tag. */
+export type Encoded = Slice | Rope;
+
+/** An element of a repeated message. */
+export interface Element {
+  /** Which occurrence of the field it replaces; -1 for none. */
+  readonly slot: number;
+  readonly content: Encoded;
+}
+
+/** The same as a field, its tag included. */
+interface Field {
+  readonly slot: number;
+  readonly field: Encoded;
+}
+
+const entry = numbersOf("StringStringEntryProto");
+
+/** A message read from pieces of a file has no tag to keep. */
+function fieldOf(number: number, content: Encoded): Encoded {
+  const untouched = !(content instanceof Rope) && content.start < content.from;
+  return untouched ? content : new Rope().encoded(number, content);
+}
+
+export function whole(content: Encoded): Rope {
+  if (content instanceof Rope) return content;
+  return new Rope().span(content.source, content.from, content.to);
+}
+
+/** The occurrences of a field. */
+export function occurrences(slice: Slice, number: number): Slice[] {
+  const found: Slice[] = [];
+  const field = new Cursor(slice);
+  while (field.next()) if (field.number === number) found.push(field.slice());
+  return found;
+}
+
+export class Edits {
+  readonly #slice: Slice;
+  /** Null while nothing is edited, as most messages are not. */
+  #lists: Map<number, readonly Field[]> | null = null;
+
+  /** @param slice the message as it was; an empty one where it is new. */
+  constructor(slice: Slice) {
+    this.#slice = slice;
+  }
+
+  /** Replaces all occurrences of a field. */
+  set(number: number, ...fields: Rope[]): void {
+    this.#put(
+      number,
+      fields.map((field, slot) => ({ slot, field })),
+    );
+  }
+
+  #put(number: number, fields: readonly Field[]): void {
+    this.#lists ??= new Map();
+    this.#lists.set(number, fields);
+  }
+
+  text(number: number, was: string, now: string): void {
+    if (was === now) return;
+    if (now === "") this.set(number);
+    else this.set(number, new Rope().text(number, now));
+  }
+
+  /** Names of values; what was left out is an empty text. */
+  names(
+    number: number,
+    was: readonly string[],
+    now: readonly ({ readonly name: string } | null | undefined)[],
+  ): void {
+    const nameAt = (i: number) => now[i]?.name ?? "";
+    if (was.length === now.length && was.every((text, i) => text === nameAt(i))) return;
+    this.set(number, ...Array.from(now, (_, i) => new Rope().text(number, nameAt(i))));
+  }
+
+  int(number: number, was: number, now: number): void {
+    if (was !== now) this.set(number, new Rope().int(number, now));
+  }
+
+  /** Messages of which there were `count`. */
+  messages(number: number, count: number, now: readonly Element[]): void {
+    const same = ({ slot, content }: Element, i: number) =>
+      slot === i && !(content instanceof Rope);
+    if (now.length === count && now.every(same)) return;
+    this.#put(
+      number,
+      now.map(({ slot, content }) => ({ slot, field: fieldOf(number, content) })),
+    );
+  }
+
+  /** Entries of a key and a value each; `was` has both in turn. */
+  properties(number: number, was: readonly string[], now: ReadonlyMap<string, string>): void {
+    let at = 0;
+    let same = was.length === 2 * now.size;
+    for (const [key, value] of now) same &&= was[at++] === key && was[at++] === value;
+    if (same) return;
+    const entries = occurrences(this.#slice, number).map((slice) => {
+      const pair: string[] = [];
+      readProperty(slice, pair);
+      return { slice, key: pair[0], value: pair[1] };
+    });
+    const elements = [...now].map(([key, value]) => {
+      const slot = entries.findIndex((candidate) => candidate.key === key);
+      const known = entries[slot];
+      if (known?.value === value) return { slot, content: known.slice };
+      return { slot, content: new Rope().text(entry.key, key).text(entry.value, value) };
+    });
+    this.messages(number, -1, elements);
+  }
+
+  /** The message with the edits; the slice itself where there are none. */
+  apply(): Encoded {
+    return this.#lists ? splice(this.#slice, this.#lists) : this.#slice;
+  }
+}
+
+/** New fields stand where the canonical order has them: before the first of a greater number. */
+function splice(slice: Slice, lists: ReadonlyMap<number, readonly Field[]>): Rope {
+  const remaining = new Map<number, number>();
+  const count = new Cursor(slice);
+  while (count.next()) remaining.set(count.number, (remaining.get(count.number) ?? 0) + 1);
+  const isNew = (number: number) => !remaining.has(number);
+  const added = [...lists.keys()].filter(isNew).sort((a, b) => a - b);
+  const queues = new Map([...lists].map(([number, list]) => [number, new Queue(list)]));
+  const rope = new Rope();
+  const field = new Cursor(slice);
+  while (field.next()) {
+    const { number } = field;
+    while (added[0] !== undefined && added[0] < number) queues.get(added.shift()!)!.rest(rope);
+    const queue = queues.get(number);
+    if (!queue) {
+      rope.span(slice.source, field.start, field.to);
+      continue;
+    }
+    queue.upTo(rope);
+    const left = remaining.get(number)! - 1;
+    remaining.set(number, left);
+    if (left === 0) queue.rest(rope);
+  }
+  for (const number of added) queues.get(number)!.rest(rope);
+  return rope;
+}
+
+/** The elements of one field, handed out as the occurrences that they replace come by. */
+class Queue {
+  readonly #elements: readonly Field[];
+  /** Where in the list the element for a slot is. */
+  readonly #places: ReadonlyMap<number, number>;
+  #next = 0;
+  #slot = 0;
+
+  constructor(elements: readonly Field[]) {
+    this.#elements = elements;
+    this.#places = new Map(elements.map(({ slot }, place) => [slot, place]));
+  }
+
+  /** At the next occurrence: all that stand before its replacement, and that. */
+  upTo(rope: Rope): void {
+    const place = this.#places.get(this.#slot++) ?? -1;
+    while (this.#next <= place) this.#put(rope);
+  }
+
+  rest(rope: Rope): void {
+    while (this.#next < this.#elements.length) this.#put(rope);
+  }
+
+  #put(rope: Rope): void {
+    const { field } = this.#elements[this.#next++]!;
+    if (field instanceof Rope) rope.rope(field);
+    else rope.field(field);
+  }
+}

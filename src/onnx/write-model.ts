@@ -1,0 +1,226 @@
+/** Model -> files: complete under temporary names first, then put in place all at once. */
+import { closeSync, ftruncateSync } from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
+import { fail } from "../diag/diagnostic.ts";
+import { lengthOf } from "../ir/bytes.ts";
+import type { Model } from "../ir/graph.ts";
+import { type BaseCopy, startBase } from "./base-copy.ts";
+import { encodeModel } from "./encode-model.ts";
+import type { Home } from "./encode-tensor.ts";
+import { allInline, type Layout, type PlannedFile, planLayout, type Segment } from "./layout.ts";
+import { originOf } from "./origin.ts";
+import type { Rope } from "./rope.ts";
+import { type Watch, watched, writeSegments } from "./segments.ts";
+import { type External, planTargets, refuseOut, type Target, type Targets } from "./targets.ts";
+import { createFile, publish, Temporaries } from "./temporary.ts";
+
+export interface WriteOptions {
+  /** `auto` unless said. */
+  readonly external?: External | undefined;
+  /** Bytes written so far, of how many; called at intervals and at the end. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Interrupts the write: it throws the signal's reason and leaves nothing behind. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface WriteResult {
+  /** The model file, and behind it the data files that were written. */
+  readonly files: readonly string[];
+  readonly bytesWritten: number;
+}
+
+/** A write under way. Until `publish` there is nothing but temporary files beside OUT. */
+export interface Write {
+  /**
+   * Writes everything under temporary names.
+   * @throws GraftError where that is impossible.
+   */
+  stage(): Promise<void>;
+  /** Behind `stage`: a model file that a runtime can load now, data included. */
+  loadable(): Promise<string>;
+  /** Behind `stage`: puts the files in place, all or none. */
+  publish(): WriteResult;
+  /** Removes what is not published. */
+  abandon(): void;
+}
+
+/** A copy of less than this is not worth beginning early. */
+const longCopy = 32 << 20;
+
+/**
+ * Writes a model: its data files first, the model last. An OUT that was there before stays as it
+ * was unless all of it succeeds; files of the input are never changed, unless OUT is MODEL.
+ * @throws GraftError for places that cannot be written, full disks, and `share` elsewhere.
+ */
+export async function writeModel(
+  model: Model,
+  out: string,
+  options: WriteOptions = {},
+): Promise<WriteResult> {
+  const write = beginWrite(model, out, options);
+  try {
+    await write.stage();
+    return write.publish();
+  } finally {
+    write.abandon();
+  }
+}
+
+/**
+ * Begins a write while the model is still being edited: the copy of its data file starts at once,
+ * and `stage` keeps of it what the edited model still needs. Every path ends in `abandon`, that of
+ * success too.
+ * @throws GraftError where OUT cannot be written.
+ */
+export function beginWrite(model: Model, out: string, options: WriteOptions = {}): Write {
+  const { external = "auto", onProgress = () => {}, signal } = options;
+  refuseOut(out);
+  const targets = planTargets(model, out, external);
+  const outPath = join(targets.folder, basename(out));
+  const temporaries = new Temporaries();
+  const bases = new Map<Target, BaseCopy>();
+  let staged: Staged | null = null;
+
+  const baseOf = (target: Target): BaseCopy => {
+    const { path, source } = target;
+    const base = bases.get(target) ?? startBase(source.file, temporaries.for(path), path);
+    bases.set(target, base);
+    return base;
+  };
+  const early = earlyCopy(targets, external);
+  if (early) baseOf(early);
+
+  /** Opens the temporary file, its beginning in place. */
+  async function opened({ path, base, identical }: PlannedFile, watch: Watch): Promise<number> {
+    if (!base || identical === 0) {
+      if (base) dropBase(base);
+      return createFile(temporaries.for(path), path);
+    }
+    const copy = baseOf(base);
+    copy.stopAt(identical);
+    await watched(copy, watch);
+    ftruncateSync(copy.descriptor, identical);
+    return copy.descriptor;
+  }
+
+  function dropBase(target: Target): void {
+    const base = bases.get(target);
+    base?.stopAt(0);
+    base?.close();
+    bases.delete(target);
+    temporaries.drop(target.path);
+  }
+
+  async function stage(): Promise<void> {
+    const { layout, rope } = encode(model, targets, external, out);
+    const kept = new Set(layout.files.map(({ base }) => base));
+    for (const target of [...bases.keys()]) if (!kept.has(target)) dropBase(target);
+    const total = rope.length + layout.files.reduce((sum, { size }) => sum + size, 0);
+    let done = 0;
+    const advance = (count: number) => {
+      done += count;
+      onProgress(Math.min(done, total), total);
+    };
+    const watch: Watch = { advance, signal };
+    signal?.throwIfAborted();
+    for (const file of layout.files) {
+      const descriptor = await opened(file, watch);
+      try {
+        await writeSegments(descriptor, file.path, file.segments, watch);
+      } finally {
+        if (file.base && bases.has(file.base)) bases.get(file.base)!.close();
+        else closeSync(descriptor);
+      }
+    }
+    await writeRope(rope, temporaries.for(outPath), out, watch);
+    onProgress(total, total);
+    staged = { layout, rope, total };
+  }
+
+  async function loadable(): Promise<string> {
+    const { layout } = staged!;
+    if (layout.files.length === 0) return temporaries.for(outPath);
+    const now = new Map(
+      layout.files.map(({ location, path }) => {
+        return [location, relative(targets.folder, temporaries.for(path))];
+      }),
+    );
+    const home = (tensor: Parameters<Layout["home"]>[0]): Home => {
+      const place = layout.home(tensor);
+      if (place === "inline") return place;
+      return { ...place, location: now.get(place.location) ?? place.location };
+    };
+    const check = temporaries.for(`${outPath}.check`);
+    await writeRope(encodeModel(model, home), check, out, { advance: () => {}, signal });
+    return check;
+  }
+
+  return {
+    stage,
+    loadable,
+    publish() {
+      const { layout, total } = staged!;
+      const paths = [...layout.files.map(({ path }) => path), outPath];
+      publish(paths.map((final) => ({ temporary: temporaries.for(final), final })));
+      const written = layout.files.map(({ location }) => join(dirname(out), location));
+      return { files: [out, ...written], bytesWritten: total };
+    },
+    abandon() {
+      for (const target of [...bases.keys()]) dropBase(target);
+      temporaries.removeAll();
+    },
+  };
+}
+
+interface Staged {
+  readonly layout: Layout;
+  readonly rope: Rope;
+  readonly total: number;
+}
+
+/** The one data file that the output will begin with, where copying it takes long. */
+function earlyCopy({ carried }: Targets, external: External): Target | undefined {
+  const [target, ...others] = carried;
+  if (external === "inline" || !target?.written || others.length > 0) return undefined;
+  const { file } = target.source;
+  return file.size >= longCopy && file.path !== target.path ? target : undefined;
+}
+
+/** The largest message that protobuf's readers take. */
+const largestMessage = 2 ** 31 - 1;
+
+/** Where the model does not fit into its file, weights go to a data file whatever was asked for. */
+function encode(
+  model: Model,
+  targets: Targets,
+  external: External,
+  out: string,
+): { layout: Layout; rope: Rope } {
+  const hasData = originOf.model(model).dataFiles.length > 0;
+  const inline = external === "inline" || (!hasData && external !== "file");
+  const ways: (() => Layout)[] = [
+    () => (inline ? allInline : planLayout(model, targets, external)),
+    () => planLayout(model, targets, "file"),
+  ];
+  for (const way of ways) {
+    const layout = way();
+    const rope = encodeModel(model, layout.home);
+    if (rope.length <= largestMessage) return { layout, rope };
+  }
+  throw fail("model-too-large", { out });
+}
+
+async function writeRope(rope: Rope, temporary: string, out: string, watch: Watch): Promise<void> {
+  let at = 0;
+  const segments = rope.parts.map((bytes): Segment => {
+    const segment = { bytes, at };
+    at += lengthOf(bytes);
+    return segment;
+  });
+  const descriptor = createFile(temporary, out);
+  try {
+    await writeSegments(descriptor, out, segments, watch);
+  } finally {
+    closeSync(descriptor);
+  }
+}
