@@ -11,6 +11,8 @@ export interface Progress {
 /** Shorter work is over before anyone wonders. */
 const patience = 1000;
 const frame = 100;
+/** Between two lines, where there is no terminal. */
+const pause = 3000;
 const width = 28;
 
 export function createProgress(
@@ -19,7 +21,6 @@ export function createProgress(
 ): Progress {
   const begun = performance.now();
   let last = 0;
-  let tenths = 0;
   let drawn = false;
 
   function clear(): void {
@@ -42,10 +43,11 @@ export function createProgress(
   }
 
   function lines(label: string, done: number, total: number): void {
-    const reached = Math.floor((10 * done) / total);
-    if (reached <= tenths || performance.now() - begun < patience) return;
-    tenths = reached;
-    stream.write(`${label}: ${reached * 10}% of ${showBytes(total)}\n`);
+    const now = performance.now();
+    if (now - Math.max(begun, last) < pause || done >= total) return;
+    last = now;
+    const share = Math.floor((100 * done) / total);
+    stream.write(`${label}: ${share}% of ${showBytes(total)}\n`);
   }
 
   const update = form === "bar" ? bar : form === "lines" ? lines : () => {};
