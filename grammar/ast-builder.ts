@@ -1,9 +1,9 @@
 /** From the text of tokens to values of the tree, and the mistakes that show only there. */
 import type { IToken } from "chevrotain";
 import type { Reporter } from "../src/diag/diagnostic.ts";
-import type { SourceText } from "../src/diag/span.ts";
+import type { SourceText, Span } from "../src/diag/span.ts";
 import type * as ast from "./ast.ts";
-import { spanOf, t } from "./tokens.ts";
+import { shortOf, spanOf, t } from "./tokens.ts";
 
 export function ident(source: SourceText, token: IToken): ast.Ident {
   return { name: token.image, span: spanOf(source, token) };
@@ -17,7 +17,7 @@ function decimal(text: string, shift: number): number {
 
 const suffixes: Readonly<Record<string, number>> = { k: 3, M: 6, G: 9 };
 
-/** The value of a Number or Percent token, in full: NaN is impossible, Infinity is not. */
+/** The value of a Number or Percent token: never NaN. */
 function decimalOf(image: string): number {
   const text = image.replace(/%$/, "");
   const shift = suffixes[text.at(-1)!];
@@ -33,16 +33,30 @@ export function numberLiteral(
   const span = spanOf(source, token);
   const value = decimalOf(token.image);
   const integer = token.tokenType === t.Int;
-  if (!Number.isFinite(value) || (integer && !Number.isSafeInteger(value))) {
-    const text = `\`${token.image.length > 40 ? `${token.image.slice(0, 40)}…` : token.image}\``;
-    const hint = integer ? "whole numbers end at 9007199254740991" : "numbers end at 1.79e308";
-    reporter.report("number-out-of-range", { text }, { at: span, hint });
-  }
+  reportRange(span, token, value, reporter);
   return { kind: "number", span, value, integer };
 }
 
-export function percentLiteral(source: SourceText, token: IToken): ast.PercentLiteral {
-  return { kind: "percent", span: spanOf(source, token), value: decimalOf(token.image) };
+export function percentLiteral(
+  source: SourceText,
+  token: IToken,
+  reporter: Reporter,
+): ast.PercentLiteral {
+  const span = spanOf(source, token);
+  const value = decimalOf(token.image);
+  reportRange(span, token, value, reporter);
+  return { kind: "percent", span, value };
+}
+
+/** What a double cannot hold: whole numbers from 2^53, and what becomes infinite or zero. */
+function reportRange(at: Span, token: IToken, value: number, reporter: Reporter): void {
+  const integer = token.tokenType === t.Int;
+  const lost = value === 0 && /^[0.]*[1-9]/.test(token.image);
+  if (Number.isFinite(value) && !lost && !(integer && !Number.isSafeInteger(value))) return;
+  const hint = integer
+    ? "whole numbers end at 9007199254740991"
+    : "numbers lie between 1e-323 and 1.7e308";
+  reporter.report("number-out-of-range", { text: shortOf(token) }, { at, hint });
 }
 
 const escapes: Readonly<Record<string, string>> = {
@@ -64,7 +78,7 @@ export function stringLiteral(
     const start = token.startOffset + 1 + at;
     reporter.report(
       "unknown-escape",
-      { escape: `\`${pair}\`` },
+      { escape: pair },
       { at: { source, start, end: start + pair.length }, hint: "a backslash is written `\\\\`" },
     );
     return pair;
@@ -80,8 +94,11 @@ export function stepNames(source: SourceText, token: IToken, reporter: Reporter)
   if (!/^\d/.test(token.image)) return [ident(source, token)];
   if (!/^\d+(\.\d+)?$/.test(token.image)) {
     const hint = "a step of a path is a name or a whole number";
-    const text = `\`${token.image}\``;
-    reporter.report("malformed-number", { text }, { at: spanOf(source, token), hint });
+    reporter.report(
+      "malformed-number",
+      { text: shortOf(token) },
+      { at: spanOf(source, token), hint },
+    );
   }
   let start = token.startOffset;
   return token.image.split(".").map((name) => {
@@ -102,7 +119,7 @@ export function reportTwins(keys: readonly (ast.Ident | null)[], reporter: Repor
       const related = [{ at: first.span, text: "given here already" }];
       reporter.report(
         "given-twice",
-        { key: `\`${key.name}\`` },
+        { key: key.name },
         { at: key.span, hint: "remove one of the two", related },
       );
     }

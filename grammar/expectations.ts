@@ -7,6 +7,7 @@ export const expectations: Readonly<Record<string, string>> = {
   "param.ident": "the param's name",
   "param.=": "`=` after the param's name",
   "ensure.}": "`,` or `}` after the bound",
+  bound: "a bound such as `parameters: < 640M`",
   "bound.ident": "a bound such as `parameters: < 640M`",
   "bound.:": "`:` after the key",
   "bound.Bound": "`<`, `<=`, `==`, `>=` or `>` after the colon",
@@ -35,6 +36,7 @@ export const expectations: Readonly<Record<string, string>> = {
 
   "operator.ident": "a name",
   "formals.)": "`,` or `)` after the parameter",
+  formal: "a parameter such as `kernel: int = 4`",
   "formal.ident": "a parameter such as `kernel: int = 4`",
   "formal.:": "`:` and a type after the parameter's name",
   "body.}": "a line of the operator, or `}`",
@@ -62,12 +64,23 @@ export const expectations: Readonly<Record<string, string>> = {
 
   atom: "a value",
   "atom.)": "`)` after the expression",
+  arg: "an argument",
   "args.)": "`,` or `)` after the argument",
   "list.]": "`,` or `]` after the element",
   "subscript.]": "`,` or `]` after the index",
   subscript: "an index or a slice",
   slice: "an index or a slice",
   "postfix.Word": "a name after the dot",
+};
+
+/** What is in the brackets of a rule: missing where nothing but the opening one is there. */
+export const contents: Readonly<Record<string, string>> = {
+  ensure: "bound",
+  record: "entry",
+  formals: "formal",
+  args: "arg",
+  list: "atom",
+  patternArgs: "patternAtom",
 };
 
 /** How a statement or line is written, shown below an error in it: by rule. */

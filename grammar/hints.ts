@@ -1,6 +1,6 @@
 import { type IToken, type TokenType, tokenMatcher } from "chevrotain";
 import { nearest } from "../src/diag/suggest.ts";
-import { isKeyword, t } from "./tokens.ts";
+import { isCloser, isKeyword, t } from "./tokens.ts";
 
 /** A syntax error: the rule it broke, the token it misses, what stands there instead. */
 export interface Found {
@@ -38,10 +38,7 @@ const habits: readonly [fits: (found: Found) => boolean, hint: string][] = [
     "comparisons do not chain: join two with `and`",
   ],
   [({ token }) => is(token, t.not), "put `not` and what it negates in parentheses"],
-  [
-    ({ rule, token }) => rule === "atom" && is(token, t["."]),
-    "a number begins with a digit: `0.5`",
-  ],
+  [({ token }) => is(token, t["."]), "a number begins with a digit: `0.5`"],
   [
     ({ before: [dot, number] }) => is(dot, t["."]) && is(number, t.Int),
     "a number needs a digit after its point: `1.0`",
@@ -55,21 +52,19 @@ function is(token: IToken | undefined, type: TokenType): boolean {
   return token !== undefined && tokenMatcher(token, type);
 }
 
-const isCloser = (token: IToken) => /^[)\]}]$/.test(token.image);
-
 function isArithmetic(token: IToken): boolean {
   return is(token, t.Additive) || is(token, t.Multiplicative) || is(token, t["**"]);
 }
 
 /** The way out of a syntax error, where there is a usual one. */
 export function hintFor(found: Found): string | null {
-  const { missing, token, rule } = found;
+  const { missing, token } = found;
   if (missing !== null && /^[a-z]/.test(missing) && is(token, t.Identifier)) {
     const meant = nearest(token.image, [missing]);
     if (meant !== undefined) return `did you mean \`${meant}\`?`;
   }
   const habit = habits.find(([fits]) => fits(found));
   if (habit !== undefined) return habit[1];
-  const reserved = rule === "atom" && isKeyword(token);
+  const reserved = missing === null && isKeyword(token);
   return reserved ? `\`${token.image}\` is a word of the language and cannot be a name` : null;
 }

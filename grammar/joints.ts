@@ -3,7 +3,7 @@ import type { IToken } from "chevrotain";
 import { positionOf, type SourceText } from "../src/diag/span.ts";
 import type { Gaps } from "./comments.ts";
 import { comment, type Doc, hardLine, indent, line } from "./doc.ts";
-import { endOf } from "./tokens.ts";
+import { endOf, isCloser, isOpener, t } from "./tokens.ts";
 
 export interface Tokens {
   readonly source: SourceText;
@@ -61,8 +61,10 @@ export function hasBlankLine(text: Tokens, i: number): boolean {
   return newlines > 1 || remarks.some((remark) => remark.newlines > 1);
 }
 
-const isOpener = (token: IToken | undefined) => /^[([{]$/.test(token?.image ?? "");
-const endsTight = (token: IToken | undefined) => /^[)\]},]$/.test(token?.image ?? "");
+const opens = (token: IToken | undefined) => token !== undefined && isOpener(token);
+/** Whether no space stands between a comment and this token. */
+const clings = (token: IToken | undefined) =>
+  token !== undefined && (isCloser(token) || token.tokenType === t[","]);
 
 /** How many comments before token `i` belong to the line of the token before it. */
 function countTrailing(text: Tokens, i: number, { remarks, newlines }: Gap): number {
@@ -71,7 +73,7 @@ function countTrailing(text: Tokens, i: number, { remarks, newlines }: Gap): num
   const lineEnds = own >= 0 || newlines > 0 || i === text.tokens.length;
   const last = remarks[count - 1];
   if (i === 0 || last === undefined || !lineEnds) return 0;
-  return isOpener(text.tokens[i - 1]) && !last.toLineEnd ? 0 : count;
+  return opens(text.tokens[i - 1]) && !last.toLineEnd ? 0 : count;
 }
 
 /** A comment behind a token: at the end of a line it keeps its column, if it had one of its own. */
@@ -108,8 +110,8 @@ export function joint(text: Tokens, i: number, separator: Separator): Doc {
     docs.push(breakLine(separator, newlines));
   } else if (breaks === "maybe") docs.push(line(flat, blank && newlines > 1));
   else if (i > 0) {
-    const apart = ahead.length > 0 ? !isOpener(text.tokens[i - 1]) : behind.length > 0;
-    docs.push(apart && (ahead.length > 0 || !endsTight(text.tokens[i])) ? " " : flat);
+    const apart = ahead.length > 0 ? !opens(text.tokens[i - 1]) : behind.length > 0;
+    docs.push(apart && (ahead.length > 0 || !clings(text.tokens[i])) ? " " : flat);
   }
 
   for (const [k, remark] of ahead.entries()) {
@@ -118,7 +120,7 @@ export function joint(text: Tokens, i: number, separator: Separator): Doc {
     docs.push(remark.text);
     if (last && i === text.tokens.length) break;
     if (after > 0 || remark.toLineEnd) docs.push(breakLine(separator, after));
-    else if (!last || !endsTight(text.tokens[i])) docs.push(" ");
+    else if (!last || !clings(text.tokens[i])) docs.push(" ");
   }
   return docs;
 }
@@ -126,14 +128,14 @@ export function joint(text: Tokens, i: number, separator: Separator): Doc {
 /** What stands before a closing bracket: comments still belong to what is inside. */
 export function closingJoint(text: Tokens, i: number, separator: Separator): Doc {
   const { remarks } = gapBefore(text, i);
+  const { flat, breaks } = separator;
   const inside: Doc[] = [];
   for (const [k, remark] of remarks.entries()) {
-    const opens = k === 0 && isOpener(text.tokens[i - 1]);
-    if (remark.newlines > 0) inside.push(hardLine(remark.newlines > 1 && !opens), remark.text);
+    const begins = k === 0 && opens(text.tokens[i - 1]);
+    if (remark.newlines > 0) inside.push(hardLine(remark.newlines > 1 && !begins), remark.text);
     else if (remark.toLineEnd) inside.push(trailing(text, i, remark));
-    else inside.push(opens ? remark.text : ` ${remark.text}`);
+    else inside.push(begins && breaks === "maybe" ? flat : " ", remark.text);
   }
-  const { flat, breaks } = separator;
   const hard = breaks === "always" || remarks.at(-1)?.toLineEnd === true;
   return [indent(inside), hard ? hardLine() : breaks === "maybe" ? line(flat) : flat];
 }

@@ -1,7 +1,7 @@
 import type { IToken, TokenType } from "chevrotain";
 import type { Reporter } from "../src/diag/diagnostic.ts";
 import type { SourceText } from "../src/diag/span.ts";
-import { bad, isBad, spanOf } from "./tokens.ts";
+import { bad, shortOf, spanOf } from "./tokens.ts";
 
 /** What people write by habit of other languages, and what it is here. */
 const habits: Readonly<Record<string, string>> = {
@@ -34,67 +34,53 @@ function visible(text: string): string {
   const seen = /[\p{L}\p{N}\p{P}\p{S}]/u.test(first);
   const code = first.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0");
   if (!seen) return `the character U+${code}`;
-  const characters = [...text.slice(0, 40)];
-  return `\`${characters.length > 20 ? `${characters.slice(0, 19).join("")}…` : text}\``;
+  return `\`${text}\``;
 }
 
-type Report = (token: IToken, source: SourceText, reporter: Reporter) => void;
+interface LexicalError {
+  readonly code: "unclosed-comment" | "unclosed-string" | "malformed-number" | "stray-text";
+  readonly text: string;
+  readonly hint: string;
+  /** How much of the token is marked; all of it where nothing is said. */
+  readonly marked?: number;
+}
 
-const reports = new Map<TokenType, Report>([
+const kinds = new Map<TokenType, (image: string) => LexicalError>([
   [
     bad.OpenComment,
-    (token, source, reporter) => {
-      const at = { ...spanOf(source, token), end: token.startOffset + 2 };
-      reporter.report(
-        "unclosed-comment",
-        {},
-        { at, hint: "expected `*/` before the end of the file" },
-      );
+    () => {
+      const hint = "expected `*/` before the end of the file";
+      return { code: "unclosed-comment", text: "", hint, marked: 2 };
     },
   ],
   [
     bad.OpenString,
-    (token, source, reporter) => {
+    () => {
       const hint = 'expected `"` before the end of the line';
-      reporter.report("unclosed-string", {}, { at: spanOf(source, token), hint });
+      return { code: "unclosed-string", text: "", hint };
     },
   ],
   [
     bad.BadNumber,
-    (token, source, reporter) => {
-      const hint =
-        numberHabits.find(([fits]) => fits.test(token.image))?.[1] ??
-        "numbers are written 4, 0.5, 1e-4, 50% or 640M";
-      reporter.report(
-        "malformed-number",
-        { text: visible(token.image) },
-        { at: spanOf(source, token), hint },
-      );
+    (image) => {
+      const habit = numberHabits.find(([fits]) => fits.test(image));
+      const hint = habit?.[1] ?? "numbers are written 4, 0.5, 1e-4, 50% or 640M";
+      return { code: "malformed-number", text: image, hint };
     },
   ],
   [
     bad.HashComment,
-    (token, source, reporter) => {
-      const at = { ...spanOf(source, token), end: token.startOffset + 1 };
-      reporter.report("stray-text", { text: "`#`" }, { at, hint: "comments begin with `//`" });
-    },
+    () => ({ code: "stray-text", text: "`#`", hint: "comments begin with `//`", marked: 1 }),
   ],
   [
     bad.SingleQuoted,
-    (token, source, reporter) => {
-      const hint = 'strings take double quotes: `"..."`';
-      reporter.report("stray-text", { text: "`'`" }, { at: spanOf(source, token), hint });
-    },
+    () => ({ code: "stray-text", text: "`'`", hint: 'strings take double quotes: `"..."`' }),
   ],
   [
     bad.Odd,
-    (token, source, reporter) => {
-      const hint = habits[token.image] ?? habits[token.image.slice(0, 1)] ?? "remove it";
-      reporter.report(
-        "stray-text",
-        { text: visible(token.image) },
-        { at: spanOf(source, token), hint },
-      );
+    (image) => {
+      const hint = habits[image] ?? habits[image.slice(0, 1)] ?? "remove it";
+      return { code: "stray-text", text: visible(image), hint };
     },
   ],
 ]);
@@ -107,8 +93,12 @@ export function reportLexicalErrors(
   limit: number,
 ): void {
   for (const token of tokens) {
-    if (!isBad(token)) continue;
-    reports.get(token.tokenType)?.(token, source, reporter);
+    const kind = kinds.get(token.tokenType);
+    if (kind === undefined) continue;
+    const { code, text, hint, marked } = kind(shortOf(token));
+    const at = spanOf(source, token);
+    const end = marked === undefined ? at.end : at.start + marked;
+    reporter.report(code, { text }, { at: { ...at, end }, hint });
     if (reporter.diagnostics.length >= limit) return;
   }
 }

@@ -1,7 +1,16 @@
 import type { IToken, TokenType } from "chevrotain";
 import type { Reporter } from "../src/diag/diagnostic.ts";
 import type { SourceText } from "../src/diag/span.ts";
-import { beginsLine, endsOperand, isKeyword, isNameKeyword, spanOf, t } from "./tokens.ts";
+import {
+  beginsLine,
+  endsOperand,
+  isCloser,
+  isKeyword,
+  isNameKeyword,
+  isOpener,
+  spanOf,
+  t,
+} from "./tokens.ts";
 
 /** Brackets, prefixes, powers and `else if` within each other: each deepens the parser's stack. */
 const maxNesting = 64;
@@ -20,8 +29,6 @@ interface Level {
   operators: number;
 }
 
-const openers = new Set<TokenType>([t["("], t["["], t["{"]]);
-const closers = new Set<TokenType>([t[")"], t["]"], t["}"]]);
 const separators = new Set<TokenType>([t[","], t[":"], t["="], t[".."]]);
 const infix = new Set<TokenType>([
   ...[t.or, t.and, t["+"], t["-"], t["*"], t["/"], t["@"]],
@@ -51,13 +58,13 @@ export function checkNesting(
       level = levels[0]!;
     }
 
-    if (openers.has(type)) {
+    if (isOpener(token)) {
       if (afterOperand) level.operators += 1;
       const base = level.base + level.prefixes + level.branches + 1;
       const operatorsBefore = level.operatorsBefore + level.operators;
       level = { base, operatorsBefore, prefixes: 0, branches: 0, operators: 0 };
       levels.push(level);
-    } else if (closers.has(type)) {
+    } else if (isCloser(token)) {
       if (levels.length > 1) levels.pop();
       level = levels.at(-1)!;
     } else if (member) {
@@ -74,7 +81,9 @@ export function checkNesting(
       level.operators = 0;
     }
 
-    const details = { at: spanOf(source, token), hint: "give a part of it a name of its own" };
+    const inBlocks = token.image === "{" || type === t.if;
+    const hint = inBlocks ? "write an operator for a part" : "give a part a name of its own";
+    const details = { at: spanOf(source, token), hint };
     if (level.base + level.prefixes + level.branches > maxNesting) {
       reporter.report("too-deep", { limit: maxNesting }, details);
       return false;

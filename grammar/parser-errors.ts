@@ -9,14 +9,17 @@ import {
 import type { Reporter } from "../src/diag/diagnostic.ts";
 import type { SourceText, Span } from "../src/diag/span.ts";
 import { nearest } from "../src/diag/suggest.ts";
-import { definers, expectations, forms } from "./expectations.ts";
+import { contents, definers, expectations, forms } from "./expectations.ts";
 import { hintFor } from "./hints.ts";
 import {
   endOf,
   isBad,
+  isCloser,
   isKeyword,
+  isOpener,
   isStatementKeyword,
   keyOf,
+  shortOf,
   spanOf,
   statementKeywords,
   t,
@@ -58,21 +61,20 @@ function missingIn({ message, context: { ruleStack }, previousToken }: Failure):
     const asking = ruleStack.at(-2) ?? rule;
     return { rule: asking, token, words: expectations[`${asking}.ident`] ?? "a name" };
   }
+  const content = contents[rule];
+  if (content !== undefined && previousToken !== undefined && isOpener(previousToken)) {
+    return { rule: content, token: null, words: `${expectations[content]} or \`${token}\`` };
+  }
   const type: TokenType | undefined = (t as Record<string, TokenType>)[token ?? ""];
   const label = type?.LABEL ?? `\`${token}\``;
-  const after = previousToken === undefined ? "" : ` after \`${previousToken.image}\``;
+  const after = previousToken === undefined ? "" : ` after \`${shortOf(previousToken)}\``;
   const words = expectations[message] ?? `${token === null ? "something else" : label}${after}`;
   return { rule, token, words };
 }
 
-/** Long tokens in part. */
-function quoted(text: string): string {
-  return `\`${text.length > 40 ? `${text.slice(0, 39)}…` : text}\``;
-}
-
 function wordsFor(token: IToken): string {
   if (token.tokenType === EOF) return "the end of the file";
-  return token.tokenType === t.String ? `the string ${quoted(token.image)}` : quoted(token.image);
+  return token.tokenType === t.String ? `the string ${shortOf(token)}` : `\`${shortOf(token)}\``;
 }
 
 /** At the token; or behind the one before, where the line ends too early. */
@@ -84,53 +86,94 @@ function spanOfFailure(source: SourceText, token: IToken, previous: IToken | und
   return early ? { source, start: end, end } : spanOf(source, token);
 }
 
-const closers: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
+const closers: ReadonlyMap<TokenType, string> = new Map([
+  [t["("], ")"],
+  [t["["], "]"],
+  [t["{"], "}"],
+]);
 
 /** The innermost bracket that is still open after `tokens`. */
 function openBracket(tokens: readonly IToken[]): IToken | undefined {
   const open: IToken[] = [];
   for (const token of tokens) {
-    if (token.image in closers) open.push(token);
-    else if (/^[)\]}]$/.test(token.image)) open.pop();
+    if (closers.has(token.tokenType)) open.push(token);
+    else if (isCloser(token)) open.pop();
   }
   return open.at(-1);
 }
 
+/** A failure with what the reports of it need. */
+interface Case {
+  readonly place: Place;
+  readonly missing: Missing;
+  readonly token: IToken;
+  readonly previous: IToken | undefined;
+  /** The statement's tokens before `token`. */
+  readonly read: readonly IToken[];
+  readonly at: Span;
+  readonly notes: readonly string[];
+}
+
 /** Reports why the statement that begins with `first` is none. Lexical errors are reported already. */
 export function reportFailure(failure: Failure, first: IToken, place: Place): void {
-  const { source, tokens, reporter } = place;
   const { token, previousToken: previous, context } = failure;
   if (isBad(token)) return;
-
-  const read = tokens.slice(tokens.indexOf(first), tokens.indexOf(token));
-  const missing = missingIn(failure);
-  const at = spanOfFailure(source, token, previous);
-  const form = context.ruleStack.findLast((rule) => rule in forms);
-  const notes = form === undefined ? [] : [`form: ${forms[form]}`];
-
-  const bracket = openBracket(read);
-  const early = token.tokenType === EOF || (isStatementKeyword(token) && at.start === at.end);
-  if (bracket !== undefined && early) {
-    const closer = closers[bracket.image];
-    const related =
-      token.tokenType === EOF ? [] : [{ at: spanOf(source, token), text: "before this" }];
-    const hint = `expected \`${closer}\`${related.length > 0 ? "" : " before the end of the file"}`;
-    const params = { bracket: `\`${bracket.image}\`` };
-    reporter.report("unclosed-bracket", params, {
-      at: spanOf(source, bracket),
-      hint,
-      related,
-      notes,
-    });
-  } else if (isKeyword(token) && definers.has(missing.rule) && at.start < at.end) {
-    const hint = "choose another name";
-    reporter.report("reserved-word", { word: quoted(token.image) }, { at, hint, notes });
-  } else {
-    const before = [read.at(-1), read.at(-2)];
-    const hint = hintFor({ rule: missing.rule, missing: missing.token, token, before });
-    const params = { expected: missing.words, found: wordsFor(token) };
-    reporter.report("unexpected-token", params, { at, hint, notes });
+  const read = place.tokens.slice(place.tokens.indexOf(first), place.tokens.indexOf(token));
+  const notes = formFor(context.ruleStack);
+  const at = spanOfFailure(place.source, token, previous);
+  const found: Case = { place, missing: missingIn(failure), token, previous, read, at, notes };
+  if (!reportUnclosed(found) && !reportReserved(found) && !reportMisspelt(found)) {
+    reportMissing(found);
   }
+}
+
+/** The form of the statement or line whose own words are wrong, not those of an expression in it. */
+function formFor(ruleStack: readonly string[]): string[] {
+  const rules = ruleStack.at(-1) === "ident" ? ruleStack.slice(0, -1) : ruleStack;
+  const form = rules.slice(-2).findLast((rule) => rule in forms);
+  return form === undefined ? [] : [`form: ${forms[form]}`];
+}
+
+/** A bracket that is open where the text, or the statement, ends. */
+function reportUnclosed({ place, token, read, at }: Case): boolean {
+  const bracket = openBracket(read);
+  const end = token.tokenType === EOF;
+  if (bracket === undefined) return false;
+  if (!end && (!isStatementKeyword(token) || at.start < at.end)) return false;
+  const related = end ? [] : [{ at: spanOf(place.source, token), text: "before this" }];
+  const where = end ? " before the end of the file" : "";
+  const hint = `expected \`${closers.get(bracket.tokenType)}\`${where}`;
+  const details = { at: spanOf(place.source, bracket), hint, related };
+  place.reporter.report("unclosed-bracket", { bracket: bracket.image }, details);
+  return true;
+}
+
+/** A word of the language in the place of a new name. */
+function reportReserved({ place, missing, token, at, notes }: Case): boolean {
+  if (!isKeyword(token) || !definers.has(missing.rule) || at.start === at.end) return false;
+  const details = { at, hint: "choose another name", notes };
+  place.reporter.report("reserved-word", { word: shortOf(token) }, details);
+  return true;
+}
+
+const lineWords = ["from", "init", "as", "return", "layer", "weight", "let", "if", "else"];
+
+/** A misspelt word at the beginning of a line, which reads like the name of an assignment. */
+function reportMisspelt({ place, missing: { rule, token }, previous, notes }: Case): boolean {
+  if (rule !== "assign" || token !== "=" || previous?.tokenType !== t.Identifier) return false;
+  const meant = nearest(previous.image, lineWords);
+  if (meant === undefined) return false;
+  const params = { expected: "a line of the operator", found: wordsFor(previous) };
+  const details = { at: spanOf(place.source, previous), hint: `did you mean \`${meant}\`?`, notes };
+  place.reporter.report("unexpected-token", params, details);
+  return true;
+}
+
+function reportMissing({ place, missing, token, read, at, notes }: Case): void {
+  const before = [read.at(-1), read.at(-2)];
+  const hint = hintFor({ rule: missing.rule, missing: missing.token, token, before });
+  const params = { expected: missing.words, found: wordsFor(token) };
+  place.reporter.report("unexpected-token", params, { at, hint, notes });
 }
 
 const clauses = ["with", "init", "to", "by", "merge", "times", "optional", "expect", "for", "in"];

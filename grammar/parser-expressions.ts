@@ -36,7 +36,7 @@ export class ExpressionParser extends EmbeddedActionsParser {
   }
 
   protected percent(token: IToken): ast.PercentLiteral {
-    return percentLiteral(this.source, token);
+    return percentLiteral(this.source, token, this.reporter);
   }
 
   readonly ident = this.RULE("ident", (): ast.Ident => ident(this.source, this.CONSUME(t.Name)));

@@ -15,7 +15,7 @@ import { OperatorParser } from "./parser-operators.ts";
 import { beginsLine, isStatementKeyword, type Tokens, t } from "./tokens.ts";
 
 /** After so many errors the rest of a file is not looked at. */
-export const maxErrors = 50;
+export const maxErrors = 20;
 
 /**
  * The whole grammar, as in grammar.md; the methods are its rules and return the tree. One parser

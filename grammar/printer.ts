@@ -11,7 +11,7 @@ import { type Doc, group, indent, printDoc, token } from "./doc.ts";
 import { closingJoint, joint, type Separator, spaced, type Tokens, tight } from "./joints.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { type Spacing, spacingOf } from "./spacing.ts";
-import { isKeyword, isNameKeyword, type Tokens as Lexed, t } from "./tokens.ts";
+import { isCloser, isKeyword, isNameKeyword, isOpener, type Tokens as Lexed, t } from "./tokens.ts";
 
 const width = 100;
 
@@ -53,7 +53,7 @@ function treeOf({ tokens, layout }: Text): Node[] {
   let statement = tokens[0]?.tokenType;
   for (const [first, token] of tokens.entries()) {
     if (open.length === 0 && layout.lines.has(token.startOffset)) statement = token.tokenType;
-    if (/^[([{]$/.test(token.image)) {
+    if (isOpener(token)) {
       const braces =
         statement === t.operator ? "block" : statement === t.rewrite ? "rewrite" : "list";
       const kind = token.image === "{" ? braces : "list";
@@ -61,7 +61,7 @@ function treeOf({ tokens, layout }: Text): Node[] {
       nodes.push(bracket);
       open.push({ bracket, nodes });
       nodes = bracket.nodes;
-    } else if (/^[)\]}]$/.test(token.image)) {
+    } else if (isCloser(token)) {
       const closed = open.pop()!;
       closed.bracket.last = first;
       nodes = closed.nodes;

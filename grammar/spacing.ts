@@ -1,10 +1,8 @@
 import type { IToken, TokenType } from "chevrotain";
-import { endsOperand, t } from "./tokens.ts";
+import { endsOperand, isCloser, isOpener, t } from "./tokens.ts";
 
 const tightBefore = new Set<TokenType>([t[")"], t["]"], t[","], t["."], t[".."], t[":"], t["?"]]);
 const tightAfter = new Set<TokenType>([t["("], t["["], t["."], t[".."], t["?"], t.Domain]);
-const openers = new Set<TokenType>([t["("], t["["], t["{"]]);
-const closers = new Set<TokenType>([t[")"], t["]"], t["}"]]);
 
 export interface Spacing {
   /** Whether a token stands right behind the one before it. */
@@ -23,7 +21,8 @@ export function spacingOf(
 ): readonly Spacing[] {
   const subscripts: boolean[] = [];
   const spacing: Spacing[] = [];
-  for (const [i, { tokenType, startOffset }] of tokens.entries()) {
+  for (const [i, token] of tokens.entries()) {
+    const { tokenType, startOffset } = token;
     const previous = tokens[i - 1];
     const before = previous?.tokenType;
     const afterOperand =
@@ -41,8 +40,8 @@ export function spacingOf(
       tight: tight || spacing[i - 1]?.sign === true,
       sign: tokenType === t["-"] && !afterOperand,
     });
-    if (openers.has(tokenType)) subscripts.push(tokenType === t["["] && afterOperand);
-    if (closers.has(tokenType)) subscripts.pop();
+    if (isOpener(token)) subscripts.push(tokenType === t["["] && afterOperand);
+    if (isCloser(token)) subscripts.pop();
   }
   return spacing;
 }

@@ -177,9 +177,20 @@ export function endsOperand(token: IToken, previous: IToken | undefined): boolea
   return operandEnds.has(token.tokenType) || previous?.tokenType === t["."];
 }
 
+const openers = new Set<TokenType>([t["("], t["["], t["{"]]);
+const closers = new Set<TokenType>([t[")"], t["]"], t["}"]]);
+
+export const isOpener = (token: IToken) => openers.has(token.tokenType);
+export const isCloser = (token: IToken) => closers.has(token.tokenType);
+
 /** Its key in `t`. */
 export function keyOf({ PATTERN, name }: TokenType): string {
   return typeof PATTERN === "string" ? PATTERN : name;
+}
+
+/** What a token says, long ones in part. */
+export function shortOf({ image }: IToken): string {
+  return image.length > 40 ? `${image.slice(0, 39)}…` : image;
 }
 
 export const endOf = (token: IToken) => token.startOffset + token.image.length;

@@ -2,7 +2,7 @@ import pico from "picocolors";
 import type { Diagnostic } from "./diagnostic.ts";
 import { lineAt, positionOf, type Span } from "./span.ts";
 import type { Severity } from "./template.ts";
-import { glyphOf } from "./width.ts";
+import { glyphOf, printable } from "./width.ts";
 
 /** Longer lines are shown in part: this many characters, some of them before the place. */
 const window = 120;
@@ -63,14 +63,18 @@ function drawLine(text: string, { from, to }: Mark, caret: string): [string, str
  */
 function frame(span: Span, label: string, caret: string, gutter: number, paint: Paint, dim: Paint) {
   const { line, column } = positionOf(span.source, span.start);
-  const out = [`${" ".repeat(gutter)} ${dim("-->")} ${span.source.path}:${line}:${column}`];
+  const out = [
+    `${" ".repeat(gutter)} ${dim("-->")} ${printable(span.source.path)}:${line}:${column}`,
+  ];
   const marks = marksOf(span);
   for (const [i, mark] of marks.entries()) {
     if (i > 0 && mark.line > marks[i - 1]!.line + 1) out.push(dim("..."));
     const [text, carets] = drawLine(lineAt(span.source, mark.line).text, mark, caret);
-    const comment = i === marks.length - 1 && label !== "" ? ` ${label}` : "";
+    const comment = i === marks.length - 1 && label !== "" ? ` ${printable(label)}` : "";
+    const drawn = carets.trimStart();
+    const indent = carets.slice(0, carets.length - drawn.length);
     out.push(`${dim(`${String(mark.line).padStart(gutter)} |`)} ${text}`.trimEnd());
-    out.push(`${dim(`${" ".repeat(gutter)} |`)} ${paint(carets + comment)}`);
+    out.push(`${dim(`${" ".repeat(gutter)} |`)} ${indent}${paint(drawn + comment)}`);
   }
   return out;
 }
@@ -88,10 +92,12 @@ export function renderDiagnostic(d: Diagnostic, options: { readonly color: boole
   const notes = d.at === null && d.hint !== null ? [d.hint, ...d.notes] : d.notes;
   const margin = " ".repeat(gutter + 1);
   return [
-    `${colors.bold(paint(`${d.severity}[${d.code}]`))}${colors.bold(`: ${d.message}`)}`,
+    `${colors.bold(paint(`${d.severity}[${d.code}]`))}${colors.bold(`: ${printable(d.message)}`)}`,
     ...(d.at === null ? [] : frame(d.at, d.hint ?? "", "^", gutter, paint, dim)),
     ...d.related.flatMap(({ at, text }) => frame(at, text, "-", gutter, dim, dim)),
-    ...notes.map((note) => `${margin}${dim("=")} ${note.replaceAll("\n", `\n${margin}  `)}`),
+    ...notes.map(
+      (note) => `${margin}${dim("=")} ${printable(note).replaceAll("\n", `\n${margin}  `)}`,
+    ),
   ].join("\n");
 }
 

@@ -5,6 +5,14 @@ function bare(name: string): string {
   return name.replace(/[\s_.-]/g, "").toLowerCase();
 }
 
+/** Levenshtein's distance, but two letters that changed places are one mistake. */
+function editsBetween(a: string, b: string): number {
+  if (a === b) return 0;
+  const edits = distance(a, b);
+  const swapped = edits === 2 && [...a].sort().join("") === [...b].sort().join("");
+  return swapped ? 1 : edits;
+}
+
 /**
  * "Did you mean ...?": the candidate that the author most probably meant, or undefined where none
  * is near. One edit is allowed for every three letters of the longer name; names that differ in case or
@@ -18,7 +26,7 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
     const other = bare(candidate);
     const allowed = Math.floor(Math.max(wanted.length, other.length) / 3);
     if (Math.abs(wanted.length - other.length) > allowed) continue;
-    const edits = wanted === other ? 0 : distance(wanted, other);
+    const edits = editsBetween(wanted, other);
     if (edits <= allowed && edits < least) {
       best = candidate;
       least = edits;

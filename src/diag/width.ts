@@ -10,6 +10,12 @@ export interface Glyph {
   readonly width: number;
 }
 
+/** A text of ours with what a user gave in it, safe to print: only its line ends take effect. */
+export function printable(text: string): string {
+  const lines = text.split("\n");
+  return lines.map((line) => Array.from(line, (c) => glyphOf(c).text).join("")).join("\n");
+}
+
 /** What would move the cursor or turn the text around becomes a replacement character. */
 export function glyphOf(character: string): Glyph {
   if (character === "\t") return { text: "    ", width: 4 };
