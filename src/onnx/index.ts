@@ -2,6 +2,12 @@
 
 export { encodeProbe, type ProbeOptions } from "./encode-probe.ts";
 export { type ReadOptions, readModel } from "./read-model.ts";
+export {
+  readSafetensors,
+  type Safetensors,
+  type StoredTensor,
+  writeSafetensors,
+} from "./safetensors.ts";
 export type { External } from "./targets.ts";
 export { abandonWrites } from "./temporary.ts";
 export { tensorBytes, tensorValues } from "./values.ts";

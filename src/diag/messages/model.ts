@@ -25,6 +25,8 @@ export const modelMessages = {
   "external-length": error`The external data of ${"tensor"} in ${"file"} is ${"length"} bytes long, but its shape needs ${"needed"}.`,
   "external-short": error`${"file"} ends before the external data of ${"tensor"}: it has ${"size"} bytes of ${"needed"}.`,
 
+  "safetensors-malformed": error`${"path"} is not a valid safetensors file: ${"why"}.`,
+
   "out-folder": error`${"path"} is a folder, so no model can be written there.`,
   "out-nowhere": error`${"path"} cannot be written: there is no folder ${"folder"}.`,
   "out-unwritable": error`${"path"} cannot be written: ${"why"}.`,
