@@ -1,5 +1,6 @@
-import type { Graph, Model } from "../../src/ir/graph.ts";
+import type { Graph, Model, Node, Value } from "../../src/ir/graph.ts";
 import { type Dim, isStatic, type TensorType } from "../../src/ir/types.ts";
+import { evaluateDim } from "../../src/measure/index.ts";
 import { dictionaryOf, translate } from "./dictionary.ts";
 import { offenders, unknownNodes } from "./leave-out.ts";
 import { explain } from "./naming.ts";
@@ -7,7 +8,7 @@ import { type Measured, probe, Refusal } from "./probe.ts";
 import { type Scene, sceneOf } from "./scene.ts";
 import {
   batchTrial,
-  fixedTrials,
+  familiesOf,
   symbolsIn,
   type Trial,
   trialsFor,
@@ -17,22 +18,45 @@ import {
 type Types = Map<string, TensorType>;
 
 /**
- * Types of every value of a graph, by name: see `Oracle.inferTypes`.
+ * Types of every value of a graph, by name: see `Oracle.inferTypes`. A graph that is asked about
+ * again, after edits, must fit the sizes that it fitted before.
  * @throws Refusal where no sizes make the graph fit together.
  */
 export async function inferGraph(model: Model, graph: Graph = model.graph): Promise<Types> {
   const leftOut = unknownNodes(model, graph);
   for (;;) {
     const scene = sceneOf(model, graph, leftOut);
+    const before = leftOut.size;
     try {
-      return new Map([...borderOf(scene), ...(await typesOf(scene))]);
+      const types = new Map([...borderOf(scene), ...(await typesOf(scene))]);
+      for (const node of blindSpots(scene, types)) leftOut.add(node);
+      if (leftOut.size === before) return types;
     } catch (cause) {
       if (!(cause instanceof Refusal)) throw cause;
-      const more = offenders(cause.message, graph, leftOut).filter((node) => !leftOut.has(node));
-      if (more.length === 0) throw cause;
-      for (const node of more) leftOut.add(node);
+      for (const node of offenders(cause.message, graph, leftOut)) leftOut.add(node);
+      if (leftOut.size === before) throw cause;
     }
   }
+}
+
+/**
+ * Nodes whose outputs the file declares and ONNX Runtime cannot tell, though it knows what they are
+ * made from: elements of sequences, results of loops. Left out, they no longer hide what follows.
+ */
+function blindSpots({ nodes, graph, inputs }: Scene, types: Types): readonly Node[] {
+  const { names } = symbolsIn(inputs.map(({ type }) => type));
+  const isKnown = (type: TensorType | null | undefined): boolean => {
+    const sizeOf = (name: string) => (names.includes(name) ? 1 : undefined);
+    return type?.shape?.every((dim) => evaluateDim(dim, sizeOf) !== undefined) ?? false;
+  };
+  const isSeen = (value: Value | null) => !value || isKnown(types.get(value.name));
+  return nodes.filter(
+    ({ inputs: reads, outputs }) =>
+      !outputs.every(isSeen) &&
+      outputs.every((value) => !value || isSeen(value) || isKnown(value.type)) &&
+      reads.every((value) => isSeen(value) || !types.has(value!.name)) &&
+      outputs.some((value) => value && !graph.outputs.includes(value)),
+  );
 }
 
 /** What the graph has without making it. */
@@ -54,31 +78,45 @@ async function typesOf(scene: Scene): Promise<Types> {
   const symbols = symbolsIn(inputs);
   const compounded = (trial: Trial) =>
     trial.map((sizes) => withCompounds(sizes, inputs)) as unknown as Trial;
+  const key = symbols.names.join();
   const onlyBatch = symbols.names.every(symbols.leading);
+  const under = async (trial: Trial): Promise<Types> => {
+    const measured = await probe(scene, trial[0]);
+    if (symbols.names.length === 0) return new Map(measured);
+    const meanings = onlyBatch ? dictionaryOf(scene, trial, measured) : undefined;
+    return (meanings && translate(measured, meanings)) ?? compare(scene, trial, measured);
+  };
 
-  for (const plain of trialsFor(symbols, staticSizes(scene))) {
-    const trial = compounded(plain);
-    const types = await unlessRefused(scene, async () => {
-      const measured = await probe(scene, trial[0]);
-      if (symbols.names.length === 0) return new Map(measured);
-      const meanings = onlyBatch ? dictionaryOf(scene, trial, measured) : undefined;
-      return (meanings && translate(measured, meanings)) ?? compare(scene, trial, measured);
-    });
-    if (types) return types;
+  const before = fitting.get(scene.graph);
+  if (before?.key === key) return under(compounded(before.trial));
+  for (const trial of trialsFor(symbols, staticSizes(scene))) {
+    const types = await unlessRefused(scene, () => under(compounded(trial)));
+    if (!types) continue;
+    fitting.set(scene.graph, { key, trial });
+    return types;
   }
 
-  const accepted: Trial[] = [];
-  for (const trial of onlyBatch ? [] : fixedTrials(symbols).map(compounded)) {
-    if (await unlessRefused(scene, () => probe(scene, trial[0]))) accepted.push(trial);
+  for (const { values, sizes } of familiesOf(symbols)) {
+    const accepted: number[] = [];
+    for (const value of values) {
+      if (await unlessRefused(scene, () => probe(scene, sizes(value, 0)))) accepted.push(value);
+    }
+    if (accepted.length === 0) continue;
+    // Where one size is accepted alone, whatever derives from it is as good as static.
+    const trial = [0, 1, 2].map((k) =>
+      sizes(accepted[k] ?? accepted.at(-1)!, k),
+    ) as unknown as Trial;
+    const types = await unlessRefused(scene, () => under(compounded(trial)));
+    if (!types) continue;
+    fitting.set(scene.graph, { key, trial });
+    return types;
   }
-  const rest = accepted.length === 1 ? accepted : [batchTrial(symbols)];
-  for (const trial of rest) {
-    const run = async () => compare(scene, trial, await probe(scene, trial[0]));
-    const types = await unlessRefused(scene, run);
-    if (types) return types;
-  }
-  return new Map(await probe(scene, new Map()));
+  const partly = await unlessRefused(scene, () => under(compounded(batchTrial(symbols))));
+  return partly ?? new Map(await probe(scene, new Map()));
 }
+
+/** The sizes that a graph was found to fit. */
+const fitting = new WeakMap<Graph, { readonly key: string; readonly trial: Trial }>();
 
 /** undefined where the sizes were refused; operators that are missing are another matter. */
 async function unlessRefused<T>(scene: Scene, ask: () => Promise<T>): Promise<T | undefined> {

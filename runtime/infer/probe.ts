@@ -3,10 +3,10 @@ import type { Value } from "../../src/ir/graph.ts";
 import type { Dim, DType } from "../../src/ir/types.ts";
 import { encodeProbe } from "../../src/onnx/index.ts";
 import { lightly, ort, reasonOf } from "../session/ort.ts";
-import { hasBfloat16, withFloat16 } from "./bfloat16.ts";
 import { correctRanks } from "./ranks.ts";
 import type { Scene } from "./scene.ts";
 import { segmentLength, segmentsOf } from "./segments.ts";
+import { withStandIns } from "./stand-ins.ts";
 import { concrete, type Sizes } from "./symbols.ts";
 
 export interface Measured {
@@ -48,6 +48,7 @@ async function probeSegment(
     for (const [name, type] of await typesOf(scene, sizes, outputs, level)) {
       measured.set(name, type);
     }
+    correctRanks(scene.nodes, measured);
   };
   await ask(scene.outputs, computed ? "basic" : "disabled");
   for (let open = unresolved(scene, measured); open.length > 0; ) {
@@ -58,11 +59,13 @@ async function probeSegment(
     if (still.length === open.length) break;
     open = still;
   }
-  correctRanks(scene.nodes, measured);
 }
 
 function unresolved(scene: Scene, measured: ReadonlyMap<string, Measured>): Value[] {
-  return scene.outputs.filter(({ name }) => measured.get(name)?.shape?.includes(null));
+  return scene.outputs.filter(({ name }) => {
+    const type = measured.get(name);
+    return type && (type.shape?.includes(null) ?? true);
+  });
 }
 
 async function typesOf(
@@ -72,8 +75,8 @@ async function typesOf(
   level: "disabled" | "basic",
 ): Promise<Map<string, Measured>> {
   if (outputs.length === 0) return new Map();
-  const mapped = hasBfloat16(scene);
-  const { model, graph, inputs, nodes, keep } = mapped ? withFloat16(scene) : scene;
+  const { scene: shown, bfloat16 } = withStandIns(scene);
+  const { model, graph, inputs, nodes, keep } = shown;
   const chosen = new Set(nodes);
   const bytes = encodeProbe(
     { ...model, irVersion: Math.min(model.irVersion, newestIr) },
@@ -98,7 +101,7 @@ async function typesOf(
   for (const port of session.outputMetadata) {
     if (!port.isTensor) continue;
     const dtype =
-      mapped && port.type === "float16"
+      bfloat16 && port.type === "float16"
         ? (scene.graph.values.get(port.name)?.type?.dtype ?? "bfloat16")
         : (port.type as DType);
     measured.set(port.name, { dtype, shape: port.shape.map((dim) => (dim === "" ? null : dim)) });

@@ -20,12 +20,31 @@ export function correctRanks(nodes: readonly Node[], measured: Map<string, Measu
   }
 }
 
+/** Operators that make a scalar of something else; all others make scalars of scalars only. */
+const reducers = new Set([
+  "Gather",
+  "GatherND",
+  "Squeeze",
+  "Size",
+  "Det",
+  "Einsum",
+  "MatMul",
+  "MatMulInteger",
+  "QLinearMatMul",
+  "ArgMax",
+  "ArgMin",
+  "Range",
+  "NegativeLogLikelihoodLoss",
+  "SoftmaxCrossEntropyLoss",
+]);
+
 function mayLackRank(
   node: Node,
   shapeOf: (value: Value | null | undefined) => readonly unknown[] | null | undefined,
 ): boolean {
   const emptyShape = (index: number) => shapeOf(node.inputs[index])?.[0] === 0;
-  switch (node.op) {
+  if (node.domain !== "" || node.subgraphs.length > 0) return true;
+  switch (node.opType) {
     case "Reshape":
     case "Expand":
       return !emptyShape(1);
@@ -35,7 +54,8 @@ function mayLackRank(
       return !isConstant(node.inputs[1]);
     default:
       return (
-        node.domain !== "" || node.subgraphs.length > 0 || /Sequence|Optional/.test(node.opType)
+        !(reducers.has(node.opType) || node.opType.startsWith("Reduce")) &&
+        node.inputs.some((value) => value && shapeOf(value)?.length !== 0)
       );
   }
 }

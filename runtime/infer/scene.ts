@@ -78,7 +78,9 @@ function keeps({ initializer }: Value): boolean {
 
 /** What the nodes of a graph may read without making it: its inputs, weights, and captures. */
 function outsideOf(graph: Graph): Set<Value> {
-  const found = new Set<Value>([...graph.inputs, ...graph.initializers]);
+  // Sparse initializers are values that nothing makes, too.
+  const given = [...graph.values.values()].filter(({ producer }) => producer === null);
+  const found = new Set<Value>([...given, ...graph.initializers]);
   const visit = (nodes: readonly Node[]) => {
     for (const node of nodes) {
       for (const value of node.inputs) {

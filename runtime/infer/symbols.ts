@@ -94,22 +94,38 @@ export function trialsFor(symbols: Symbols, taken: Iterable<number>): readonly T
   ];
 }
 
+/** Sizes to try where a model accepts few: `sizes` gives them with other batches in each round. */
+export interface Family {
+  readonly values: readonly number[];
+  readonly sizes: (value: number, round: number) => Sizes;
+}
+
 /** Sizes that images, patches and captions come in. */
 const usualSizes = [
   8, 14, 16, 20, 24, 28, 32, 48, 56, 60, 64, 77, 96, 112, 120, 128, 160, 192, 196, 197, 224, 256,
   257, 299, 300, 320, 336, 384, 448, 512, 518, 577, 640, 768, 1024, 2048,
 ];
+const usualBatches = [1, 2, 3, 4, 6, 8, 16, 32];
 
 /**
- * For models that have names for what a table of theirs fixes: every size but the batch the same
- * usual one. Where a model accepts one of these alone, all that derives from it is a number.
+ * For models that have names for what a table of theirs, or the trace they were exported from,
+ * fixes: one usual size for everything but the batch, then the batch fixed as well.
  */
-export function fixedTrials({ names, leading }: Symbols): readonly Trial[] {
+export function familiesOf({ names, leading }: Symbols): readonly Family[] {
   const pools = far.map((from) => primesFrom(from, 1, usualSizes));
-  const trial = trialOver(names);
-  return usualSizes.map((size) =>
-    trial((name, _index, round) => (leading(name) ? pools[round]![0]! : size)),
-  );
+  const all = (batch: number, size: number) =>
+    new Map(names.map((name) => [name, leading(name) ? batch : size]));
+  if (names.length === 0) return [];
+  if (names.every(leading)) {
+    return [{ values: usualBatches, sizes: (value) => all(value, value) }];
+  }
+  return [
+    { values: usualSizes, sizes: (value, round) => all(pools[round]![0]!, value) },
+    ...[1, 2].map((batch) => ({
+      values: usualSizes,
+      sizes: (value: number) => all(batch, value),
+    })),
+  ];
 }
 
 /** Numbers for the batch alone; the other names stay. */

@@ -33,7 +33,7 @@ export interface Result {
 }
 
 export interface SessionOptions {
-  readonly device?: Device;
+  readonly device?: Device | undefined;
   /** What ONNX Runtime rewrites when it loads; `all` unless said. Its time grows with nodes squared. */
   readonly optimization?: "disabled" | "basic" | "all";
   /**

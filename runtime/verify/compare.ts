@@ -11,7 +11,7 @@ import { candidateFeeds, perturbed } from "./feeds.ts";
 export interface CompareOptions {
   /** Of the inputs; 0 unless said. */
   readonly seed?: number;
-  readonly device?: Device;
+  readonly device?: Device | undefined;
   /** The edits are such that the function stays the same: hold them to it. */
   readonly keepsFunction?: boolean;
   readonly signal?: AbortSignal | undefined;

@@ -16,7 +16,7 @@ export interface Timing {
 export interface TimingOptions {
   /** Runs of each model that count; 20 unless said. */
   readonly runs?: number;
-  readonly device?: Device;
+  readonly device?: Device | undefined;
   readonly threads?: number;
   readonly signal?: AbortSignal | undefined;
 }

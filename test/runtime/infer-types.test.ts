@@ -9,6 +9,7 @@ import type { Model } from "../../src/ir/graph.ts";
 import { showType, type TensorType } from "../../src/ir/types.ts";
 import { evaluateDim } from "../../src/measure/index.ts";
 import { encodeProbe, readModel } from "../../src/onnx/index.ts";
+import { Patch } from "../../src/onnx-ops/patch.ts";
 
 const folder = "test/fixtures/models";
 const models = readdirSync(folder).filter((name) => name.endsWith(".onnx"));
@@ -211,6 +212,37 @@ test("scalars, unknown ranks, sizes that depend on data, inputs without names", 
     "float32[2*?1, 4]",
     "float32[2*?1 + 3, 4]",
   ]);
+});
+
+test("an element of a sequence is what the file says", async () => {
+  expect(await typesIn("sequence", ["part", "y"])).toEqual([
+    "float32[batch, 3]",
+    "float32[batch, 5]",
+  ]);
+});
+
+test("comparisons that infer nothing below opset 16", async () => {
+  expect(await typesIn("or-equal", ["m", "y"])).toEqual(["bool[5, 5]", "float32[batch, 5, 5]"]);
+});
+
+test("a batch that the trace fixed", async () => {
+  expect(await typesIn("traced", ["x", "c", "y"])).toEqual([
+    "float32[batch, 4, 8]",
+    "float32[2, 5, 8]",
+    "float32[2, 5, 8]",
+  ]);
+});
+
+test("after an edit a graph must fit the sizes that it fitted before", async () => {
+  const model = await readModel(`${folder}/dit-tiny-dynamo20.onnx`);
+  const softmax = model.graph.nodes.find(({ op }) => op === "Softmax")!.outputs[0]!;
+  const stamp = { edit: "test:1", site: "blocks[0]", operator: "test" };
+  expect((await oracle.inferTypes(model)).get(softmax.name)!.shape).toEqual(["batch", 4, 16, 16]);
+  const patch = new Patch(model.graph, stamp, "blocks.0");
+  // Right for a batch of 2 and no other.
+  patch.shunt(softmax, patch.one("Reshape", [softmax, patch.ints([2, 4, 16, 16])]));
+  patch.commit();
+  await expect(oracle.inferTypes(model)).rejects.toThrow(/types-refused/);
 });
 
 test.each([

@@ -1,6 +1,7 @@
 /**
- * ONNX Runtime for Node has no bfloat16 at a graph's border and next to no kernels for it. Shapes
- * do not depend on it, so a probe asks about float16 instead.
+ * What a probe asks about instead, where ONNX Runtime cannot answer: types and shapes are the same.
+ * bfloat16 has no border in Node and next to no kernels, so it becomes float16. The comparisons
+ * "or equal" have no shape inference below opset 16, their strict forms do.
  */
 import { type Attribute, Graph, Node } from "../../src/ir/graph.ts";
 import { dtypes, type TensorType } from "../../src/ir/types.ts";
@@ -9,32 +10,43 @@ import type { Scene } from "./scene.ts";
 /** Attributes that are element types; the number 16 in any other is a size. */
 const typeAttributes = new Set(["to", "dtype", "output_dtype", "stash_type", "softmax_precision"]);
 
-export function hasBfloat16(scene: Scene): boolean {
-  return (
-    scene.inputs.some(({ type }) => type.dtype === "bfloat16") ||
-    scene.nodes.some((node) => mappedNode(node) !== node)
-  );
-}
+const standIns: Readonly<Record<string, string>> = {
+  GreaterOrEqual: "Greater",
+  LessOrEqual: "Less",
+};
 
-/** The same scene with float16 in the place of bfloat16. */
-export function withFloat16(scene: Scene): Scene {
+/** The scene with stand-ins, and whether its float16 stands for bfloat16. */
+export function withStandIns(scene: Scene): { readonly scene: Scene; readonly bfloat16: boolean } {
+  const nodes = scene.nodes.map(standInFor);
+  const inputs = scene.inputs.map(({ value, type }) => ({ value, type: mappedType(type) }));
+  if (nodes.every((node, i) => node === scene.nodes[i]) && !scene.inputs.some(isBfloat16)) {
+    return { scene, bfloat16: false };
+  }
   const graph = new Graph(scene.graph.name);
-  graph.nodes = scene.nodes.map(mappedNode);
+  graph.nodes = nodes;
   graph.inputs = scene.graph.inputs;
   graph.outputs = scene.graph.outputs;
   for (const value of scene.graph.initializers) graph.initializers.add(value);
-  const inputs = scene.inputs.map(({ value, type }) => ({ value, type: mappedType(type) }));
-  return { ...scene, graph, nodes: graph.nodes, inputs };
+  const bfloat16 =
+    scene.inputs.some(isBfloat16) ||
+    scene.nodes.some((node) => [...node.attributes.values()].some((a) => mappedAttribute(a) !== a));
+  return { scene: { ...scene, graph, nodes, inputs }, bfloat16 };
+}
+
+function isBfloat16({ type }: { readonly type: TensorType }): boolean {
+  return type.dtype === "bfloat16";
 }
 
 function mappedType(type: TensorType): TensorType {
   return type.dtype === "bfloat16" ? { ...type, dtype: "float16" } : type;
 }
 
-function mappedNode(node: Node): Node {
+function standInFor(node: Node): Node {
+  const opType = (node.domain === "" && standIns[node.opType]) || node.opType;
   const attributes = [...node.attributes.values()].map(mappedAttribute);
-  if (attributes.every((each) => each === node.attributes.get(each.name))) return node;
-  const { name, opType, domain } = node;
+  const same = attributes.every((each) => each === node.attributes.get(each.name));
+  if (same && opType === node.opType) return node;
+  const { name, domain } = node;
   const copy = new Node({
     name,
     opType,
