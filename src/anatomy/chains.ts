@@ -32,7 +32,10 @@ const farthest = 64;
 const longestRun = 16;
 
 interface Arrival<S> {
+  /** Steps whose ends reach a start with no other point of a stream between. */
   readonly hits: ReadonlySet<S>;
+  /** Other points that do: where steps start behind a norm or a merge. */
+  readonly points: ReadonlySet<Wire>;
   readonly ops: readonly Op[];
 }
 
@@ -43,44 +46,57 @@ export function chainsOf<S extends Step>(
 ): Chain<S>[] {
   const byEnd = new Map(steps.map((step) => [step.y, step]));
   const after = descendants(flow, byEnd);
-  const arrivals = new Map(steps.map((step) => [step, arrivalOf(step.x, byEnd, after)]));
-  const forks = forksOf(steps);
-  const pred = new Map<S, { from: S; link: Link; beside: boolean }>();
-  const taken = new Set<S>();
-  const link = (step: S, from: S, how: Link, beside = false) => {
-    pred.set(step, { from, link: how, beside });
-    taken.add(from);
-  };
+  const starts = new Set(steps.map((step) => step.x));
+  const arrivals = new Map(
+    steps.map((step) => [step, arrivalOf(step.x, { byEnd, starts, after })] as const),
+  );
+  const joints = new Map<S, Joint<S>>();
   for (const step of steps) {
-    const { hits, ops } = arrivals.get(step)!;
-    const pair = hits.size > 1 ? pairAmong(hits, arrivals, forks) : null;
-    if (pair) {
-      const [first, second] = pair;
-      const start = headOf(second, pred);
-      pred.delete(start);
-      link(start, first, { kind: "pair", ops: [], norms: [], skips: [] }, true);
-      link(step, second, { kind: "pair", ops, norms: [], skips: [] });
-      continue;
-    }
-    const from = latest(hits);
-    const how = from && linkBetween(from, step, arrivals.get(step)!, findings);
-    if (how && !taken.has(from)) link(step, from, how);
+    const arrival = arrivals.get(step)!;
+    const from = latest(arrival.hits);
+    const link = from && linkBetween(from, step, arrival, findings);
+    if (link) joints.set(step, { from, link, beside: false });
   }
-  return rows(steps, pred);
+  for (const pair of pairsOf(steps, joints)) joinPair(pair, joints, arrivals);
+  return rows(steps, joints);
 }
 
-function rows<S extends Step>(
-  steps: readonly S[],
-  pred: ReadonlyMap<S, { from: S; link: Link; beside: boolean }>,
-): Chain<S>[] {
-  const next = new Map([...pred].map(([step, { from }]) => [from, step]));
+/** How a step is joined to the one before it. */
+interface Joint<S> {
+  readonly from: S;
+  readonly link: Link;
+  readonly beside: boolean;
+}
+
+/** The second run follows the first; whatever both of them end in follows the second. */
+function joinPair<S extends Step>(
+  { heads, ends }: Pair<S>,
+  joints: Map<S, Joint<S>>,
+  arrivals: ReadonlyMap<S, Arrival<S>>,
+): void {
+  const nothing: Link = { kind: "pair", ops: [], norms: [], skips: [] };
+  joints.set(heads[1], { from: ends[0], link: nothing, beside: true });
+  for (const [step, { hits, ops }] of arrivals) {
+    if (!ends.every((end) => hits.has(end)) || joints.get(step)?.beside) continue;
+    joints.set(step, { from: ends[1], link: { ...nothing, ops }, beside: false });
+  }
+}
+
+/** Rows of joined steps; of several that follow one step the first goes on with it. */
+function rows<S extends Step>(steps: readonly S[], joints: ReadonlyMap<S, Joint<S>>): Chain<S>[] {
+  const next = new Map<S, S>();
+  for (const step of steps) {
+    const joint = joints.get(step);
+    if (joint && !next.has(joint.from)) next.set(joint.from, step);
+  }
+  const followers = new Set(next.values());
   return steps
-    .filter((step) => !pred.has(step))
+    .filter((step) => !followers.has(step))
     .map((head) => {
-      const chain: ChainItem<S>[] = [];
-      for (let step: S | undefined = head; step; step = next.get(step)) {
-        const before = pred.get(step);
-        chain.push({ step, link: before?.link ?? null, beside: before?.beside ?? false });
+      const chain: ChainItem<S>[] = [{ step: head, link: null, beside: false }];
+      for (let step = next.get(head); step; step = next.get(step)) {
+        const { link, beside } = joints.get(step)!;
+        chain.push({ step, link, beside });
       }
       return chain;
     });
@@ -96,24 +112,28 @@ function descendants<S extends Step>(flow: Flow, byEnd: ReadonlyMap<Wire, S>): S
   return after;
 }
 
-function arrivalOf<S extends Step>(
-  start: Wire,
-  byEnd: ReadonlyMap<Wire, S>,
-  after: ReadonlySet<Op>,
-): Arrival<S> {
+interface Points<S> {
+  readonly byEnd: ReadonlyMap<Wire, S>;
+  readonly starts: ReadonlySet<Wire>;
+  readonly after: ReadonlySet<Op>;
+}
+
+function arrivalOf<S extends Step>(start: Wire, { byEnd, starts, after }: Points<S>): Arrival<S> {
   const hits = new Set<S>();
+  const points = new Set<Wire>();
   const ops = new Set<Op>();
   const open = [start];
   for (let wire = open.pop(); wire; wire = open.pop()) {
     const step = byEnd.get(wire);
     if (step) hits.add(step);
+    else if (wire !== start && starts.has(wire)) points.add(wire);
     else if (wire.from && after.has(wire.from) && !ops.has(wire.from)) {
-      if (ops.size >= farthest) return { hits: new Set(), ops: [] };
+      if (ops.size >= farthest) return { hits: new Set(), points, ops: [] };
       ops.add(wire.from);
       open.push(...wire.from.data.toReversed());
     }
   }
-  return { hits, ops: [...ops].sort((a, b) => a.id - b.id) };
+  return { hits, points, ops: [...ops].sort((a, b) => a.id - b.id) };
 }
 
 function latest<S extends Step>(hits: ReadonlySet<S>): S | undefined {
@@ -144,7 +164,7 @@ const movers = new Set([
 function linkBetween<S extends Step>(
   from: S,
   to: S,
-  { hits, ops }: Arrival<S>,
+  { hits, points, ops }: Arrival<S>,
   findings: Findings,
 ): Link | null {
   if (ops.length === 0) return { kind: "direct", ops, norms: [], skips: [] };
@@ -154,8 +174,9 @@ function linkBetween<S extends Step>(
     return { kind: "moved", ops, norms: [], skips: [] };
   }
   if (!sameShape(from.y, to.x)) return null;
-  if (hits.size > 1) {
-    const skips = [...hits].filter((step) => step !== from).map((step) => step.y);
+  if (hits.size + points.size > 1) {
+    const others = [...hits].filter((step) => step !== from).map((step) => step.y);
+    const skips = [...others, ...points];
     const norms = normsAmong(segmentsOf(region), findings);
     return joinsFeatures(region.ops) ? { kind: "skip", ops, norms, skips } : null;
   }
@@ -204,47 +225,77 @@ function sameShape(a: Wire, b: Wire): boolean {
   });
 }
 
-/** Values that several steps start from. */
-function forksOf<S extends Step>(steps: readonly S[]): Set<Wire> {
-  const seen = new Set<Wire>();
-  const forks = new Set<Wire>();
-  for (const { x } of steps) (seen.has(x) ? forks : seen).add(x);
-  return forks;
+interface Pair<S> {
+  readonly heads: readonly [S, S];
+  readonly ends: readonly [S, S];
 }
 
-/** Two runs that start from one value and end here, in the order in which they are merged. */
-function pairAmong<S extends Step>(
-  hits: ReadonlySet<S>,
-  arrivals: ReadonlyMap<S, Arrival<S>>,
-  forks: ReadonlySet<Wire>,
-): readonly [S, S] | null {
-  const starts = [...hits].map((hit) => [hit, runStart(hit, arrivals, forks)] as const);
-  for (const [a, x] of starts) {
-    for (const [b, y] of starts) {
-      if (x && y && x !== y && x.x === y.x) return [a, b];
+/** Two runs of steps that start from one value and are merged, in the order of the merge. */
+function* pairsOf<S extends Step>(
+  steps: readonly S[],
+  joints: ReadonlyMap<S, Joint<S>>,
+): Iterable<Pair<S>> {
+  const groups = grouped(steps, (step) => step.x);
+  const followers = grouped([...joints.keys()], (step) => joints.get(step)!.from);
+  for (const group of groups.values()) {
+    const [a, b, ...more] = group;
+    if (!a || !b || more.length > 0) continue;
+    const [x, y] = [endOfRun(a, followers, joints), endOfRun(b, followers, joints)];
+    const order = mergeOrder(x.y, y.y);
+    if (order === 0) continue;
+    const swapped = order < 0;
+    yield swapped ? { heads: [b, a], ends: [y, x] } : { heads: [a, b], ends: [x, y] };
+  }
+}
+
+function grouped<K, T>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
+  }
+  return groups;
+}
+
+/** Along direct and normed links, as far as exactly one step follows. */
+function endOfRun<S extends Step>(
+  head: S,
+  followers: ReadonlyMap<S, readonly S[]>,
+  joints: ReadonlyMap<S, Joint<S>>,
+): S {
+  let at = head;
+  for (let i = 0; i < longestRun; i++) {
+    const [next, ...more] = followers.get(at) ?? [];
+    const kind = next && joints.get(next)!.link.kind;
+    if (more.length > 0 || (kind !== "direct" && kind !== "norm" && kind !== "moved")) return at;
+    at = next!;
+  }
+  return at;
+}
+
+/** 1 where `a` comes first in the operation that merges both, -1 where `b` does, 0 where none does. */
+function mergeOrder(a: Wire, b: Wire): -1 | 0 | 1 {
+  const [fromA, fromB] = [mergersOf(a), mergersOf(b)];
+  for (const [op, wire] of fromA) {
+    const other = fromB.get(op);
+    if (!other) continue;
+    return op.inputs.indexOf(wire) < op.inputs.indexOf(other) ? 1 : -1;
+  }
+  return 0;
+}
+
+/** The operations shortly behind a wire, each with the input that leads back to it. */
+function mergersOf(start: Wire): Map<Op, Wire> {
+  const found = new Map<Op, Wire>();
+  const open = [start];
+  for (let wire = open.shift(); wire && found.size < farthest; wire = open.shift()) {
+    for (const op of wire.uses) {
+      if (found.has(op) || !op.data.includes(wire)) continue;
+      found.set(op, wire);
+      for (const output of op.outputs) if (output) open.push(output);
     }
   }
-  return null;
-}
-
-/** Back along direct links to the step that shares its start with another one. */
-function runStart<S extends Step>(
-  step: S,
-  arrivals: ReadonlyMap<S, Arrival<S>>,
-  forks: ReadonlySet<Wire>,
-): S | null {
-  let at: S | undefined = step;
-  for (let i = 0; at && i < longestRun; i++) {
-    if (forks.has(at.x)) return at;
-    const arrival: Arrival<S> = arrivals.get(at)!;
-    if (arrival.hits.size !== 1 || arrival.ops.length > 0) return null;
-    [at] = arrival.hits;
-  }
-  return null;
-}
-
-function headOf<S extends Step>(step: S, pred: ReadonlyMap<S, { from: S }>): S {
-  let at = step;
-  for (let before = pred.get(at); before; before = pred.get(at)) at = before.from;
-  return at;
+  return found;
 }

@@ -93,14 +93,15 @@ function stacksOf(chain: Chain<Placed>, findings: Findings): StackDraft[] {
 /** The steps of a row with their ends. */
 export function stepDrafts(chain: Chain<Placed>, findings: Findings): StepDraft[] {
   const letters = lettersOf(chain);
-  const normed = chain.filter(({ link }) => link?.kind === "norm").length;
-  const postNorm = normed * 2 > chain.length - 1;
+  const links = chain.flatMap(({ link }) => (link && link.kind !== "pair" ? [link.kind] : []));
+  const postNorm = links.filter((kind) => kind === "norm").length * 2 > links.length;
   return chain.map(({ step }, i): StepDraft => {
     const link = chain[i + 1]?.link;
     const asMlp = letters[i] === "M" && step.drafts.every(({ sort }) => sort === "mixer");
     const next = chain[i + 1]?.step;
+    const last = !next || link?.kind === "pair";
     // A sum that only a fused operator knows (no value of the model) ends behind that operator.
-    if (!next && (postNorm || !step.y.value)) {
+    if (last && (postNorm || !step.y.value)) {
       const [norm] = normsAfter(step.y, findings);
       const norms = norm && postNorm ? [norm] : [];
       if (norm) return { step, norms, exit: norm.to, glue: norm.ops, asMlp };

@@ -80,17 +80,12 @@ function streamParts(steps: readonly StepDraft[], prefix: "" | "context_", conte
         ...norms.filter((norm) => !context.seen.has(norm.ops[0]!)),
       ];
       for (const norm of after) context.seen.add(norm.ops[0]!);
-      const main = branch.norms.length > 0 ? fresh : after;
-      const rest = branch.norms.length > 0 ? after : [];
       pre += branch.norms.length > 0 ? 1 : 0;
-      post += after.length > 0 && branch.norms.length === 0 ? 1 : 0;
-      const named = main.map((norm) => normPart(context.names.norm(`${prefix}norm`), norm));
-      const behind = rest.map((norm) => normPart(context.names.norm(`${prefix}post_norm`), norm));
+      post += norms.length > 0 && branch.norms.length === 0 ? 1 : 0;
+      const named = fresh.map((norm) => normPart(context.names.norm(`${prefix}norm`), norm));
+      const behind = after.map((norm) => normPart(context.names.norm(`${prefix}norm`), norm));
       const part = joinsEarlier(draft, prefix) ? [] : [partOf(draft, prefix, asMlp, context)];
-      parts.push(
-        ...(branch.norms.length > 0 ? [...named, ...part] : [...part, ...named]),
-        ...behind,
-      );
+      parts.push(...named, ...part, ...behind);
     }
   }
   return { parts, pre, post };
