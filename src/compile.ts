@@ -3,7 +3,13 @@ import { createHash } from "node:crypto";
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { loadWeights, type WeightFile } from "../passes/load-weights.ts";
 import { applyEdits, type EditReport } from "../passes/pipeline.ts";
-import { type Comparison, compareModels, loads, parseDevice } from "../runtime/index.ts";
+import {
+  type Comparison,
+  compareModels,
+  type Device,
+  loads,
+  parseDevice,
+} from "../runtime/index.ts";
 import { type Diagnostic, fail, GraftError, Reporter } from "./diag/diagnostic.ts";
 import { placeOf } from "./diag/span.ts";
 import { dissect } from "./dissect.ts";
@@ -11,7 +17,7 @@ import { loadEdits, type Settings } from "./edits.ts";
 import type { Explanation } from "./explain/explanation.ts";
 import type { Model } from "./ir/graph.ts";
 import { flops, nodeCount, parameters, weightBytes } from "./measure/index.ts";
-import { type External, readModel, readSafetensors, writeModel } from "./onnx/index.ts";
+import { beginWrite, type External, readModel, readSafetensors, type Write } from "./onnx/index.ts";
 import { checkEnsures, type Plan, type Program, parseAnalysis, planEdits } from "./plan/index.ts";
 
 export interface CompileOptions {
@@ -72,21 +78,46 @@ export interface CompileResult {
  */
 export async function compile(options: CompileOptions): Promise<CompileResult> {
   const { program, diagnostics } = loadEdits(options.edits, options.set);
-  const work =
-    isEmpty(program) && !options.weights?.length
-      ? untouched(await readModel(options.model))
-      : await edited(options, program);
-  const published = await publish(work.model, options, work.keepsFunction);
+  const opening = opener(options);
+  try {
+    const work =
+      isEmpty(program) && !options.weights?.length
+        ? await untouched(options, opening)
+        : await edited(options, program, opening);
+    const after = figuresOf(work.model);
+    const published = await publish(work, options, opening.write);
+    return {
+      model: options.model,
+      out: opening.write ? options.out! : null,
+      edits: work.edits,
+      before: work.before,
+      after,
+      ...published,
+      recipes: work.recipes,
+      explanations: work.explanations,
+      diagnostics: [...diagnostics, ...work.diagnostics],
+    };
+  } finally {
+    opening.write?.abandon();
+  }
+}
+
+/** The write, begun as soon as it is clear that there is something to write. */
+interface Opening {
+  begin(model: Model): void;
+  readonly write: Write | null;
+}
+
+function opener({ out, dryRun, external, onProgress, signal }: CompileOptions): Opening {
+  let write: Write | null = null;
   return {
-    model: options.model,
-    out: options.dryRun ? null : (options.out ?? null),
-    edits: work.edits,
-    before: work.before,
-    after: figuresOf(work.model),
-    ...published,
-    recipes: work.recipes,
-    explanations: work.explanations,
-    diagnostics: [...diagnostics, ...work.diagnostics],
+    begin(model) {
+      if (dryRun || out === undefined || out === null) return;
+      write = beginWrite(model, out, { external, onProgress, signal });
+    },
+    get write() {
+      return write;
+    },
   };
 }
 
@@ -101,12 +132,14 @@ function isEmpty({ edits, rewrites, expects, ensures, recipes }: Program): boole
 }
 
 /** Nothing is asked of the model, so nothing is asked about it: whatever it holds is copied. */
-function untouched(model: Model): Work {
+async function untouched(options: CompileOptions, opening: Opening): Promise<Work> {
+  const model = await readModel(options.model);
+  opening.begin(model);
   const nothing = { edits: [], recipes: [], explanations: [], diagnostics: [] };
   return { model, keepsFunction: true, before: figuresOf(model), ...nothing };
 }
 
-async function edited(options: CompileOptions, program: Program): Promise<Work> {
+async function edited(options: CompileOptions, program: Program, opening: Opening): Promise<Work> {
   const report = options.analysis === undefined ? null : readAnalysis(options.analysis);
   const { model, anatomy, oracle } = await dissect(options.model);
   options.signal?.throwIfAborted();
@@ -115,6 +148,7 @@ async function edited(options: CompileOptions, program: Program): Promise<Work> 
   const planned = planEdits(program, model, anatomy, { report, sha256 });
   if (!planned.plan) throw new GraftError(planned.diagnostics);
   const { plan, explanations } = planned;
+  opening.begin(model);
   const applied = await applyEdits(model, plan, { oracle, seed: options.seed ?? 0 });
   const files = (options.weights ?? []).map(weightFile);
   const loading = { anatomy, added: applied.weights, partial: options.weightsPartial ?? false };
@@ -172,27 +206,30 @@ function blocksAfter({ anatomy, edits }: Plan): number {
   }, blocks);
 }
 
+/** Everything is on disk under temporary names before the runtime is asked, and it before OUT is. */
 async function publish(
-  model: Model,
-  options: CompileOptions,
-  keepsFunction: boolean,
+  { model, edits, keepsFunction }: Work,
+  { model: input, verify, device = "cpu", seed = 0, signal }: CompileOptions,
+  write: Write | null,
 ): Promise<Pick<CompileResult, "bytesWritten" | "verification">> {
-  const { out, dryRun, signal, seed = 0 } = options;
-  if (dryRun || out === undefined || out === null) return { bytesWritten: 0, verification: null };
+  if (!write) return { bytesWritten: 0, verification: null };
+  await write.stage();
   let verification: Comparison | null = null;
-  const { bytesWritten } = await writeModel(model, out, {
-    external: options.external ?? "auto",
-    onProgress: options.onProgress,
-    signal,
-    async prove(path) {
-      await loads(path);
-      if (!options.verify) return;
-      const device = parseDevice(options.device ?? "cpu");
-      const files = { before: options.model, after: path, model };
-      verification = await compareModels(files, { seed, device, keepsFunction, signal });
-    },
-  });
-  return { bytesWritten, verification };
+  if (verify || edits.length > 0) {
+    const path = await write.loadable();
+    await loads(path);
+    signal?.throwIfAborted();
+    const files = { before: input, after: path, model };
+    const settings = { seed, device: deviceOf(device), keepsFunction, signal };
+    if (verify) verification = await compareModels(files, settings);
+  }
+  return { bytesWritten: write.publish().bytesWritten, verification };
+}
+
+function deviceOf(text: string): Device {
+  const device = parseDevice(text);
+  if (!device) throw fail("wrong-usage", { what: `there is no device \`${text}\`` });
+  return device;
 }
 
 function figuresOf(model: Model): Figures {
