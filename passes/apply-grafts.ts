@@ -1,4 +1,5 @@
 /** `replace SEL with OP`: an operator grows beside the part and takes its place. */
+import type { Part } from "../src/anatomy/anatomy.ts";
 import { fail } from "../src/diag/diagnostic.ts";
 import { placeOperator } from "../src/lower/index.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
@@ -7,8 +8,11 @@ import { blockNow, commit, partNow, patchFor, type Session, scopeOfBlock } from 
 
 type Replace = Extract<PlannedEdit, { verb: "replace" }>;
 
-/** @throws GraftError where the operator does not fit the place. */
-export async function applyGraft(edit: Replace, site: Site, session: Session): Promise<void> {
+/**
+ * @returns whether the function certainly stays the same: attention in the place of attention.
+ * @throws GraftError where the operator does not fit the place.
+ */
+export async function applyGraft(edit: Replace, site: Site, session: Session): Promise<boolean> {
   const { model, oracle, seed, reporter } = session;
   const { operator, scope, args, inherit } = edit;
   const asked = edit.statement.operator.span;
@@ -19,6 +23,7 @@ export async function applyGraft(edit: Replace, site: Site, session: Session): P
     const reason = `${reader} reads a value from inside of it`;
     if (reader) throw fail("cannot-replace", { label: site.label, reason }, { at: asked });
   }
+  const warnings = reporter.diagnostics.length;
   const patch = patchFor(session, edit, site, part?.scope ?? scopeOfBlock(site));
   const placed = await placeOperator({
     model,
@@ -41,4 +46,18 @@ export async function applyGraft(edit: Replace, site: Site, session: Session): P
     layout ? [[name, layout] as const] : [],
   );
   commit(session, patch, site, new Map(layouts));
+  return (
+    operator.name.name === "mha" &&
+    args.size === 0 &&
+    isPlainAttention(part?.host) &&
+    reporter.diagnostics.length === warnings &&
+    placed.weights.every(({ source }) => source !== "fresh")
+  );
+}
+
+/** What the built-in `mha` computes with inherited weights, unless it is given other heads. */
+function isPlainAttention(host: Part["host"] | undefined): boolean {
+  if (host?.kind !== "attention" || host.joint || host.opaque || host.cache) return false;
+  const usual = host.headDim ** -0.5;
+  return host.kvHeads === host.heads && Math.abs(host.scale / usual - 1) < 1e-3;
 }

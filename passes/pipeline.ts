@@ -21,6 +21,7 @@ import { recordEdits } from "./record-edits.ts";
 import { remove } from "./remove.ts";
 import { repeat } from "./repeat.ts";
 import { resize } from "./resize.ts";
+import { sayOnce } from "./say-once.ts";
 import { type AddedWeight, openSession, type Session, siteNodes } from "./session.ts";
 
 export interface EditContext {
@@ -78,12 +79,15 @@ export async function applyEdits(model: Model, plan: Plan, context: EditContext)
 async function applyOne(edit: PlannedEdit, session: Session, ledger: WeightLedger) {
   const { model, reporter } = session;
   const flopsBefore = flops(model, siteNodes(session, edit));
+  const first = reporter.diagnostics.length;
   try {
-    await applyTo(edit, session);
+    if (await applyTo(edit, session)) session.kept.add(edit);
   } catch (cause) {
     if (!(cause instanceof GraftError)) throw cause;
     reporter.diagnostics.push(...cause.diagnostics);
   }
+  const said = reporter.diagnostics.splice(first);
+  reporter.diagnostics.push(...sayOnce(said, edit.sites));
   const { source, start, end } = edit.statement.span;
   const { added, removed } = ledger.changes(model);
   return (flopsAfter: number): EditReport => ({
@@ -98,22 +102,25 @@ async function applyOne(edit: PlannedEdit, session: Session, ledger: WeightLedge
   });
 }
 
-async function applyTo(edit: PlannedEdit, session: Session): Promise<void> {
+/** @returns whether every site computes what it did before. */
+async function applyTo(edit: PlannedEdit, session: Session): Promise<boolean> {
+  const kept: boolean[] = [];
   switch (edit.verb) {
     case "replace":
-      for (const site of edit.sites) await applyGraft(edit, site, session);
-      return;
+      for (const site of edit.sites) kept.push(await applyGraft(edit, site, session));
+      break;
     case "resize":
-      for (const site of edit.sites) resize(edit, site, session);
-      return;
+      for (const site of edit.sites) kept.push(resize(edit, site, session));
+      break;
+    case "repeat":
+      for (const site of edit.sites) kept.push(repeat(edit, site, session));
+      break;
     case "parallelize":
       for (const pair of edit.pairs) parallelize(edit, pair, session);
-      return;
+      return edit.pairs.length === 0;
     case "remove":
       for (const site of edit.sites) remove(edit, site, session);
-      return;
-    case "repeat":
-      for (const site of edit.sites) repeat(edit, site, session);
-      return;
+      return edit.sites.length === 0;
   }
+  return !kept.includes(false);
 }

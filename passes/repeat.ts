@@ -17,9 +17,10 @@ type Repeat = Extract<PlannedEdit, { verb: "repeat" }>;
 /**
  * Every weight of a copy is an initializer of its own: the same bytes, or zero for weight and bias of
  * the projection that a branch ends in. Gates and modulation stay as they are, or nothing would learn.
+ * @returns whether the function stays the same.
  * Warns `not-identity` where that does not make the copy an identity, as behind a post-norm.
  */
-export function repeat(edit: Repeat, site: Site, session: Session): void {
+export function repeat(edit: Repeat, site: Site, session: Session): boolean {
   const { block, label } = site;
   const refuse = (reason: string) =>
     fail("cannot-repeat", { label, reason }, { at: edit.statement.target.span });
@@ -29,7 +30,8 @@ export function repeat(edit: Repeat, site: Site, session: Session): void {
   if (plan.streams.some(([from, to]) => from.type?.shape?.join() !== to.type?.shape?.join())) {
     throw refuse("what leaves it has another shape than what enters it");
   }
-  if (edit.times > 1 && !isIdentity(plan.nodes, plan.zeros, plan.streams)) {
+  const identity = edit.times === 1 || isIdentity(plan.nodes, plan.zeros, plan.streams);
+  if (!identity) {
     const reason =
       block.style === "pre-norm"
         ? "a branch of it does not end in a projection that could be zero"
@@ -45,6 +47,7 @@ export function repeat(edit: Repeat, site: Site, session: Session): void {
     if (ends[i] !== output) patch.shunt(output, ends[i]!);
   });
   commit(session, patch, site);
+  return identity;
 }
 
 interface CopyPlan {

@@ -19,9 +19,10 @@ type Resize = Extract<PlannedEdit, { verb: "resize" }>;
 /**
  * Cuts or extends the projections of one part. Growing leaves the function as it is: what reads new
  * units is zero. Weights keep their names and are computed when they are written.
+ * @returns whether the function stays the same.
  * @throws GraftError `cannot-resize` where units are not told apart with certainty.
  */
-export function resize(edit: Resize, site: Site, session: Session): void {
+export function resize(edit: Resize, site: Site, session: Session): boolean {
   const part = partNow(session, site.part!);
   const { host } = part;
   const { label } = site;
@@ -44,7 +45,7 @@ export function resize(edit: Resize, site: Site, session: Session): void {
   if (resized === body.units) {
     const params = { label, count: resized, noun: body.noun };
     session.reporter.report("resized-to-same", params, { at: edit.statement.value.span });
-    return;
+    return true;
   }
   const seeds = seedsOf(body, label);
   const { graph } = session.model;
@@ -75,6 +76,7 @@ export function resize(edit: Resize, site: Site, session: Session): void {
     const [shape, size] = [value.type?.shape, sizeOf(mark, resized)];
     if (shape && size !== null) value.type = { ...value.type!, shape: shape.with(mark.axis, size) };
   }
+  return resized > body.units;
 }
 
 /** Asked for when the first tensor is written; the weights as they are now are read then. */

@@ -36,6 +36,11 @@ export function planEdit(step: Step<ast.Edit>, context: EditContext): PlannedEdi
     reporter.diagnostics.push(...claim(context.ledger, statement, selected.sites));
   }
   const sites = selected?.sites ?? [];
+  const opaque = sites.find(({ part, block }) => !part && block.opaque);
+  if (opaque) {
+    const params = { label: opaque.label, reason: opaque.block.opaque! };
+    reporter.report("opaque-block", params, { at: statement.target.span });
+  }
   const intent = reporter.attempt(() => intentOf(step, sites, reporter));
   if (!selected || !intent || reporter.diagnostics.length > before) return null;
   return { ...intent, statement, place: provenance(statement.span), sites } as PlannedEdit;

@@ -157,6 +157,11 @@ function noSuchPart(
   const also = labels.length > 1 ? [`the same goes for ${labels.slice(1).join(", ")}`] : [];
   const known = `${context.model}: ${labels[0]} ${has}`;
   const label = `${labels[0]}.${part.name}`;
+  const refused = blocks[0]!.refused.get(part.name);
+  if (refused !== undefined) {
+    const notes = [known, ...also];
+    return fail("refused-part", { label, reason: refused }, { at: part.span, notes });
+  }
   const holder = part.name === "mlp" ? holderOfMlp(blocks[0]!) : undefined;
   if (holder) {
     const notes = [`\`.${holder}\` holds both`, known, ...also];

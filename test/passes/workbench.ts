@@ -7,11 +7,11 @@ import { applyEdits, type Report } from "../../passes/pipeline.ts";
 import { createOracle } from "../../runtime/index.ts";
 import { anatomize } from "../../src/anatomy/index.ts";
 import { GraftError } from "../../src/diag/diagnostic.ts";
+import { builtins } from "../../src/grafts.ts";
 import type { Model } from "../../src/ir/graph.ts";
 import { encodeModel } from "../../src/onnx/encode-model.ts";
 import { readModel } from "../../src/onnx/index.ts";
 import { loadProgram, planEdits } from "../../src/plan/index.ts";
-import type { OperatorScope } from "../../src/plan/plan.ts";
 
 process.env.ORT_DISABLE_TELEMETRY = "1";
 
@@ -40,12 +40,6 @@ export async function read(path: string): Promise<Model> {
   return model;
 }
 
-const noBuiltins: OperatorScope = {
-  operators: new Map(),
-  params: new Map(),
-  scopeOf: () => noBuiltins,
-};
-
 export interface Edited {
   readonly model: Model;
   readonly report: Report;
@@ -60,7 +54,7 @@ export async function editModel(model: Model, text: string, seed = 0): Promise<E
   const host = {
     readText: () => text,
     parse,
-    builtins: noBuiltins,
+    builtins,
   };
   const loaded = loadProgram(["test.graft"], new Map(), host);
   if (!loaded.program) throw new GraftError(loaded.diagnostics);

@@ -45,6 +45,7 @@ export function attention(name: string, scope: string, width = 8): Part {
       scale: 1,
       causal: false,
       mask: null,
+      moreMasks: [],
       maskIsBool: false,
       maskMeans: "keep",
       rotation: null,
@@ -122,6 +123,8 @@ export function stack(
       parts: new Map(made.map((part) => [part.name, part])),
       nodes: new Set(),
       style: "pre-norm",
+      refused: new Map(),
+      opaque: null,
     };
   });
   return { name, width: 8, tokens: 16, heads: 2, grid: null, blocks };

@@ -27,6 +27,8 @@ export const planMessages = {
   "needs-index": error`\`${"selection"}\` does not say which blocks`,
   "part-of-part": error`\`${"part"}\` is a part already and has none of its own`,
   "no-such-part": error`\`${"label"}\` is not a part of a block`,
+  "refused-part": error`\`${"label"}\` cannot be edited: ${"reason"}`,
+  "opaque-block": error`\`${"label"}\` cannot be edited as a whole: ${"reason"}`,
   "fused-part": error`\`${"label"}\` cannot be selected: the block computes attention and MLP in one fused projection`,
   "index-out-of-range": error`There is no ${"what"}: \`${"stack"}\` has ${"count"}`,
   "backward-range": error`The range runs backward, from ${"from"} to ${"to"}`,
