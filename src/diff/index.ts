@@ -50,7 +50,7 @@ export function diffModels(a: Model, b: Model, anatomies: readonly [Anatomy, Ana
     drafts.set(outside, { added, removed, changed, edits: new Set() });
   }
   collectRemoved(a, b, matching, (node) => at(places.before(node)).removed);
-  collectChanged(matching, (node) => at(places.before(node)).changed);
+  collectChanged(a, matching, (node) => at(places.before(node)).changed);
   collectAdded(a, b, matching, (node) => at(places.after(node)));
   const order = orderOf(anatomies[0]);
   const groups = [...drafts]
@@ -95,10 +95,12 @@ function collectAdded(a: Model, b: Model, { backward }: Matching, at: (node: Nod
 }
 
 /** A tensor that several nodes of a place read is mentioned once. */
-function collectChanged(matching: Matching, at: (node: Node) => DiffItem[]) {
-  for (const [a, b] of matching.forward) {
-    const known = at(a);
-    for (const item of changesOf(a, b, matching)) {
+function collectChanged(a: Model, matching: Matching, at: (node: Node) => DiffItem[]) {
+  for (const node of nodesOf(a)) {
+    const match = matching.forward.get(node);
+    if (!match) continue;
+    const known = at(node);
+    for (const item of changesOf(node, match, matching)) {
       if (!known.some(({ text }) => text === item.text)) known.push(item);
     }
   }

@@ -30,21 +30,23 @@ export function matchGraphs(first: Graph, second: Graph): Matching {
   const forward = new Map<Node, Node>();
   const backward = new Map<Node, Node>();
   const isFree = (node: Node) => !forward.has(node) && !backward.has(node);
-  let fresh: Pair[] = [];
   const join = ([x, y]: Pair) => {
-    if (!isFree(x) || !isFree(y)) return;
     forward.set(x, y);
     backward.set(y, x);
-    fresh.push([x, y]);
   };
   const pairUp = (keys: readonly [Keys, Keys], care: Care) => {
     const free = [a.nodes.filter(isFree), b.nodes.filter(isFree)] as const;
     for (const pair of pairsOf(free, keys, care)) join(pair);
   };
-  const spread = (kind: (node: Node) => string | undefined) => {
+  const spread = (kind: (node: Node) => string | undefined, likely = (_: Pair) => true) => {
     const kindOf = (node: Node) => (isFree(node) ? kind(node) : undefined);
-    for (let pair = fresh.pop(); pair; pair = fresh.pop()) {
-      for (const next of neighbours(pair, kindOf)) join(next);
+    const open: Pair[] = [...forward];
+    for (let pair = open.pop(); pair; pair = open.pop()) {
+      for (const next of neighbours(pair, kindOf)) {
+        if (!next.every(isFree) || !likely(next)) continue;
+        join(next);
+        open.push(next);
+      }
     }
   };
   const bySignature = (node: Node) => a.signatures.get(node) ?? b.signatures.get(node);
@@ -62,6 +64,7 @@ export function matchGraphs(first: Graph, second: Graph): Matching {
     both((side) => keysOfWeights(side, intern)),
     "unique",
   );
+  spread(bySignature, ([x, y]) => x.name === y.name);
   spread(bySignature);
   pairUp(
     both((side) => keysOfNames(side, intern)),
@@ -78,7 +81,6 @@ export function matchGraphs(first: Graph, second: Graph): Matching {
     both((side) => keysBackward(side, intern, false, more)),
     "all",
   );
-  fresh = [...forward];
   spread(byOperator);
 
   const [keysA, keysB] = fromInputs;

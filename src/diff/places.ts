@@ -55,6 +55,9 @@ export function locator(
   };
 }
 
+/** Below this share of nodes that match, a block is new. */
+const kept = 0.25;
+
 /** The first model's name of each block of the second: where most of its known nodes come from. */
 function alignBlocks(
   before: ReadonlyMap<Node, Place>,
@@ -69,12 +72,12 @@ function alignBlocks(
     const counts = votes.get(block) ?? new Map<string, number>();
     votes.set(block, counts.set(label, (counts.get(label) ?? 0) + 1));
   }
-  return new Map(
-    [...votes].map(([block, counts]) => [
-      block,
-      [...counts].reduce((best, next) => (next[1] > best[1] ? next : best))[0],
-    ]),
-  );
+  const names = new Map<Block, string>();
+  for (const [block, counts] of votes) {
+    const [label, count] = [...counts].reduce((best, next) => (next[1] > best[1] ? next : best));
+    if (count >= kept * block.nodes.size) names.set(block, label);
+  }
+  return names;
 }
 
 /** Orders labels as the model runs: what is outside first, then blocks and their parts. */
