@@ -15,11 +15,8 @@ export function nodeItem(node: Node): DiffItem {
 export function weightItem(value: Value): DiffItem {
   const { dtype, shape } = leafOf(value)!;
   const type = `${dtype}${showShape(shape)}`;
-  return {
-    kind: "weight",
-    text: `${value.name} ${type}`,
-    brief: `${anyBlock(value.name)} ${type}`,
-  };
+  const name = value.name.includes(".") ? anyBlock(value.name) : "weight";
+  return { kind: "weight", text: `${value.name} ${type}`, brief: `${name} ${type}` };
 }
 
 /** `MatMul /blocks.1/attn/qkv/MatMul` */
