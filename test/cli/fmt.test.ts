@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 import { graftc, json, scratch } from "./graftc.ts";
 
 const folder = scratch();
-const untidy = "replace   blocks[odd].attn with hyena_x( kernel:8 )  // half\n";
-const tidy = "replace blocks[odd].attn with hyena_x(kernel: 8) // half\n";
+const untidy = "replace   blocks[odd].attn with hyena_x( kernel:8 )\n";
+const tidy = "replace blocks[odd].attn with hyena_x(kernel: 8)\n";
 
 function file(name: string, text: string): string {
   const path = join(folder, name);
