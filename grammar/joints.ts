@@ -87,42 +87,62 @@ function trailing({ source, tokens }: Tokens, i: number, { token, text, toLineEn
   return comment(text, apart ? column - 1 : 0, tokens[first]!.startOffset);
 }
 
-function breakLine({ breaks, blank }: Separator, newlines: number): Doc {
-  return breaks === "never" ? indent(hardLine()) : hardLine(blank && newlines > 1);
-}
-
 /** All that stands between the tokens `i - 1` and `i`. */
 export function joint(text: Tokens, i: number, separator: Separator): Doc {
+  const { source, tokens, gaps } = text;
+  const { flat, breaks, blank } = separator;
+  if (!gaps.has(tokens[i]?.startOffset ?? source.text.length)) {
+    if (breaks === "never" || i === 0) return flat;
+    const empty = blank && hasBlankLine(text, i);
+    return breaks === "always" ? hardLine(empty) : line(flat, empty);
+  }
   const gap = gapBefore(text, i);
   const count = countTrailing(text, i, gap);
+  const ahead = { ...gap, remarks: gap.remarks.slice(count) };
   const behind = gap.remarks.slice(0, count);
-  const ahead = gap.remarks.slice(count);
+  return [
+    behind.map((remark) => trailing(text, i, remark)),
+    i === 0 ? "" : separation(text, i, separator, behind, ahead),
+    ahead.remarks.map((remark, k) => leading(text, i, separator, ahead, remark, k)),
+  ];
+}
+
+/** The separator between the comments that belong to what is before it and those after it. */
+function separation(
+  { tokens }: Tokens,
+  i: number,
+  separator: Separator,
+  behind: readonly Remark[],
+  { remarks: [next, second], newlines }: Gap,
+): Doc {
   const { flat, breaks, blank } = separator;
-  const docs: Doc[] = behind.map((remark) => trailing(text, i, remark));
+  const before = next?.newlines ?? newlines;
+  const after = second?.newlines ?? newlines;
+  const ownLine = next !== undefined && before > 0 && (next.toLineEnd || after > 0);
+  if (behind.at(-1)?.toLineEnd || ownLine || breaks === "always") return broken(separator, before);
+  if (breaks === "maybe") return line(flat, blank && before > 1);
+  const apart = next !== undefined ? !opens(tokens[i - 1]) : !clings(tokens[i]);
+  return apart ? " " : flat;
+}
 
-  const next = ahead[0];
-  const newlines = next?.newlines ?? gap.newlines;
-  const ownLine =
-    next !== undefined &&
-    next.newlines > 0 &&
-    (next.toLineEnd || (ahead[1]?.newlines ?? gap.newlines) > 0);
-  if (i > 0 && (behind.at(-1)?.toLineEnd || ownLine || breaks === "always")) {
-    docs.push(breakLine(separator, newlines));
-  } else if (breaks === "maybe") docs.push(line(flat, blank && newlines > 1));
-  else if (i > 0) {
-    const apart = ahead.length > 0 ? !opens(text.tokens[i - 1]) : behind.length > 0;
-    docs.push(apart && (ahead.length > 0 || !clings(text.tokens[i])) ? " " : flat);
-  }
+/** A comment before token `i`, and what separates it from the next one or the token. */
+function leading(
+  { tokens }: Tokens,
+  i: number,
+  separator: Separator,
+  { remarks, newlines }: Gap,
+  { text, toLineEnd }: Remark,
+  k: number,
+): Doc {
+  const last = k === remarks.length - 1;
+  const after = remarks[k + 1]?.newlines ?? newlines;
+  if (last && i === tokens.length) return text;
+  if (after > 0 || toLineEnd) return [text, broken(separator, after)];
+  return last && clings(tokens[i]) ? text : [text, " "];
+}
 
-  for (const [k, remark] of ahead.entries()) {
-    const after = ahead[k + 1]?.newlines ?? gap.newlines;
-    const last = k === ahead.length - 1;
-    docs.push(remark.text);
-    if (last && i === text.tokens.length) break;
-    if (after > 0 || remark.toLineEnd) docs.push(breakLine(separator, after));
-    else if (!last || !clings(text.tokens[i])) docs.push(" ");
-  }
-  return docs;
+function broken({ breaks, blank }: Separator, newlines: number): Doc {
+  return breaks === "never" ? indent(hardLine()) : hardLine(blank && newlines > 1);
 }
 
 /** What stands before a closing bracket: comments still belong to what is inside. */

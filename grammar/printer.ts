@@ -81,16 +81,18 @@ function split(nodes: readonly Node[], begins: (node: Node) => boolean): Node[][
 }
 
 /** From the weakest: where a text that does not fit breaks first. */
-const operators = [
-  [t[","]],
-  [t["|"]],
-  [t.or],
-  [t.and],
-  [t["=="], t["!="], t["<"], t["<="], t[">"], t[">="]],
-  [t["+"], t["-"]],
-  [t["*"], t["/"], t["@"]],
-  [t["**"]],
-];
+const strengths = new Map(
+  [
+    [t[","]],
+    [t["|"]],
+    [t.or],
+    [t.and],
+    [t["=="], t["!="], t["<"], t["<="], t[">"], t[">="]],
+    [t["+"], t["-"]],
+    [t["*"], t["/"], t["@"]],
+    [t["**"]],
+  ].flatMap((types, strength) => types.map((type) => [type, strength])),
+);
 
 /** Prints `source`, whose tokens and tree these are. Ends with a line end, where there is text. */
 export function print(source: SourceText, { tokens, comments }: Lexed, file: ast.File): string {
@@ -170,23 +172,29 @@ function divides({ tokens }: Text, { first }: Node): boolean {
 }
 
 /** An expression, which breaks behind its weakest operators. */
-function printChain(text: Text, nodes: readonly Node[], level = 0): Doc {
-  if (level === operators.length)
-    return nodes.map((node, i) => [i > 0 ? before(text, node) : "", printNode(text, node)]);
-  const [head, ...tail] = split(nodes, (node) => isOperator(text, node, level));
-  const first = printChain(text, head!, level + 1);
-  if (tail.length === 0) return first;
+function printChain(text: Text, nodes: readonly Node[]): Doc {
+  let weakest = Number.POSITIVE_INFINITY;
+  for (const node of nodes.slice(1)) weakest = Math.min(weakest, strengthOf(text, node));
+  if (weakest === Number.POSITIVE_INFINITY) {
+    return nodes.map((node, i) =>
+      i === 0 ? printNode(text, node) : [before(text, node), printNode(text, node)],
+    );
+  }
+  const [head, ...tail] = split(nodes, (node) => strengthOf(text, node) === weakest);
   const rest = tail.map(([operator, ...operand]) => [
     [before(text, operator!), printNode(text, operator!)],
     joint(text, operand[0]!.first, padded),
-    printChain(text, operand, level + 1),
+    printChain(text, operand),
   ]);
-  return group([first, indent(rest)]);
+  return group([printChain(text, head!), indent(rest)]);
 }
 
-function isOperator({ tokens, spacing }: Text, { first }: Node, level: number): boolean {
-  if (spacing[first]!.sign || tokens[first - 1]?.tokenType === t["."]) return false;
-  return operators[level]!.includes(tokens[first]!.tokenType);
+/** Of an infix operator; infinite for all else. */
+function strengthOf({ tokens, spacing }: Text, { first }: Node): number {
+  const word = tokens[first - 1]?.tokenType === t["."];
+  const strength = strengths.get(tokens[first]!.tokenType);
+  if (strength === undefined || word || spacing[first]!.sign) return Number.POSITIVE_INFINITY;
+  return strength;
 }
 
 function printNode(text: Text, node: Node): Doc {
@@ -200,7 +208,8 @@ function printToken({ tokens }: Text, i: number): Doc {
 /** What stands before a token in the middle of a line. */
 function before(text: Text, { first }: Node): Doc {
   const space = joint(text, first, text.spacing[first]!.tight ? tight : spaced);
-  return [space, " ".repeat(text.padding.get(first) ?? 0)];
+  const padding = text.padding.get(first) ?? 0;
+  return padding === 0 ? space : [space, " ".repeat(padding)];
 }
 
 function printBracket(text: Text, { kind, first, last, nodes }: Bracket): Doc {
@@ -213,7 +222,7 @@ function printBracket(text: Text, { kind, first, last, nodes }: Bracket): Doc {
     return [open, indent(lines), closingJoint(text, last, edge), close];
   }
   const inside = image === "{" ? padded : soft;
-  const [head, ...tail] = split(nodes, (node) => isOperator(text, node, 0));
+  const [head, ...tail] = split(nodes, (node) => text.tokens[node.first]!.tokenType === t[","]);
   const fills = image === "[" && nodes.every((node) => node.kind === "leaf");
   const rest = tail.map(([comma, ...item]) => {
     const next = [joint(text, item[0]!.first, listed), printClauses(text, item)];
