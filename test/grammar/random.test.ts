@@ -18,7 +18,7 @@ test("random files parse to the tree they were written from", () => {
     fc.property(randomFile, ({ text, tree }) => {
       expect(statementsOf(text)).toEqual(bare(tree));
     }),
-    { numRuns: 1500 },
+    { numRuns: 500 },
   );
 });
 
@@ -31,6 +31,6 @@ test("formatting keeps all tokens, comments and the tree, and is a fixed point",
       expect(format(sourceOf(formatted))).toBe(formatted);
       expect(formatted).not.toMatch(/[ \t]\n|\n\n\n|\r|^\n/);
     }),
-    { numRuns: 1500 },
+    { numRuns: 500 },
   );
 });
