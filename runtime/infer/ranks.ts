@@ -27,6 +27,7 @@ const reducers = new Set([
   "Squeeze",
   "Size",
   "Det",
+  "DynamicQuantizeLinear",
   "Einsum",
   "MatMul",
   "MatMulInteger",

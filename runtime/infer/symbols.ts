@@ -63,7 +63,7 @@ const patchCounts = [2, 3, 5, 7, 4, 9, 11, 6, 8];
 
 /**
  * Sizes that a model may accept, likeliest first. Most models accept anything; others want images
- * of so many patches, or have two names for one size. The numbers are small, because what ONNX
+ * of so many patches, or have two names for one size, or one for the sum of others. The numbers are small, because what ONNX
  * Runtime folds it computes, and position tables end somewhere.
  * @param taken sizes that occur in the model: no prime is chosen that divides one of them.
  */
@@ -83,6 +83,15 @@ export function trialsFor(symbols: Symbols, taken: Iterable<number>): readonly T
         ? multiple * patchCounts[(3 * index + round) % patchCounts.length]!
         : pools[round]![merged(name, index)]!,
     );
+  const sum = (of: string, pool: readonly (readonly number[])[]) =>
+    trial((name, index, round) => {
+      const others = names.flatMap((other, i) =>
+        leading(other) || other === of ? [] : pool[round]![i]!,
+      );
+      if (name === of) return others.reduce((a, b) => a + b);
+      return pool[round]![merged(name, index)]!;
+    });
+  const inner = names.filter((name) => !leading(name));
   if (names.length === 0) return [trial(() => 0)];
   return [
     ...(names.some(spatial) ? [patches(64), patches(224)] : []),
@@ -90,6 +99,7 @@ export function trialsFor(symbols: Symbols, taken: Iterable<number>): readonly T
       trial((_name, index, round) => pool[round]![index]!),
       trial((name, index, round) => pool[round]![merged(name, index)]!),
       trial((name, _index, round) => pool[round]![leading(name) ? batch : rest]!),
+      ...(inner.length > 1 && inner.length < 5 ? inner.map((name) => sum(name, pool)) : []),
     ]),
   ];
 }

@@ -19,12 +19,18 @@ export async function loads(path: string, original?: string): Promise<Diagnostic
 }
 
 async function refusal(path: string): Promise<string | null> {
-  const options = { ...lightly, extra: { session: { disable_prepacking: "1" } } };
-  try {
-    const session = await ort().InferenceSession.create(path, options);
-    await session.release();
-    return null;
-  } catch (cause) {
-    return reasonOf(cause);
+  const extra = { session: { disable_prepacking: "1" } };
+  let first: string | null = null;
+  // Some float16 models load only when Casts that ONNX Runtime itself inserts are optimised away.
+  for (const graphOptimizationLevel of ["disabled", "basic"] as const) {
+    try {
+      const options = { ...lightly, graphOptimizationLevel, extra };
+      const session = await ort().InferenceSession.create(path, options);
+      await session.release();
+      return null;
+    } catch (cause) {
+      first ??= reasonOf(cause);
+    }
   }
+  return first;
 }

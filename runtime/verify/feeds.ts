@@ -17,18 +17,25 @@ const sizes = [16, 32, 64, 8, 77, 128, 224, 28, 256, 196, 257, 384, 512, 577, 76
 /** How whole numbers without a known table are drawn. */
 type Draw = "random" | "ones" | "zeros";
 
-/** Sets of inputs to try on a model until one runs. The same seed gives the same numbers. */
+/**
+ * Sets of inputs to try on a model until one runs. The same seed gives the same numbers. Symbolic
+ * sizes are equal but for the batch; failing that one is the sum of the others, as that of a mask
+ * over past and present tokens is.
+ */
 export function* candidateFeeds(graph: Graph, seed: number): Generator<Tensors> {
   const inputs = graph.inputs.filter((input) => !input.initializer);
   const types = inputs.flatMap(({ type }) => type ?? []);
   const { names, leading } = symbolsIn(types);
-  const free = names.some((name) => !leading(name)) ? sizes : sizes.slice(0, 1);
+  const inner = names.filter((name) => !leading(name));
+  const choices = (inner.length > 0 ? sizes : sizes.slice(0, 1)).map((size) => [size, ""] as const);
+  const sums = inner.length > 1 ? inner.map((name) => [sizes[0]!, name] as const) : [];
   for (const draw of ["random", "ones", "zeros"] as const) {
-    for (const size of free) {
-      const sizeOf = (name: string) => (leading(name) ? batch : size);
-      yield feedsOf(inputs, seed, draw, (name) =>
-        names.includes(name) ? sizeOf(name) : undefined,
-      );
+    for (const [size, sum] of [...choices, ...sums]) {
+      yield feedsOf(inputs, seed, draw, (name) => {
+        if (!names.includes(name)) return undefined;
+        if (leading(name)) return batch;
+        return name === sum ? size * (inner.length - 1) : size;
+      });
     }
   }
 }
