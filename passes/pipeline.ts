@@ -10,6 +10,7 @@ import { GraftError, Reporter } from "../src/diag/diagnostic.ts";
 import { positionOf } from "../src/diag/span.ts";
 import type { Model } from "../src/ir/graph.ts";
 import type { Oracle } from "../src/ir/oracle.ts";
+import { sortTopologically } from "../src/ir/order.ts";
 import { flops } from "../src/measure/index.ts";
 import type { Plan, PlannedEdit } from "../src/plan/plan.ts";
 import { applyGraft } from "./apply-grafts.ts";
@@ -62,6 +63,8 @@ export async function applyEdits(model: Model, plan: Plan, context: EditContext)
   const reporter = new Reporter();
   const session = openSession(model, context.oracle, context.seed, reporter);
   const before = signatureOf(model);
+  // Some converters append their casts behind what reads them; passes walk in order.
+  sortTopologically(model.graph);
   const rows: ((after: number) => EditReport)[] = [];
   const ledger = openLedger(model);
   for (const edit of plan.edits) rows.push(await applyOne(edit, session, ledger));

@@ -11,7 +11,9 @@ export interface Signature {
 }
 
 export function signatureOf({ graph }: Model): Signature {
-  const face = (values: readonly Value[]) => values.map(({ name, type }) => [name, type] as const);
+  // A weight listed among the inputs has a default there; it is no face of the model.
+  const face = (values: readonly Value[]) =>
+    values.filter((value) => !value.initializer).map(({ name, type }) => [name, type] as const);
   return { inputs: face(graph.inputs), outputs: face(graph.outputs) };
 }
 
@@ -29,7 +31,12 @@ export function prove(model: Model, before: Signature): void {
       const [nameNow, typeNow] = after[side][i] ?? ["", null];
       if (nameNow !== name) throw new Error(`${side} lost ${name}`);
       if (!type || !typeNow || fits(type, typeNow)) return;
-      throw fail("signature-changed", { name, before: showType(type), after: showType(typeNow) });
+      throw fail("signature-changed", {
+        side: side.slice(0, -1),
+        name,
+        before: showType(type),
+        after: showType(typeNow),
+      });
     });
   }
 }

@@ -51,7 +51,7 @@ export function resize(edit: Resize, site: Site, session: Session): boolean {
   const { graph } = session.model;
   const within = nodesOf(session, site.block);
   for (const { kind, value } of seeds) {
-    if (kind === "bias" || usesIn(value, within).length === value.uses.size) continue;
+    if (kind === "bias" || readersOf(value).every((node) => within.has(node))) continue;
     throw refuse(`its weight ${value.name} is shared with other parts`);
   }
   const traced = traceUnits({ ...body, graph, within, resized, seeds, label });
@@ -94,6 +94,15 @@ function keptUnits(seeds: readonly Seed[], units: number, count: number): Choice
         : Array.from({ length: units }, (_, j) => j);
     return kept;
   };
+}
+
+/** Who reads a weight, behind the nodes that turn or cast it. */
+function readersOf(value: Value): Node[] {
+  return [...value.uses].flatMap(({ node }) =>
+    preparesConstants(node)
+      ? node.outputs.flatMap((output) => (output ? readersOf(output) : []))
+      : [node],
+  );
 }
 
 /** Uses by a block's nodes, or by nodes that prepare constants. */

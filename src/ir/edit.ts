@@ -16,6 +16,20 @@ export function defineInitializer(graph: Graph, value: Value, initializer: Initi
   graph.initializers.add(value);
 }
 
+/**
+ * Adds weights. Where every initializer is listed among the graph's inputs (IR 3 asks for that, and
+ * some exporters still do it), new ones are, too.
+ */
+export function defineWeights(graph: Graph, values: Iterable<Value>): void {
+  const inputs = new Set(graph.inputs);
+  const listed =
+    graph.initializers.size > 0 && [...graph.initializers].every((value) => inputs.has(value));
+  for (const value of values) {
+    defineInitializer(graph, value, value.initializer!);
+    if (listed) graph.inputs.push(value);
+  }
+}
+
 /** Gives an initializer other contents under its name. */
 export function setInitializer(value: Value, initializer: Initializer): void {
   value.initializer = initializer;
@@ -72,6 +86,7 @@ export function removeNodes(graph: Graph, nodes: ReadonlySet<Node>): void {
 export function removeInitializer(graph: Graph, value: Value): void {
   graph.initializers.delete(value);
   graph.values.delete(value.name);
+  if (graph.inputs.includes(value)) graph.inputs = graph.inputs.filter((each) => each !== value);
 }
 
 export function renameValue(graph: Graph, value: Value, name: string): void {

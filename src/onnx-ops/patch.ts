@@ -10,7 +10,7 @@
 import { fail } from "../diag/diagnostic.ts";
 import { type Bytes, inMemory, materialize } from "../ir/bytes.ts";
 import {
-  defineInitializer,
+  defineWeights,
   insertNodes,
   renameValue,
   replaceOutput,
@@ -221,7 +221,7 @@ export class Patch {
       [...from.uses].filter((use) => !among || among.has(use.node)),
     );
     this.#clearNames(new Set(uses.flat()));
-    for (const value of this.weights.values()) defineInitializer(graph, value, value.initializer!);
+    defineWeights(graph, this.weights.values());
     for (const node of this.nodes) {
       const inputs = node.inputs;
       node.inputs = [];

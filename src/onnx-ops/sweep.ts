@@ -30,7 +30,7 @@ export function findOrphans(graph: Graph, start: readonly Value[], pending?: Pen
   for (let value = open.pop(); value; value = open.pop()) {
     if (!idle(value)) continue;
     const { producer } = value;
-    if (value.initializer && !graph.inputs.includes(value)) values.add(value);
+    if (value.initializer) values.add(value);
     if (!producer || producer.graph !== graph || nodes.has(producer)) continue;
     if (!producer.outputs.every((output) => !output || idle(output))) continue;
     nodes.add(producer);

@@ -116,6 +116,10 @@ function planResize(
   if (amount <= 0) mismatch(statement.value, what, "a positive number", amount);
   const { of, noun } = quantities[quantity];
   const misfit = sites.find((site) => site.part?.host.kind !== of);
+  if (misfit?.part?.host.kind === "other") {
+    const params = { label: misfit.label, reason: misfit.part.host.opaque };
+    throw fail("cannot-resize", params, { at: statement.target.span });
+  }
   if (misfit) {
     throw fail(
       "resize-misfit",

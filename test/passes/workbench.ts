@@ -81,8 +81,13 @@ export async function run(model: Model | Uint8Array, feeds: Tensors): Promise<Te
 }
 
 /** The recorded batch of a fixture. */
-export function recorded(name: string): { feeds: Tensors; outputs: Tensors } {
-  const file = readFileSync(`test/fixtures/models/${name}.io.safetensors`);
+export function recorded(name: string) {
+  return recordedAt(`test/fixtures/models/${name}.io.safetensors`);
+}
+
+/** `in.<input>` and `out.<output>` of a safetensors file. */
+export function recordedAt(path: string): { feeds: Tensors; outputs: Tensors } {
+  const file = readFileSync(path);
   const length = Number(file.readBigUInt64LE(0));
   const header = JSON.parse(file.toString("utf8", 8, 8 + length)) as Record<
     string,

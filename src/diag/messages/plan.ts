@@ -93,7 +93,7 @@ export const planMessages = {
   "weights-missing-note": note`${"count"} weights keep what they started with: ${"names"}`,
   "weights-shape": error`${"path"}: \`${"name"}\` is ${"got"}, and the model needs ${"wanted"}`,
   "weights-type": error`${"path"}: \`${"name"}\` is ${"got"}, and the model needs ${"wanted"}`,
-  "signature-changed": error`The edits would change the model's output \`${"name"}\` from ${"before"} to ${"after"}`,
+  "signature-changed": error`The edits would change the model's ${"side"} \`${"name"}\` from ${"before"} to ${"after"}`,
   "resized-to-same": note`\`${"label"}\` has ${"count"} ${"noun"} already`,
   "not-identity": warning`The copies of ${"label"} do not start as the identity: ${"reason"}`,
 } as const;
