@@ -149,9 +149,16 @@ function scatter(
   shape: readonly number[],
 ): void {
   const [rows, columns] = [shape[0]!, shape[1]!];
-  for (let i = 0; i < from.length / size; i++) {
-    const element = start + i;
-    const at = (element % columns) * rows + Math.floor(element / columns);
-    for (let b = 0; b < size; b++) to[at * size + b] = from[i * size + b]!;
+  const Words = { 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array }[size] ?? Uint8Array;
+  const source = new Words(from.buffer as ArrayBuffer, from.byteOffset, from.length / size);
+  const target = new Words(to.buffer as ArrayBuffer, to.byteOffset, to.length / size);
+  let row = Math.floor(start / columns);
+  let column = start % columns;
+  for (let i = 0; i < source.length; i++) {
+    target[column * rows + row] = source[i]!;
+    if (++column === columns) {
+      column = 0;
+      row++;
+    }
   }
 }

@@ -23,13 +23,20 @@ export function reshape(ground: Ground, x: Tensor, dims: readonly Extent[]): Ten
   const left = divideDims(productOf(x.shape), rest) ?? -1;
   const target = dims.map((dim) => (dim === -1 ? left : dim));
   if (target.join() === x.shape.join()) return x;
+  const source = x.kind === "wire" && reshapedFrom.get(x.value);
+  if (source && !target.includes(-1)) return reshape(ground, source, target);
   if (x.kind === "known") {
     const numbers = target.filter((dim) => typeof dim === "number" && dim >= 0);
     if (numbers.length < target.length) refuse("reshape", [x], `not to [${dims.join(", ")}]`);
     return reshaped(x, numbers as number[]);
   }
-  return grow(ground, "Reshape", [x, reshapeTarget(ground, x, target)]);
+  const result = grow(ground, "Reshape", [x, reshapeTarget(ground, x, target)]);
+  reshapedFrom.set(result.value, x);
+  return result;
 }
+
+/** What a Reshape read, so that several become one or none. */
+const reshapedFrom = new WeakMap<Value, Wire>();
 
 /** Literal sizes where that says it: 0 copies an axis, -1 is the one that is left. */
 function reshapeTarget(ground: Ground, x: Wire, target: readonly Extent[]): Wire {
@@ -74,10 +81,12 @@ export function swapAxes(ground: Ground, x: Tensor, a: number, b: number): Tenso
 }
 
 /** Operands are of one type. */
-export function concat(ground: Ground, parts: readonly Tensor[], axis: number): Tensor {
+export function concat(ground: Ground, all: readonly Tensor[], axis: number): Tensor {
+  const at = axisOf(all[0]!, axis);
+  const filled = all.filter(({ shape }) => shape[at] !== 0);
+  const parts = filled.length > 0 ? filled : all.slice(0, 1);
   const [first] = parts;
   if (parts.length === 1) return first!;
-  const at = axisOf(first!, axis);
   if (parts.some((part) => part.kind === "wire")) {
     return grow(ground, "Concat", parts, { axis: at });
   }

@@ -81,7 +81,7 @@ function variablesOf(
     if (numbers.some((n) => typeof n === "boolean")) types.set(variable, "bool");
     else if (!allowed.includes("f")) types.set(variable, "int64");
     else if (!allowed.includes("i")) types.set(variable, real ?? ground.dtype);
-    else types.set(variable, real ?? (numbers.every(isWhole) ? "int64" : ground.dtype));
+    else types.set(variable, real ?? (counts(schema, numbers) ? "int64" : ground.dtype));
   }
   return types;
 }
@@ -90,8 +90,10 @@ function numbersIn(value: Val): readonly Val[] {
   return kindOf(value) === "list" ? (value as List).items : [value];
 }
 
-function isWhole(value: Val): boolean {
-  return Number.isInteger(value) || kindOf(value) === "size";
+/** Numbers that nothing gives a type are of that of `x`, but for a Range of whole ones. */
+function counts({ op }: Schema, numbers: readonly Val[]): boolean {
+  const whole = (value: Val) => Number.isInteger(value) || kindOf(value) === "size";
+  return op === "Range" && numbers.every(whole);
 }
 
 function toTensor(ground: Ground, value: Val, dtype: DType): Tensor | undefined {

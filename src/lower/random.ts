@@ -10,36 +10,49 @@ export type Stream = (i: number) => number;
 /** @param name the stored name of the weight; `draw` tells its several streams apart. */
 export function streamOf(seed: number, name: string, draw: number): Stream {
   const digest = createHash("sha256").update(`${seed}\0${name}\0${draw}`).digest();
-  const key = [digest.readUInt32LE(0), digest.readUInt32LE(4)] as const;
+  const key0 = digest.readUInt32LE(0);
+  const key1 = digest.readUInt32LE(4);
   const block = new Uint32Array(4);
   let at = -1;
   return (i) => {
-    const counter = Math.floor(i / 4);
+    const lane = i % 4;
+    const counter = (i - lane) / 4;
     if (counter !== at) {
-      philox(key[0], key[1], counter, block);
+      philox(key0, key1, counter, block);
       at = counter;
     }
-    return (block[i % 4]! + 0.5) * 2 ** -32;
+    return (block[lane]! + 0.5) * 2 ** -32;
   };
 }
 
-/** The high word of a product of words. */
+/** The high word of a product of words, by halves. */
 function high(a: number, b: number): number {
-  const [ah, al, bh, bl] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
-  const low = al * bl;
-  const middle = ah * bl + (low >>> 16);
-  const upper = al * bh + (middle % 0x10000);
-  return ah * bh + Math.floor(middle / 0x10000) + Math.floor(upper / 0x10000);
+  const ah = a >>> 16;
+  const al = a & 0xffff;
+  const bh = b >>> 16;
+  const bl = b & 0xffff;
+  const middle = ah * bl + ((al * bl) >>> 16);
+  const carry = (al * bh + (middle & 0xffff)) >>> 16;
+  return (ah * bh + (middle >>> 16) + carry) >>> 0;
 }
 
 /** Four random words of a counter under a key of two words. */
 export function philox(key0: number, key1: number, counter: number, out: Uint32Array): void {
-  let [a, b, c, d] = [counter >>> 0, Math.floor(counter / 2 ** 32), 0, 0];
-  let [k, l] = [key0, key1];
+  let a = counter >>> 0;
+  let b = Math.floor(counter / 2 ** 32);
+  let c = 0;
+  let d = 0;
+  let k = key0;
+  let l = key1;
   for (let round = 0; round < 10; round++) {
-    const [h0, l0] = [high(0xd2511f53, a), Math.imul(0xd2511f53, a)];
-    const [h1, l1] = [high(0xcd9e8d57, c), Math.imul(0xcd9e8d57, c)];
-    [a, b, c, d] = [(h1 ^ b ^ k) >>> 0, l1 >>> 0, (h0 ^ d ^ l) >>> 0, l0 >>> 0];
+    const h0 = high(0xd2511f53, a);
+    const l0 = Math.imul(0xd2511f53, a);
+    const h1 = high(0xcd9e8d57, c);
+    const l1 = Math.imul(0xcd9e8d57, c);
+    a = (h1 ^ b ^ k) >>> 0;
+    b = l1 >>> 0;
+    c = (h0 ^ d ^ l) >>> 0;
+    d = l0 >>> 0;
     k = (k + 0x9e3779b9) >>> 0;
     l = (l + 0xbb67ae85) >>> 0;
   }
