@@ -21,6 +21,11 @@ const habits: readonly [fits: (found: Found) => boolean, hint: string][] = [
     ({ rule, token }) => rule === "formal" && is(token, t["="]),
     "a parameter has a type: `name: int = value`",
   ],
+  [({ rule, token }) => rule === "param" && is(token, t[":"]), "write `=` and the value"],
+  [
+    ({ missing, token }) => missing === ":" && is(token, t.Comparison),
+    "write `:` before it: `parameters: < 640M`",
+  ],
   [({ missing, token }) => missing === "=" && is(token, t["=="]), "write `=`"],
   [({ missing, token }) => missing === "=" && is(token, t[":"]), "write `=`"],
   [({ missing, token }) => missing === ":" && is(token, t["="]), "write `:`"],
@@ -34,7 +39,7 @@ const habits: readonly [fits: (found: Found) => boolean, hint: string][] = [
     "a count stands at the end of an edit: `remove blocks[odd] expect 7`",
   ],
   [
-    ({ rule, token }) => rule !== "bound" && rule !== "atom" && is(token, t.Comparison),
+    ({ missing, token }) => /^[)\]{}]$/.test(missing ?? "") && is(token, t.Comparison),
     "comparisons do not chain: join two with `and`",
   ],
   [({ token }) => is(token, t.not), "put `not` and what it negates in parentheses"],
@@ -43,10 +48,19 @@ const habits: readonly [fits: (found: Found) => boolean, hint: string][] = [
     ({ before: [dot, number] }) => is(dot, t["."]) && is(number, t.Int),
     "a number needs a digit after its point: `1.0`",
   ],
+  [({ rule, token }) => rule === "index" && is(token, t[":"]), "ranges are written `1..3`"],
+  [({ rule, token }) => rule === "subscript" && is(token, t[".."]), "slices are written `1:3`"],
   [({ rule, token }) => rule === "subscript" && is(token, t[":"]), "slices have no step"],
   [({ token }) => is(token, t["|"]), "write `or`"],
+  [({ rule, token }) => rule === "file" && isCloser(token), "no bracket is open here"],
+  [
+    ({ rule, token }) => rule === "file" && lineWords.has(token.image),
+    "only an operator has such lines",
+  ],
   [({ before: [word] }) => /^else?if$/.test(word?.image ?? ""), "write `else if`"],
 ];
+
+const lineWords = new Set(["layer", "weight", "let", "if", "else", "return"]);
 
 function is(token: IToken | undefined, type: TokenType): boolean {
   return token !== undefined && tokenMatcher(token, type);
@@ -58,13 +72,13 @@ function isArithmetic(token: IToken): boolean {
 
 /** The way out of a syntax error, where there is a usual one. */
 export function hintFor(found: Found): string | null {
-  const { missing, token } = found;
+  const { missing, rule, token } = found;
   if (missing !== null && /^[a-z]/.test(missing) && is(token, t.Identifier)) {
     const meant = nearest(token.image, [missing]);
     if (meant !== undefined) return `did you mean \`${meant}\`?`;
   }
   const habit = habits.find(([fits]) => fits(found));
   if (habit !== undefined) return habit[1];
-  const reserved = missing === null && isKeyword(token);
+  const reserved = missing === null && rule !== "file" && isKeyword(token);
   return reserved ? `\`${token.image}\` is a word of the language and cannot be a name` : null;
 }

@@ -9,6 +9,7 @@ import {
 import type { Reporter } from "../src/diag/diagnostic.ts";
 import type { SourceText, Span } from "../src/diag/span.ts";
 import { nearest } from "../src/diag/suggest.ts";
+import type * as ast from "./ast.ts";
 import { contents, definers, expectations, forms } from "./expectations.ts";
 import { hintFor } from "./hints.ts";
 import {
@@ -21,6 +22,7 @@ import {
   keyOf,
   shortOf,
   spanOf,
+  startsLine,
   statementKeywords,
   t,
 } from "./tokens.ts";
@@ -77,15 +79,6 @@ function wordsFor(token: IToken): string {
   return token.tokenType === t.String ? `the string ${shortOf(token)}` : `\`${shortOf(token)}\``;
 }
 
-/** At the token; or behind the one before, where the line ends too early. */
-function spanOfFailure(source: SourceText, token: IToken, previous: IToken | undefined): Span {
-  const end = previous === undefined ? 0 : endOf(previous);
-  const early =
-    token.tokenType === EOF ||
-    (previous !== undefined && /[\r\n]/.test(source.text.slice(end, token.startOffset)));
-  return early ? { source, start: end, end } : spanOf(source, token);
-}
-
 const closers: ReadonlyMap<TokenType, string> = new Map([
   [t["("], ")"],
   [t["["], "]"],
@@ -110,8 +103,16 @@ interface Case {
   readonly previous: IToken | undefined;
   /** The statement's tokens before `token`. */
   readonly read: readonly IToken[];
+  /** The line ended before `token`. */
+  readonly early: boolean;
+  /** Where it is shown: behind the token before where the line ends too early. */
   readonly at: Span;
   readonly notes: readonly string[];
+}
+
+function endSpan(source: SourceText, token: IToken | undefined): Span {
+  const end = token === undefined ? 0 : endOf(token);
+  return { source, start: end, end };
 }
 
 /** Reports why the statement that begins with `first` is none. Lexical errors are reported already. */
@@ -120,8 +121,11 @@ export function reportFailure(failure: Failure, first: IToken, place: Place): vo
   if (isBad(token)) return;
   const read = place.tokens.slice(place.tokens.indexOf(first), place.tokens.indexOf(token));
   const notes = formFor(context.ruleStack);
-  const at = spanOfFailure(place.source, token, previous);
-  const found: Case = { place, missing: missingIn(failure), token, previous, read, at, notes };
+  const missing = missingIn(failure);
+  const early = token.tokenType === EOF || startsLine(place.source, previous, token);
+  const behind = early && (missing.rule !== "body" || token.tokenType === EOF);
+  const at = behind ? endSpan(place.source, previous) : spanOf(place.source, token);
+  const found: Case = { place, missing, token, previous, read, early, at, notes };
   if (!reportUnclosed(found) && !reportReserved(found) && !reportMisspelt(found)) {
     reportMissing(found);
   }
@@ -135,11 +139,11 @@ function formFor(ruleStack: readonly string[]): string[] {
 }
 
 /** A bracket that is open where the text, or the statement, ends. */
-function reportUnclosed({ place, token, read, at }: Case): boolean {
+function reportUnclosed({ place, token, read, early }: Case): boolean {
   const bracket = openBracket(read);
   const end = token.tokenType === EOF;
   if (bracket === undefined) return false;
-  if (!end && (!isStatementKeyword(token) || at.start < at.end)) return false;
+  if (!end && !(early && isStatementKeyword(token))) return false;
   const related = end ? [] : [{ at: spanOf(place.source, token), text: "before this" }];
   const where = end ? " before the end of the file" : "";
   const hint = `expected \`${closers.get(bracket.tokenType)}\`${where}`;
@@ -149,8 +153,8 @@ function reportUnclosed({ place, token, read, at }: Case): boolean {
 }
 
 /** A word of the language in the place of a new name. */
-function reportReserved({ place, missing, token, at, notes }: Case): boolean {
-  if (!isKeyword(token) || !definers.has(missing.rule) || at.start === at.end) return false;
+function reportReserved({ place, missing, token, early, at, notes }: Case): boolean {
+  if (!isKeyword(token) || !definers.has(missing.rule) || early) return false;
   const details = { at, hint: "choose another name", notes };
   place.reporter.report("reserved-word", { word: shortOf(token) }, details);
   return true;
@@ -178,28 +182,28 @@ function reportMissing({ place, missing, token, read, at, notes }: Case): void {
 
 const clauses = ["with", "init", "to", "by", "merge", "times", "optional", "expect", "for", "in"];
 
-/** Reports a token that stands where a statement could begin. */
-export function reportNoStatement(token: IToken, place: Place): void {
+/** Reports a token that stands where `last` ends and another statement could begin. */
+export function reportNoStatement(token: IToken, last: ast.Statement | null, place: Place): void {
   const { source, tokens, reporter } = place;
   if (isBad(token)) return;
   const index = tokens.indexOf(token);
+  const known = [...statementKeywords, ...(last === null ? [] : clauses)];
+  const meant = isKeyword(token) ? undefined : nearest(token.image, known);
   const before = [tokens[index - 1], tokens[index - 2]];
-  const meant = isKeyword(token)
-    ? undefined
-    : nearest(token.image, [...statementKeywords, ...(index > 0 ? clauses : [])]);
-  const hint =
-    meant === undefined
-      ? hintFor({ rule: "file", missing: null, token, before })
-      : `did you mean \`${meant}\`?`;
-  const notes =
-    meant === undefined ? [`statements begin with ${statementKeywords.join(", ")}`] : [];
-  reporter.report(
-    "unknown-statement",
-    { found: wordsFor(token) },
-    {
-      at: spanOf(source, token),
-      hint,
-      notes,
-    },
-  );
+  const habit = hintFor({ rule: "file", missing: null, token, before });
+  const details = {
+    at: spanOf(source, token),
+    hint: meant === undefined ? habit : `did you mean \`${meant}\`?`,
+  };
+  const found = wordsFor(token);
+  const words = last === null ? undefined : forms[last.kind];
+  if (words === undefined || startsLine(source, before[0], token)) {
+    const list = `statements begin with ${statementKeywords.join(", ")}`;
+    const notes = meant === undefined ? [list] : [];
+    reporter.report("unknown-statement", { found }, { ...details, notes });
+  } else {
+    const expected = `the end of the statement after \`${shortOf(before[0]!)}\``;
+    const notes = [`form: ${words}`];
+    reporter.report("unexpected-token", { expected, found }, { ...details, notes });
+  }
 }

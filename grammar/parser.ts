@@ -46,17 +46,17 @@ export class GraftParser extends OperatorParser {
 
   readonly file = this.RULE("file", (): ast.Statement[] => {
     const statements: ast.Statement[] = [];
-    this.ACTION(() => this.skipUnknown());
+    this.ACTION(() => this.skipUnknown(null));
     this.MANY(() => {
       const statement = this.attempt(() => this.SUBRULE(this.statement));
-      if (statement !== undefined) statements.push(statement);
-      this.ACTION(() => this.skipUnknown());
+      if (statement !== null) statements.push(statement);
+      this.ACTION(() => this.skipUnknown(statement));
     });
     return statements;
   });
 
   /** A statement's tree; or, where it is wrong, nothing, a report, and what it spoils is skipped. */
-  private attempt(rule: () => ast.Statement): ast.Statement | undefined {
+  private attempt(rule: () => ast.Statement): ast.Statement | null {
     const first = this.LA(1);
     try {
       return rule();
@@ -64,15 +64,15 @@ export class GraftParser extends OperatorParser {
       if (!(cause instanceof Error && isRecognitionException(cause))) throw cause;
       reportFailure(cause as Failure, first, this.place);
       this.resync();
-      return undefined;
+      return null;
     }
   }
 
   /** What follows a statement and starts no other is reported once and skipped. */
-  private skipUnknown(): void {
+  private skipUnknown(last: ast.Statement | null): void {
     const token = this.LA(1);
     if (this.atEnd() || isStatementKeyword(token)) return;
-    reportNoStatement(token, this.place);
+    reportNoStatement(token, last, this.place);
     this.resync();
   }
 

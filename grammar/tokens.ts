@@ -152,19 +152,27 @@ export const isKeyword = (token: IToken) => keywordTypes.has(token.tokenType);
 export const isNameKeyword = (token: IToken) => nameTypes.has(token.tokenType);
 export const isStatementKeyword = (token: IToken) => statementTypes.has(token.tokenType);
 
+/** Whether a line ends between a token and the one before it. */
+export function startsLine(
+  { text }: SourceText,
+  previous: IToken | undefined,
+  token: IToken,
+): boolean {
+  return previous !== undefined && /[\r\n]/.test(text.slice(endOf(previous), token.startOffset));
+}
+
 /**
  * Whether a statement's keyword stands at the beginning of a line: where parsing goes on after an
  * error. (In a text without errors statements may share a line.)
  */
 export function beginsLine(
-  { text }: SourceText,
+  source: SourceText,
   previous: IToken | undefined,
   token: IToken,
   next: IToken | undefined,
 ): boolean {
   if (!isStatementKeyword(token) || next?.tokenType === t[":"]) return false;
-  const end = previous === undefined ? 0 : endOf(previous);
-  return end === 0 || /[\r\n]/.test(text.slice(end, token.startOffset));
+  return previous === undefined || startsLine(source, previous, token);
 }
 
 const operandEnds = new Set<TokenType>([

@@ -53,7 +53,8 @@ function drawLine(text: string, { from, to }: Mark, caret: string): [string, str
     if (at < to) below += (at < from ? " " : caret).repeat(glyph.width);
     at += character.length;
   }
-  if (from >= at) below += " ".repeat(from - at) + caret;
+  if (from >= at) below += " ".repeat(from - at);
+  if (!below.endsWith(caret)) below += caret;
   return [shown + (cutRight < text.length ? "…" : ""), below];
 }
 
