@@ -22,10 +22,9 @@ export interface ReadOptions {
    * said. Otherwise reading such a tensor's bytes reports what is wrong, and nothing else does.
    */
   readonly requireData?: boolean;
+  /** Bytes; a smaller model file is held in memory while the model is in use. 16 MB unless said. */
+  readonly holdUpTo?: number;
 }
-
-/** Files up to this size are held in memory while the model is in use. */
-const wholeFile = 16 << 20;
 
 /**
  * Reads an ONNX model: the graph, not the weights. Those stay where they are, as spans of files;
@@ -35,16 +34,15 @@ const wholeFile = 16 << 20;
  * missing, too short or outside of the model's folder.
  */
 export async function readModel(path: string, options: ReadOptions = {}): Promise<Model> {
-  const source = openSource(path);
-  const { requireData = true } = options;
-  return readModelFrom(source, new ExternalData(path, requireData));
+  const { requireData = true, holdUpTo = 16 << 20 } = options;
+  return readModelFrom(openSource(path, holdUpTo), new ExternalData(path, requireData));
 }
 
-function openSource(path: string): Source {
+function openSource(path: string, holdUpTo: number): Source {
   let stats: Stats;
   try {
     stats = statSync(path);
-    if (stats.isFile() && stats.size <= wholeFile) return Source.hold(path, readFileSync(path));
+    if (stats.isFile() && stats.size <= holdUpTo) return Source.hold(path, readFileSync(path));
   } catch (cause) {
     throw asReadFailure(path, cause);
   }
