@@ -1,8 +1,12 @@
 import type { Graph } from "../ir/graph.ts";
 
-/** Names that neither the graph has nor an earlier call gave: `base`, `base_1`, ... */
+/**
+ * Names that neither the graph has nor an earlier call gave: `base`, `base_1`, ... Nodes and values
+ * share them, and so do the bodies of If, Loop and Scan: runtimes refuse two nodes of one name and
+ * an inner value that hides an outer one.
+ */
 export function freshNames(graph: Graph): (base: string) => string {
-  const taken = new Set<string>();
+  const taken = reservedOf(graph);
   const next = new Map<string, number>();
   return (base) => {
     for (let i = next.get(base) ?? 0; ; i++) {
@@ -13,4 +17,24 @@ export function freshNames(graph: Graph): (base: string) => string {
       return name;
     }
   };
+}
+
+/** Read once for a graph: what is removed later stays reserved. */
+const reserved = new WeakMap<Graph, Set<string>>();
+
+function reservedOf(graph: Graph): Set<string> {
+  const known = reserved.get(graph) ?? new Set<string>();
+  if (!reserved.has(graph)) collect(graph, known);
+  reserved.set(graph, known);
+  return known;
+}
+
+function collect(graph: Graph, names: Set<string>): void {
+  for (const node of graph.nodes) {
+    names.add(node.name);
+    for (const body of node.subgraphs) {
+      for (const name of body.values.keys()) names.add(name);
+      collect(body, names);
+    }
+  }
 }
