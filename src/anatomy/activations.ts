@@ -59,7 +59,18 @@ export function nameOf(values: readonly number[]): string | null {
     const error = Math.max(...errors);
     if (error < (best?.error ?? tolerance)) best = { name, error };
   }
-  return best?.name ?? null;
+  return best?.name ?? familyOf(values);
+}
+
+/** Functions with a parameter of their own: leaky_relu and elu with another slope. */
+function familyOf(values: readonly number[]): string | null {
+  const linear = points.every((x, i) => x <= 0 || Math.abs(values[i]! - x) < tolerance);
+  if (!linear) return null;
+  const slopes = points.flatMap((x, i) => (x < 0 ? [values[i]! / x] : []));
+  const alphas = points.flatMap((x, i) => (x < 0 ? [values[i]! / Math.expm1(x)] : []));
+  const constant = (list: readonly number[]) =>
+    list.every((value) => Math.abs(value - list[0]!) < tolerance) && list[0]! > 0;
+  return constant(slopes) ? "leaky_relu" : constant(alphas) ? "elu" : null;
 }
 
 /** An argument is undefined where the input was left out. */

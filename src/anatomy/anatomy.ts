@@ -78,6 +78,8 @@ export interface Linear {
   readonly out: number;
   /** y = alpha x W^T + b; 1 but where an optimizer pulled a scale in (FusedMatMul, Gemm). */
   readonly alpha: number;
+  /** Why its weight cannot be read as plain numbers, in words (integers, packed bits); else null. */
+  readonly opaque: string | null;
   readonly nodes: ReadonlySet<Node>;
 }
 

@@ -130,13 +130,27 @@ interface Projected {
 function projected(
   map: LinearMap,
   end: Wire,
-  transposed: boolean,
-  split: number | null,
+  { transposed = false, split = null, axes = null }: HeadForm,
   { constants }: Findings,
 ): Projected | null {
-  const path = tracePath(map, end, constants);
+  const straight = tracePath(map, end, constants);
+  const path = straight && axes ? inOrder(straight, axes) : straight;
   const rows = path && headRows(path, transposed, split);
   return rows && { path, rows };
+}
+
+/** How the core reads a value: [.., tokens, features] but for these. */
+interface HeadForm {
+  readonly transposed?: boolean;
+  /** Heads that a fused operator splits the last axis into. */
+  readonly split?: number | null;
+  readonly axes?: readonly number[] | null;
+}
+
+function inOrder(path: Path, axes: readonly number[]): Path | null {
+  const { layout } = path;
+  if (layout.axes.length !== axes.length) return null;
+  return { ...path, layout: { ...layout, axes: axes.map((axis) => layout.axes[axis]!) } };
 }
 
 function pathsOf(
@@ -148,9 +162,15 @@ function pathsOf(
   const split = (wire: Wire, heads: number | null) => (flat(wire) ? heads : null);
   const kvHeads = core.kvHeads ?? core.heads;
   if (core.packed) return unpacked(maps.q, core, findings);
-  const q = projected(maps.q, core.q, false, split(core.q, core.heads), findings);
-  const k = projected(maps.k, core.k, core.keysTransposed, split(core.k, kvHeads), findings);
-  const v = projected(maps.v, core.v, false, split(core.v, kvHeads), findings);
+  const { axes, keysTransposed: transposed } = core;
+  const forms = {
+    q: { axes: axes.q, split: split(core.q, core.heads) },
+    k: { axes: axes.k, split: split(core.k, kvHeads), transposed },
+    v: { axes: axes.v, split: split(core.v, kvHeads) },
+  };
+  const q = projected(maps.q, core.q, forms.q, findings);
+  const k = projected(maps.k, core.k, forms.k, findings);
+  const v = projected(maps.v, core.v, forms.v, findings);
   if (!q || !k || !v) return "the way from its projections to its heads is not understood";
   if (q.rows.headDim !== k.rows.headDim) return "its queries and keys differ in size";
   if (k.rows.heads !== v.rows.heads || q.rows.heads % k.rows.heads !== 0) {
@@ -162,7 +182,8 @@ function pathsOf(
 /** Rows of one projection that an operator reads as q, then k, then v. */
 function unpacked(map: LinearMap, core: Core, findings: Findings): Side | string {
   const [heads, kvHeads] = [core.heads, core.kvHeads];
-  const all = heads && kvHeads && projected(map, core.q, false, heads + 2 * kvHeads, findings);
+  const split = (heads ?? 0) + 2 * (kvHeads ?? 0);
+  const all = heads && kvHeads && projected(map, core.q, { split }, findings);
   if (!all) return "the way from its projection to its heads is not understood";
   const { path, rows } = all;
   const part = (first: number, count: number): Projected => ({
@@ -346,7 +367,7 @@ function rotationOf({ q, k }: Pick<Side, "q" | "k">): Rotation | null {
     layoutOut: main.layoutOut,
     q: { from: qFrom!, to: qTo! },
     k: { from: kFrom!, to: kTo! },
-    nodes: [...new Set([...ops].sort((a, b) => a.id - b.id).map((op) => op.node))],
+    nodes: [...new Set([...ops].sort((a, b) => a.id - b.id).map((op) => op.place))],
   };
 }
 
@@ -371,7 +392,7 @@ function between(from: Wire, to: Wire): ReadonlySet<Op> {
 
 /** Keys and values of earlier calls, and those handed on, as inputs and outputs of the graph. */
 function cacheOf(core: Core, { k, v }: Side): AttentionHost["cache"] {
-  const { graph } = core.op.node;
+  const { graph } = core.op.place;
   const joined = [k, v].map(({ path }) => {
     const past = path.joined?.inputs.find(
       (wire) => wire?.value && graph?.inputs.includes(wire.value),
@@ -410,7 +431,8 @@ function packed(branch: Branch, core: Core, findings: Findings): AttentionMatch 
     in: into,
     out: width,
     alpha: 1,
-    nodes: new Set([op.node]),
+    opaque: op.type === "QAttention" ? "its weight is stored in integers" : null,
+    nodes: new Set([op.place]),
   });
   const output = outputOf(branch, core, width / heads, findings);
   return {

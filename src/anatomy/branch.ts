@@ -57,7 +57,7 @@ export function branchesOf(region: Region, findings: Findings): Branch[] {
   const first = pieces.findIndex((piece) => piece.kind === "substance");
   if (first < 0) return [];
   const last = pieces.findLastIndex((piece) => piece.kind === "substance");
-  const start = frontOf(pieces, first);
+  const start = frontOf(pieces, first, region.from);
   const end = backOf(pieces, last);
   const x = pieces[start]!.segments[0].from;
   const y = pieces[end]!.segments.at(-1)!.to;
@@ -136,9 +136,14 @@ function isAffine({ from, ops }: Segment): boolean {
 }
 
 /** Norms and modulation go in front of the part; reshapes right before it belong to it. */
-function frontOf(pieces: readonly Piece[], substance: number): number {
+function frontOf(pieces: readonly Piece[], substance: number, stream: Wire): number {
   let start = substance;
   while (start > 0 && pieces[start - 1]!.kind === "layout") start--;
+  // A norm of another layout ([B, D, N]) is turned back before the part begins.
+  const shape = (wire: Wire) => wire.value?.type?.shape?.join();
+  for (let i = start; start > 0 && i <= substance; i++) {
+    if (shape(pieces[i]!.segments[0]!.from) === shape(stream)) return i;
+  }
   return start;
 }
 

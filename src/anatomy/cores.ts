@@ -19,6 +19,8 @@ export interface Core {
   readonly q: Wire;
   readonly k: Wire;
   readonly v: Wire;
+  /** Axes of q, k and v in the order [.., tokens, features], where an Einsum names them otherwise. */
+  readonly axes: { readonly q: Axes; readonly k: Axes; readonly v: Axes };
   /** q, k and v are one value, their features one after the other. */
   readonly packed: boolean;
   /** The last two axes of `k` are [d, M], as the product reads it; else [M, d]. */
@@ -39,6 +41,9 @@ export interface Core {
   readonly irregular: string | null;
 }
 
+export type Axes = readonly number[] | null;
+const plainAxes = { q: null, k: null, v: null };
+
 export interface Mask {
   readonly wire: Wire;
   readonly kind: "added" | "keep" | "drop";
@@ -52,7 +57,8 @@ export function findCores(flow: Flow, constants: Constants): Core[] {
   const cores: Core[] = [];
   for (const op of flow.ops) {
     if (op.data.length === 0) continue;
-    const core = op.type === "Softmax" ? aroundSoftmax(op, constants) : fusedCore(op, constants);
+    const softmax = softmaxAt(op);
+    const core = softmax ? aroundSoftmax(softmax, constants) : fusedCore(op, constants);
     if (core) cores.push(core);
   }
   return cores;
@@ -72,11 +78,35 @@ interface Scores {
   readonly irregular: string | null;
 }
 
-function aroundSoftmax(softmax: Op, constants: Constants): Core | null {
-  const x = softmax.inputs[0];
-  const rank = x?.value?.type?.shape?.length;
-  const axis = softmax.node.int("axis") ?? -1;
-  if (!x || (axis !== -1 && rank !== undefined && axis !== rank - 1)) return null;
+interface Softmax {
+  /** Its last operation. */
+  readonly op: Op;
+  readonly x: Wire;
+  readonly ops: readonly Op[];
+}
+
+/** A Softmax over the last axis, or exp(x - max x) / sum exp(x - max x). */
+function softmaxAt(op: Op): Softmax | null {
+  const x = op.inputs[0];
+  if (!x) return null;
+  if (op.type === "Softmax") {
+    const rank = x.value?.type?.shape?.length;
+    const axis = op.node.int("axis") ?? -1;
+    const last = axis === -1 || rank === undefined || axis === rank - 1;
+    return last ? { op, x, ops: [op] } : null;
+  }
+  const [exp, sum] = [x.from, op.inputs[1]?.from];
+  if (op.type !== "Div" || exp?.type !== "Exp" || sum?.type !== "ReduceSum") return null;
+  if (sum.inputs[0] !== x) return null;
+  const less = exp.inputs[0]?.from;
+  const max = less?.type === "Sub" ? less.inputs[1]?.from : null;
+  if (less && max?.type === "ReduceMax" && max.inputs[0] === less.inputs[0]) {
+    return { op, x: max.inputs[0]!, ops: [max, less, exp, sum, op] };
+  }
+  return { op, x: exp.inputs[0]!, ops: [exp, sum, op] };
+}
+
+function aroundSoftmax({ op: softmax, x, ops }: Softmax, constants: Constants): Core | null {
   const scores = scoresBehind(x, constants, 0);
   const tail = scores && valuesAfter(softmax);
   if (!tail) return null;
@@ -90,7 +120,8 @@ function aroundSoftmax(softmax: Op, constants: Constants): Core | null {
     ...operands,
     v: out.v,
     y: out.y,
-    ops: [...scores.ops, softmax, ...tail.ops],
+    axes: { q: operands.axes.q, k: operands.axes.k, v: out.axes },
+    ops: [...scores.ops, ...ops, ...tail.ops],
     scale: scores.scale * operands.scale * out.scale,
     masks: scores.masks,
     causal: false,
@@ -208,17 +239,19 @@ interface Operands {
   readonly k: Wire;
   readonly keysTransposed: boolean;
   readonly scale: number;
+  readonly axes: { readonly q: Axes; readonly k: Axes };
 }
 
 function operandsOf(product: Op): Operands | null {
   const [a, b] = product.inputs as [Wire, Wire];
-  if (product.type === "MatMul") return { q: a, k: b, keysTransposed: true, scale: 1 };
+  const axes = { q: null, k: null };
+  if (product.type === "MatMul") return { q: a, k: b, keysTransposed: true, scale: 1, axes };
   if (product.type === "FusedMatMul") {
     const { node } = product;
     if ((node.int("transA") ?? 0) !== 0) return null;
     if ((node.int("transBatchA") ?? 0) !== 0 || (node.int("transBatchB") ?? 0) !== 0) return null;
     const keysTransposed = (node.int("transB") ?? 0) === 0;
-    return { q: a, k: b, keysTransposed, scale: node.float("alpha") ?? 1 };
+    return { q: a, k: b, keysTransposed, scale: node.float("alpha") ?? 1, axes };
   }
   const letters = einsumLetters(product);
   if (!letters) return null;
@@ -226,29 +259,49 @@ function operandsOf(product: Op): Operands | null {
   const [query, key] = [letters.result.at(-2)!, letters.result.at(-1)!];
   const swapped = letters.a.includes(key);
   const [qs, ks] = swapped ? [letters.b, letters.a] : [letters.a, letters.b];
-  if (!qs.includes(query) || !ks.includes(key) || ks.includes(query)) return null;
   const shared = [...qs].filter((x) => ks.includes(x) && !letters.result.includes(x));
-  if (shared.length !== 1 || qs.at(-1) !== shared[0]) return null;
-  const keysTransposed = ks.at(-1) === key;
-  if (!keysTransposed && ks.at(-1) !== shared[0]) return null;
+  if (!qs.includes(query) || !ks.includes(key) || ks.includes(query)) return null;
+  if (shared.length !== 1) return null;
   const [q, k] = swapped ? [b, a] : [a, b];
-  return { q, k, keysTransposed, scale: 1 };
+  const order = { q: orderOf(qs, query, shared[0]!), k: orderOf(ks, key, shared[0]!) };
+  return { q, k, keysTransposed: false, scale: 1, axes: order };
 }
 
-export function einsumLetters(op: Op): { a: string; b: string; result: string } | null {
+/** Axes of an operand as [.., tokens, features]. */
+function orderOf(letters: string, tokens: string, features: string): Axes {
+  const rest = [...letters].filter((letter) => letter !== tokens && letter !== features);
+  return [...rest, tokens, features].map((letter) => letters.indexOf(letter));
+}
+
+function einsumLetters(op: Op): { a: string; b: string; result: string } | null {
   const equation = (op.node.string("equation") ?? "").replaceAll(" ", "");
   const [operands, result] = equation.split("->");
   const [a, b] = operands!.split(",");
   return a && b && result ? { a, b, result } : null;
 }
 
-function weightedOf(product: Op, weights: Wire): { v: Wire; y: Wire; scale: number } | null {
+interface Weighted {
+  readonly v: Wire;
+  readonly y: Wire;
+  readonly scale: number;
+  readonly axes: Axes;
+}
+
+function weightedOf(product: Op, weights: Wire): Weighted | null {
   const [a, b] = product.inputs as [Wire, Wire];
   const y = product.outputs[0]!;
-  if (product.type === "Einsum") return { v: a === weights ? b : a, y, scale: 1 };
+  if (product.type === "Einsum") {
+    const letters = einsumLetters(product);
+    if (!letters) return null;
+    const [ps, vs] = a === weights ? [letters.a, letters.b] : [letters.b, letters.a];
+    const key = ps.at(-1)!;
+    const features = [...vs].filter((x) => !ps.includes(x) && letters.result.includes(x));
+    if (!vs.includes(key) || features.length !== 1) return null;
+    return { v: a === weights ? b : a, y, scale: 1, axes: orderOf(vs, key, features[0]!) };
+  }
   if (a !== weights) return null;
   if (product.type === "FusedMatMul" && (product.node.float("alpha") ?? 1) !== 1) return null;
-  return { v: b, y, scale: 1 };
+  return { v: b, y, scale: 1, axes: null };
 }
 
 /** Fused operators that take q, k and v; those that hold the projections are met elsewhere. */
@@ -262,6 +315,7 @@ function fusedCore(op: Op, constants: Constants): Core | null {
     y,
     ops: [op],
     packed: false,
+    axes: plainAxes,
     keysTransposed: false,
     scale: Number.NaN,
     masks: [],

@@ -11,9 +11,9 @@ type Expansion = (at: FlowBuilder) => boolean;
 function skipNorm(norm: string, bias: number, scale: number, shift: number | null): Expansion {
   return (at) => {
     const terms = [at.input(0), at.input(1), at.input(bias)].filter((wire) => wire !== null);
-    const [sum] = at.op("Add", terms, [at.node.outputs[3]]);
+    const [sum] = at.op("Add", terms, [at.output(3)]);
     const affine = [at.input(scale), shift === null ? null : at.input(shift)];
-    at.op(norm, [sum!, ...affine], [at.node.outputs[0]]);
+    at.op(norm, [sum!, ...affine], [at.output(0)]);
     return true;
   };
 }
@@ -23,7 +23,7 @@ function biased(activation: string): Expansion {
   return (at) => {
     const [x, bias] = [at.input(0), at.input(1)];
     const sum = bias ? at.op("Add", [x, bias], [null])[0]! : x;
-    at.op(activation, [sum], at.node.outputs);
+    at.op(activation, [sum], at.outputs);
     return true;
   };
 }
@@ -33,7 +33,7 @@ const gemm: Expansion = (at) => {
   const c = at.input(2);
   if (!c || c.constant || (at.node.float("beta") ?? 1) !== 1) return false;
   const [product] = at.op("Gemm", [at.input(0), at.input(1)], [null]);
-  at.op("Add", [product!, c], at.node.outputs);
+  at.op("Add", [product!, c], at.outputs);
   return true;
 };
 
@@ -46,7 +46,7 @@ function activated(type: string, inputs: number): Expansion {
     let [y] = at.op(type, own, [null]);
     const rest = at.input(inputs);
     if (rest) [y] = at.op("Add", [y!, rest], [null]);
-    at.op(name, [y!], at.node.outputs);
+    at.op(name, [y!], at.outputs);
     return true;
   };
 }
@@ -58,7 +58,7 @@ export const expansions: Readonly<Record<string, Expansion>> = {
   "com.microsoft::FastGelu": biased("FastGelu"),
   "com.microsoft::BiasSplitGelu": biased("SplitGelu"),
   "com.microsoft::BiasAdd": (at) => {
-    at.op("Add", [at.input(0), at.input(1), at.input(2)], at.node.outputs);
+    at.op("Add", [at.input(0), at.input(1), at.input(2)], at.outputs);
     return true;
   },
   "com.microsoft::FusedGemm": activated("Gemm", 3),

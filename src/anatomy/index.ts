@@ -23,7 +23,7 @@ export type * from "./anatomy.ts";
  * filled in, tell widths and heads; without them less is found, nothing else.
  */
 export function anatomize(model: Model): Anatomy {
-  const flow = buildFlow(model.graph);
+  const flow = buildFlow(model);
   const constants = constantsOf(flow);
   const linears = findLinears(flow, constants);
   const cores = findCores(flow, constants);

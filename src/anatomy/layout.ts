@@ -133,9 +133,12 @@ const split: Transfer = (layout, op, output) => {
 const gather: Transfer = (layout, op, output, constants) => {
   const axis = op.node.int("axis") ?? 0;
   const at = axis < 0 ? axis + layout.axes.length : axis;
-  const indices = constants.known(op.inputs[1]);
+  const total = sizeOf(layout.axes[at] ?? []);
+  const wrap = (index: number) => (index < 0 && typeof total === "number" ? index + total : index);
+  const indices = constants.known(op.inputs[1])?.map(wrap);
   const first = indices?.[0];
-  if (!indices || first === undefined || indices.some((x, i) => x !== first + i)) return null;
+  if (!indices || first === undefined || first < 0) return null;
+  if (indices.some((x, i) => x !== first + i)) return null;
   const taken = cut(layout, at, first, first + indices.length, indices.length);
   const rank = output.value?.type?.shape?.length ?? layout.axes.length;
   if (!taken || rank >= layout.axes.length) return taken;

@@ -2,7 +2,7 @@
 import type { Value } from "../ir/graph.ts";
 import type { Constants } from "./constants.ts";
 import type { Flow, Op, Wire } from "./flow.ts";
-import { type Stored, shapeOf, storedOf, vectorOf } from "./weights.ts";
+import { isWeight, type Stored, shapeOf, storedOf, vectorOf } from "./weights.ts";
 
 export interface LinearMap {
   /** The product itself. */
@@ -22,6 +22,9 @@ export interface LinearMap {
   readonly alpha: number;
   /** The axis of `y` that holds features, from the end: -1, or the channel axis of a convolution. */
   readonly featureAxis: number;
+  /** The first row of a larger stored weight, and of its bias, that this map has. */
+  readonly firstRow: number;
+  readonly firstBias: number;
   /** Weights of rank 2 and plain float products; else why projections cannot be cut from it. */
   readonly irregular: string | null;
 }
@@ -63,8 +66,8 @@ type Form = (op: Op, constants: Constants) => Product | null;
 /** x W with W of rank 2; `swapped`: the operator itself reads W transposed. */
 function rightProduct(op: Op, constants: Constants, swapped: boolean): Product | null {
   const [x, w] = op.inputs;
-  if (!x || !w || x.constant || !w.constant) return null;
-  const stored = storedOf(w, constants);
+  if (!x || !w || isWeight(x, constants) || !isWeight(w, constants)) return null;
+  const stored = rowsOnly(w, swapped, constants);
   if (stored?.shape.length !== 2) return null;
   const [rows, columns] = stored.shape as [number, number];
   const outFirst = swapped !== stored.transposed;
@@ -75,6 +78,15 @@ function rightProduct(op: Op, constants: Constants, swapped: boolean): Product |
     in: swapped ? columns : rows,
     out: swapped ? rows : columns,
   };
+}
+
+/** A weight of which a stretch of rows is used; where it is cut otherwise, the piece by itself. */
+function rowsOnly(operand: Wire, swapped: boolean, constants: Constants): Stored | null {
+  const stored = storedOf(operand, constants);
+  if (!stored?.cut) return stored;
+  const outAxis = swapped !== stored.transposed ? 0 : 1;
+  if (stored.cut.axis === outAxis || !operand.value) return stored;
+  return { ...stored, value: operand.value, transposed: false, cut: null, ops: [] };
 }
 
 const gemm: Form = (op, constants) => {
@@ -180,6 +192,8 @@ function withBias(op: Op, product: Product, constants: Constants): LinearMap {
     layout,
     in: product.in,
     out: product.out,
+    firstRow: stored.cut?.start ?? 0,
+    firstBias: product.bias?.cut?.start ?? 0,
     alpha,
     featureAxis,
     irregular,
@@ -193,7 +207,7 @@ function withBias(op: Op, product: Product, constants: Constants): LinearMap {
   if (product.bias || y.uses.length !== 1) return { ...plain, bias: product.bias?.value ?? null };
   const add = y.uses[0]!;
   const other = add.inputs.find((wire) => wire && wire !== y);
-  if (add.type !== "Add" || add.inputs.length !== 2 || !other?.constant)
+  if (add.type !== "Add" || add.inputs.length !== 2 || !other || !isWeight(other, constants))
     return { ...plain, bias: null };
   const bias = vectorOf(other, product.out, constants);
   const shape = shapeOf(other, constants);
@@ -201,7 +215,9 @@ function withBias(op: Op, product: Product, constants: Constants): LinearMap {
   if (!bias || !shape || (shape.at(featureAxis) ?? 1) !== product.out)
     return { ...plain, bias: null };
   const weightOps = [...stored.ops, ...bias.ops];
-  return { ...base, y: add.outputs[0]!, ops: [op, ...tail, add], weightOps, bias: bias.value };
+  const firstBias = bias.cut?.start ?? 0;
+  const ops = [op, ...tail, add];
+  return { ...base, y: add.outputs[0]!, ops, weightOps, bias: bias.value, firstBias };
 }
 
 /** What belongs to a product before its bias: scaling back from integers, quantising the result. */

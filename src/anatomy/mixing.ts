@@ -6,6 +6,8 @@ import type { LinearMap, Linears } from "./linears.ts";
 
 const reductions =
   /^(Reduce\w+|Softmax|LogSoftmax|CumSum|CumProd|ArgMax|ArgMin|TopK|LpNormalization|Hardmax)$/;
+/** One value in, the same places out: features may be halved, scaled or rounded. */
+const whole = /^(SplitGelu|BatchNormalization|DynamicQuantizeLinear)$/;
 const pointwise =
   /^(Add|Sub|Mul|Div|Pow|Neg|Abs|Sqrt|Exp|Log|Erf|Tanh|Sigmoid|Relu|LeakyRelu|Elu|Selu|Celu|HardSigmoid|HardSwish|Softplus|Softsign|Mish|Gelu|FastGelu|QuickGelu|Swish|Clip|Min|Max|Where|Greater|Less|GreaterOrEqual|LessOrEqual|Equal|Not|And|Or|IsNaN|IsInf|Cast|CastLike|Identity|Dropout|Reciprocal|Sin|Cos|Floor|Ceil|Round|Sign|PRelu|ThresholdedRelu|Mod)$/;
 
@@ -62,7 +64,7 @@ function meets(scene: Scene): Mixing {
   }
   if (op.type === "Conv") return throughConv(layout, scene);
   if (op.type === "MatMul" || op.type === "FusedMatMul") return throughProduct(scene);
-  if (op.type === "SplitGelu") return pass(layout, scene);
+  if (whole.test(op.type)) return pass(layout, scene);
   return "unknown";
 }
 

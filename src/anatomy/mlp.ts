@@ -25,6 +25,7 @@ export function takeMlpApart(
   if (regions.some((region) => region === null) && into.some((map) => map.y !== out.x)) {
     return "its projections do not follow one another";
   }
+  if (into[1] && regionBetween(into[0]!.y, into[1].x)) return "it has three projections in a row";
   if (into.some((map) => base(map.x) !== base(x))) return "its projections read several values";
   if (base(out.x) === base(x)) return "its projections read several values";
   const hidden = hiddenEnd(regions[0] ?? null, out, findings);
@@ -68,13 +69,16 @@ function plain(
   if (map.out !== out.in) return "its hidden sizes do not match";
   const region = regions[0];
   const values = region ? sampled(region, constants) : null;
+  const plainName = region ? values && nameOf(values) : "identity";
+  // A factor of the activation may have moved into the product behind it: 0.5 of a tanh-gelu.
+  const scaledName = values && out.alpha !== 1 && nameOf(values.map((y) => y * out.alpha));
   return {
     kind: "mlp",
     fc1: linearOf(map, null),
-    fc2: linearOf(out, null),
+    fc2: linearOf(scaledName ? { ...out, alpha: 1 } : out, null),
     gate: null,
     hidden: out.in,
-    activation: !region ? "identity" : ((values && nameOf(values)) ?? "?"),
+    activation: (scaledName || plainName) ?? "?",
     opaque: null,
   };
 }

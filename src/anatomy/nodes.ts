@@ -68,7 +68,7 @@ function* fusedEnds(inside: Found["inside"]): Iterable<[BlockDraft, string]> {
   for (const [block, { style }] of inside) {
     const { step } = block.steps.at(-1)!;
     if (step.y.value || style === "post-norm") continue;
-    yield [block, `its last ${step.add.node.opType} also makes the norm that follows`];
+    yield [block, `its last ${step.add.place.opType} also makes the norm that follows`];
   }
 }
 

@@ -44,6 +44,10 @@ const statistics = new Set([
   "Abs",
   "Neg",
   "Identity",
+  "Expand",
+  "Reshape",
+  "Unsqueeze",
+  "Squeeze",
 ]);
 const reductions = new Set(["ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceL2"]);
 
@@ -66,19 +70,23 @@ export function matchNorm(
     return next;
   };
   if (!weight) {
-    const scale = affineOperand(segments[skipCasts(i)], "Mul", width, constants);
+    // x / |x| may be multiplied by sqrt(D) before its weight.
+    const factor = isFactor(segments[i], constants) ? 1 : 0;
+    const scale = affineOperand(segments[skipCasts(i + factor)], "Mul", width, constants);
     if (scale) {
       weight = scale;
-      i = skipCasts(i) + 1;
+      i = skipCasts(i + factor) + 1;
     }
   }
-  if (weight && !bias && core.norm === "layer_norm") {
+  if (weight && !bias && core.norm !== "rms_norm") {
     const shift = affineOperand(segments[skipCasts(i)], "Add", width, constants);
     if (shift) {
       bias = shift;
       i = skipCasts(i) + 1;
     }
   }
+  if (core.epsilon === null && core.norm === "other" && !weight && !isNormOp(segments[at]))
+    return null;
   i = skipCasts(i);
   const taken = segments.slice(at, i);
   return {
@@ -117,6 +125,15 @@ function matchCore(
       epsilon: op.node.float("epsilon") ?? 1e-5,
     };
   }
+  const squashed = segments[at + 1];
+  // Dynamic tanh: tanh(alpha x) in the place of a norm, its weight and bias behind it.
+  if (
+    isFactor(first, constants) &&
+    squashed?.ops.length === 1 &&
+    squashed.ops[0]!.type === "Tanh"
+  ) {
+    return { next: at + 2, norm: "other", weight: null, bias: null, epsilon: null };
+  }
   if (isNormaliser(first)) {
     const centred = first.ops.some((op) => op.type === "Sub");
     return decomposed(at + 1, centred, first.ops, constants);
@@ -138,8 +155,29 @@ function decomposed(
   const sums = ops.filter((op) => op.type === "Add" || op.type === "Max" || op.type === "Clip");
   const added = sums.map((op) => constants.scalar(op.inputs.find((wire) => wire?.constant)));
   const epsilon = added.find((x) => x !== null) ?? null;
-  const norm = centred ? "layer_norm" : "rms_norm";
+  const norm = unusual(ops, constants) ? "other" : centred ? "layer_norm" : "rms_norm";
   return { next, norm, weight: null, bias: null, epsilon };
+}
+
+/** Weights or factors inside of the statistics, or the epsilon behind the root. */
+function unusual(ops: readonly Op[], constants: Constants): boolean {
+  return ops.some((op) => {
+    const constant = op.inputs.find((wire) => wire?.constant);
+    if (op.type === "Mul" || op.type === "Div") {
+      return constant !== undefined && constants.scalar(constant) !== 1;
+    }
+    return op.type === "Add" && op.inputs.some((wire) => wire?.from?.type === "Sqrt");
+  });
+}
+
+function isFactor(segment: Segment | undefined, constants: Constants): boolean {
+  const op = segment?.ops[0];
+  if (segment?.ops.length !== 1 || op?.type !== "Mul") return false;
+  return op.inputs.some((wire) => wire?.constant && constants.scalar(wire) !== null);
+}
+
+function isNormOp(segment: Segment | undefined): boolean {
+  return segment?.ops.length === 1 && normOps.has(segment.ops[0]!.type);
 }
 
 function isCast(segment: Segment | undefined): boolean {

@@ -150,7 +150,7 @@ function other(branch: Branch, what: string, mixesTokens: boolean, opaque: strin
 }
 
 function normPart(name: string, norm: NormMatch): PartDraft {
-  const fused = norm.ops.some((op) => op.node.opType.startsWith("Skip"));
+  const fused = norm.ops.some((op) => op.place.opType.startsWith("Skip"));
   const opaque = fused ? "its operator also makes the residual sum" : null;
   return {
     name,

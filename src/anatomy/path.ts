@@ -2,6 +2,8 @@
  * The way from a projection to the scores: heads are split, q and k may be normed and rotated, keys
  * repeated or joined with others. Cuts tell these stretches apart.
  */
+
+import type { Dim } from "../ir/types.ts";
 import type { HeadLayout, Linear } from "./anatomy.ts";
 import type { Constants } from "./constants.ts";
 import type { Op, Wire } from "./flow.ts";
@@ -40,43 +42,103 @@ export interface Path {
 
 type Kind = "layout" | "scale" | "join" | "other";
 
+/** A cut on the way: a wire, and how its elements lie in the projection's output. */
+interface Cut {
+  readonly wire: Wire;
+  readonly layout: Layout;
+}
+
 export function tracePath(map: LinearMap, end: Wire, constants: Constants): Path | null {
   const start = startLayout(map);
-  if (!start) return null;
   const region = end === map.y ? null : regionBetween(map.y, end);
-  if (!region && end !== map.y) return null;
+  if (!start || (!region && end !== map.y)) return null;
   const segments = region ? segmentsOf(region) : [];
   const kinds = segments.map((segment) => kindOf(segment, constants));
-  const first = kinds.indexOf("other");
-  const last = kinds.lastIndexOf("other");
   const features = start.axes.length + map.featureAxis;
-  const wires: { wire: Wire; layout: Layout }[] = [{ wire: map.y, layout: start }];
-  for (const segment of segments) {
-    const layout = through(wires.at(-1)!.layout, segment, constants);
+  const cuts: Cut[] = [{ wire: map.y, layout: start }];
+  const spans: { readonly from: Cut; readonly to: Cut }[] = [];
+  let scale = 1;
+  for (let i = 0; i < segments.length; ) {
+    if (kinds[i] === "other") {
+      const span = bridge({ cuts, segments, kinds, at: i });
+      if (!span) return null;
+      spans.push(span);
+      cuts.splice(0, cuts.length, span.to);
+      i = span.next;
+      continue;
+    }
+    const layout = through(cuts.at(-1)!.layout, segments[i]!, constants);
     if (!layout) return null;
-    wires.push({ wire: segment.to, layout });
+    scale *= kinds[i] === "scale" ? factorOf(segments[i]!, constants)! : 1;
+    cuts.push({ wire: segments[i]!.to, layout });
+    i++;
   }
-  const inside = kinds.slice(first, last + 1);
-  const outside = segments.filter(
-    (_, i) => kinds[i] === "scale" && (first < 0 || i < first || i > last),
-  );
+  const [first, last] = [spans[0], spans.at(-1)];
   return {
     map,
     features,
-    layout: wires.at(-1)!.layout,
-    rotation:
-      first < 0
-        ? null
-        : {
-            from: segments[first]!.from,
-            to: segments[last]!.to,
-            layout: headLayout(wires[first]!.layout, features),
-            layoutOut: headLayout(wires[last + 1]!.layout, features),
-            joins: inside.includes("join") || kinds.slice(0, first).includes("join"),
-          },
-    scale: outside.reduce((product, segment) => product * factorOf(segment, constants)!, 1),
+    layout: cuts.at(-1)!.layout,
+    rotation: !first
+      ? null
+      : {
+          from: first.from.wire,
+          to: last!.to.wire,
+          layout: headLayout(first.from.layout, features),
+          layoutOut: headLayout(last!.to.layout, features),
+          joins: kinds.slice(0, kinds.lastIndexOf("other")).includes("join"),
+        },
+    scale,
     joined: segments[kinds.indexOf("join")]?.ops[0] ?? null,
   };
+}
+
+interface Bridging {
+  /** Since the last span. */
+  readonly cuts: readonly Cut[];
+  readonly segments: readonly Segment[];
+  readonly kinds: readonly Kind[];
+  readonly at: number;
+}
+
+/**
+ * Norms and rotations are not looked into: some cut before and some cut behind have one shape, or
+ * the same sizes in another order. Reshapes that only serve the rotation lie between the two.
+ */
+function bridge({
+  cuts,
+  segments,
+  kinds,
+  at,
+}: Bridging): { from: Cut; to: Cut; next: number } | null {
+  let last = at;
+  while (kinds[last + 1] === "other") last++;
+  for (let before = cuts.length - 1; before >= 0; before--) {
+    const from = cuts[before]!;
+    if (from.layout.axes.length > 4) continue;
+    for (let i = last; i < segments.length && kinds[i] !== "join"; i++) {
+      if (i > last && kinds[i] === "other") break;
+      const wire = segments[i]!.to;
+      const layout = matched(from, wire);
+      if (layout) return { from, to: { wire, layout }, next: i + 1 };
+    }
+  }
+  return null;
+}
+
+function matched({ wire, layout }: Cut, to: Wire): Layout | null {
+  const [before, after] = [wire.value?.type?.shape, to.value?.type?.shape];
+  if (!before || !after || before.length !== after.length) return null;
+  if (before.every((dim, i) => dim === after[i])) return layout;
+  const places = after.map((dim) => before.indexOf(dim));
+  const distinct = new Set(before).size === before.length && !places.includes(-1);
+  if (distinct) return { ...layout, axes: places.map((axis) => layout.axes[axis]!) };
+  // A name may have become a number on the way; sizes that are numbers must agree.
+  const similar = before.every((dim, i) => dim === after[i] || isOpen(dim) !== isOpen(after[i]!));
+  return similar ? layout : null;
+}
+
+function isOpen(dim: Dim): boolean {
+  return typeof dim !== "number";
 }
 
 /** The output of a projection with its features in order, even where its type is unknown. */
@@ -102,28 +164,9 @@ function factorOf({ ops }: Pick<Segment, "ops">, constants: Constants): number |
   return op.type === "Mul" ? constants.scalar(a) : null;
 }
 
-/** Norms and rotations keep the layout; where they do not, any one path through them tells how. */
-function through(layout: Layout, segment: Segment, constants: Constants): Layout | null {
-  const { from, to, ops } = segment;
-  const [before, after] = [from.value?.type?.shape, to.value?.type?.shape];
-  if (ops.length === 1 && isKnown(ops[0]!)) return carry(layout, ops[0]!, to, constants);
-  if (before && after && before.length === after.length) {
-    if (before.every((dim, i) => dim === after[i])) return layout;
-  }
-  let now: Layout | null = layout;
-  let wire = from;
-  while (wire !== to && now) {
-    const op = ops.find((op) => op.data.includes(wire));
-    const next: Wire | null | undefined = op?.outputs.find((output) => output);
-    if (!op || !next) return null;
-    if (isKnown(op)) now = carry(now, op, next, constants);
-    wire = next;
-  }
-  return now;
-}
-
-function isKnown(op: Op): boolean {
-  return isLayoutOp(op) || op.type === "Concat";
+function through(layout: Layout, { ops, to }: Segment, constants: Constants): Layout | null {
+  const [op] = ops;
+  return op!.type === "Mul" || op!.type === "Div" ? layout : carry(layout, op!, to, constants);
 }
 
 function isFeature(digit: Digit, features: number): boolean {
@@ -186,19 +229,20 @@ export function headRows(
 export function linearOf(map: LinearMap, rows: readonly number[] | null): Linear {
   const first = rows?.[0] ?? 0;
   const contiguous = !rows || rows.every((row, i) => row === first + i);
-  const range =
-    rows && contiguous ? ([first, first + rows.length] as const) : ([0, map.out] as const);
+  const [start, end] = rows && contiguous ? [first, first + rows.length] : [0, map.out];
+  const from = (offset: number) => [offset + start, offset + end] as const;
   const ops = [...map.weightOps, ...map.ops];
   return {
     weight: map.weight,
     layout: map.layout,
     bias: map.bias,
-    rows: range,
-    order: contiguous ? null : rows,
-    biasRows: range,
+    rows: from(map.firstRow),
+    order: contiguous ? null : rows.map((row) => map.firstRow + row),
+    biasRows: from(map.firstBias),
     in: map.in,
     out: rows?.length ?? map.out,
     alpha: map.alpha,
-    nodes: new Set(ops.map((op) => op.node)),
+    opaque: map.irregular,
+    nodes: new Set(ops.map((op) => op.place)),
   };
 }

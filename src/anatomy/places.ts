@@ -23,11 +23,11 @@ export function outsideOf(
   const unplaced = new Set<Node>();
   const middle = between(flow, inside);
   for (const op of flow.ops) {
-    if (inside.has(op.node) || !holdsWeights(op, findings)) continue;
-    if (stacks.length === 0 || (refused.has(op) && middle.has(op))) unplaced.add(op.node);
+    if (inside.has(op.place) || !holdsWeights(op, findings)) continue;
+    if (stacks.length === 0 || (refused.has(op) && middle.has(op))) unplaced.add(op.place);
   }
   const remarks = drafts.refused.map(({ steps, why }) => reasons[why](steps.length));
-  const loose = findings.cores.filter((core) => !core.ops.some((op) => inside.has(op.node)));
+  const loose = findings.cores.filter((core) => !core.ops.some((op) => inside.has(op.place)));
   if (loose.length > 0 && stacks.length > 0)
     remarks.push(`${counted(loose.length, "attention")} outside of blocks`);
   if (stacks.length === 0) remarks.unshift("no residual blocks in which tokens [B, N, D] meet");
@@ -39,14 +39,14 @@ function between(flow: Flow, inside: ReadonlySet<Node>): Set<Op> {
   const after = new Set<Op>();
   for (const op of flow.ops) {
     const reached = op.data.some(
-      (wire) => wire.from && (after.has(wire.from) || inside.has(wire.from.node)),
+      (wire) => wire.from && (after.has(wire.from) || inside.has(wire.from.place)),
     );
     if (reached) after.add(op);
   }
   const before = new Set<Op>();
   for (const op of [...flow.ops].reverse()) {
     const readers = op.outputs.flatMap((wire) => wire?.uses ?? []);
-    if (readers.some((reader) => before.has(reader) || inside.has(reader.node))) before.add(op);
+    if (readers.some((reader) => before.has(reader) || inside.has(reader.place))) before.add(op);
   }
   return new Set([...after].filter((op) => before.has(op)));
 }

@@ -75,9 +75,9 @@ function buildBlock(building: Building): Block {
 /** A part must begin and end at values of the model; inside of a fused operator there are none. */
 function buildPart(part: PartDraft, { scope, label, nodes, findings }: Building): Part | string {
   const outputs = part.outputs.flatMap((wire) => wire.value ?? []);
-  const x = part.x.value ?? (part.host.kind === "norm" ? part.ops[0]!.node.inputs[0] : null);
+  const x = part.x.value ?? (part.host.kind === "norm" ? part.ops[0]!.place.inputs[0] : null);
   if (!x || outputs.length < part.outputs.length) {
-    const operator = (part.x.value ? part.outputs[0]! : part.x).from?.node.opType;
+    const operator = (part.x.value ? part.outputs[0]! : part.x).from?.place.opType;
     return `${operator} computes it together with what is around it`;
   }
   return {
@@ -99,7 +99,7 @@ function named(wire: Wire): Value {
 function linearNodes(ops: readonly Op[], { linears, coreOf }: Findings): Node[] {
   const weighted = ops.filter((op) => linears.byOp.has(op) || coreOf.has(op));
   const own = weighted.filter((op) => linears.byOp.get(op)?.op === op);
-  return (own.length > 0 ? own : weighted).map((op) => op.node);
+  return (own.length > 0 ? own : weighted).map((op) => op.place);
 }
 
 function projectionsOf(block: BlockDraft, findings: Findings): Node[] {
@@ -116,16 +116,22 @@ function measuresOf(
   const shape = first.input.value?.type?.shape ?? first.output.value?.type?.shape ?? null;
   const last = shape?.at(-1);
   const map = first.steps.flatMap(({ step }) => step.drafts.flatMap((d) => d.branch.linears))[0];
-  const heads = blocks
-    .flatMap((block) => [...block.parts.values()])
-    .flatMap(({ host }) => (host.kind === "attention" ? [host.heads] : []));
+  const own = headsOf(blocks, "attn");
+  const heads = own.length > 0 ? own : headsOf(blocks, "cross_attn");
   const tokens = tokensOf(shape);
   return {
     width: typeof last === "number" ? last : (map?.in ?? 0),
     tokens,
-    heads: commonest(heads),
+    heads: new Set(heads).size === 1 ? heads[0]! : null,
     grid: gridOf(first.input, tokens),
   };
+}
+
+function headsOf(blocks: readonly Block[], name: string): number[] {
+  return blocks.flatMap(({ parts }) => {
+    const host = parts.get(name)?.host;
+    return host?.kind === "attention" ? [host.heads] : [];
+  });
 }
 
 function tokensOf(shape: readonly Dim[] | null): Dim {
@@ -135,10 +141,4 @@ function tokensOf(shape: readonly Dim[] | null): Dim {
     return typeof rows === "number" && typeof columns === "number" ? rows * columns : null;
   }
   return shape.length === 3 ? shape[1]! : null;
-}
-
-function commonest(numbers: readonly number[]): number | null {
-  const counts = new Map<number, number>();
-  for (const n of numbers) counts.set(n, (counts.get(n) ?? 0) + 1);
-  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? null;
 }

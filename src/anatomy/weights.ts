@@ -10,39 +10,77 @@ export interface Stored {
   readonly shape: readonly number[];
   /** Stored with the last two axes swapped against the operand. */
   readonly transposed: boolean;
+  /** The operand is a stretch of the stored tensor along this axis of its own, from `start`. */
+  readonly cut: { readonly axis: number; readonly start: number } | null;
   /** Between the stored tensor and the operand. */
   readonly ops: readonly Op[];
 }
 
 const transparent = new Set(["Identity", "Cast", "CastLike", "DequantizeLinear"]);
+const rearranging =
+  /^(Slice|Split|Transpose|Reshape|Cast|Gather|Squeeze|Unsqueeze|Identity|DequantizeLinear)$/;
 
-/** What a constant operand is read from; null where even its shape is unknown. */
+/**
+ * Whether a wire is a weight: constant, or a piece of a constant whose bounds exporters compute from
+ * sizes that are known.
+ */
+export function isWeight(wire: Wire, constants: Constants): boolean {
+  if (wire.constant) return true;
+  const [first, ...rest] = wire.from?.inputs ?? [];
+  if (!first || !rearranging.test(wire.from!.type) || !isWeight(first, constants)) return false;
+  return rest.every((input) => !input || input.constant || constants.known(input) !== null);
+}
+
+/** What a weight operand is read from; null where even its shape is unknown. */
 export function storedOf(operand: Wire, constants: Constants): Stored | null {
   const ops: Op[] = [];
   let transposed = false;
+  let cut = null as Stored["cut"];
   let wire = operand;
   while (wire.from && !wire.value?.initializer) {
     const op = wire.from;
     const next = op.inputs[0];
     if (!next) break;
     if (op.type === "Transpose") {
-      const perm = op.node.ints("perm");
-      const swaps =
-        !perm ||
-        perm.every((axis, i) => axis === (i < perm.length - 2 ? i : 2 * perm.length - 3 - i));
-      if (!swaps || (!perm && shapeOf(next, constants)?.length !== 2)) break;
+      if (!swapsLastTwo(op, shapeOf(next, constants)?.length)) break;
       transposed = !transposed;
+      if (cut) cut = { ...cut, axis: 1 - cut.axis };
+    } else if (op.type === "Slice" || op.type === "Split") {
+      const found: Stored["cut"] = cut ? null : cutOf(op, wire, constants);
+      if (!found) break;
+      cut = found;
     } else if (!transparent.has(op.type)) break;
     ops.unshift(op);
     wire = next;
   }
-  const computed = wire.from !== null && wire.from.type !== "Constant";
-  const stored = computed ? operand : wire;
-  const shape = shapeOf(stored, constants);
-  if (!stored.value || !shape) return null;
-  if (computed) return { value: stored.value, shape, transposed: false, ops: [] };
-  const seen = transposed ? [...shape.slice(0, -2), shape.at(-1)!, shape.at(-2)!] : shape;
-  return { value: stored.value, shape: seen, transposed, ops };
+  const shape = shapeOf(operand, constants);
+  const stored = wire.value?.initializer || !wire.from || wire.from.type === "Constant";
+  if (stored && wire.value && shape) return { value: wire.value, shape, transposed, cut, ops };
+  if (!operand.value || !shape) return null;
+  return { value: operand.value, shape, transposed: false, cut: null, ops: [] };
+}
+
+function swapsLastTwo({ node }: Op, rank: number | undefined): boolean {
+  const perm = node.ints("perm");
+  if (!perm) return rank === 2;
+  const last = perm.length - 1;
+  return perm.every((axis, i) => axis === (i < last - 1 ? i : 2 * last - 1 - i));
+}
+
+/** One contiguous stretch along the first or second axis. */
+function cutOf(op: Op, output: Wire, constants: Constants): Stored["cut"] {
+  if (op.type === "Split") {
+    const axis = op.node.int("axis") ?? 0;
+    const before = op.outputs.slice(0, op.outputs.indexOf(output));
+    const sizes = before.map((wire) => wire && shapeOf(wire, constants)?.[axis]);
+    if (axis < 0 || axis > 1 || sizes.some((size) => typeof size !== "number")) return null;
+    return { axis, start: (sizes as number[]).reduce((a, b) => a + b, 0) };
+  }
+  const of = (index: number, name: string) =>
+    op.node.ints(name) ?? constants.known(op.inputs[index]);
+  const [starts, axes, steps] = [of(1, "starts"), of(3, "axes") ?? [0], of(4, "steps") ?? [1]];
+  if (starts?.length !== 1 || starts[0]! < 0 || steps[0] !== 1) return null;
+  return axes[0] === 0 || axes[0] === 1 ? { axis: axes[0], start: starts[0]! } : null;
 }
 
 /** The static shape of a wire, from its tensor or its type. */
@@ -63,7 +101,7 @@ export function shapeOf(wire: Wire, constants: Constants): readonly number[] | n
 
 /** A constant vector of `size` elements, whatever axes of size 1 it has around. */
 export function vectorOf(wire: Wire, size: number | null, constants: Constants): Stored | null {
-  if (!wire.constant) return null;
+  if (!isWeight(wire, constants)) return null;
   const stored = storedOf(wire, constants);
   if (!stored) return null;
   const wide = stored.shape.filter((dim) => dim !== 1);
