@@ -16,8 +16,18 @@ export function loadEdits(
   paths: readonly string[],
   settings: Settings = {},
 ): { readonly program: Program; readonly diagnostics: readonly Diagnostic[] } {
-  const host = { readText: (path: string) => readFileSync(path, "utf8"), parse, builtins };
+  const host = { readText, parse, builtins };
   const { program, diagnostics } = loadProgram(paths, new Map(Object.entries(settings)), host);
   if (!program) throw new GraftError(diagnostics);
   return { program, diagnostics };
+}
+
+/**
+ * The text of a `.graft` file.
+ * @throws Error in words for people where it cannot be read, or is no text.
+ */
+export function readText(path: string | 0): string {
+  const text = readFileSync(path, "utf8");
+  if (text.includes("\0")) throw new Error("it is not a text file");
+  return text;
 }

@@ -2,7 +2,6 @@
 import {
   accessSync,
   constants,
-  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -11,11 +10,12 @@ import {
 } from "node:fs";
 import { fail } from "../diag/diagnostic.ts";
 import type { SourceText } from "../diag/span.ts";
+import { readText } from "../edits.ts";
 
 /** `-` is standard input. @throws GraftError where there is no such text. */
 export function readSource(path: string): SourceText {
   try {
-    return { path, text: readFileSync(path === "-" ? 0 : path, "utf8") };
+    return { path, text: readText(path === "-" ? 0 : path) };
   } catch (cause) {
     throw fail("unreadable-edits", { path, reason: reasonOf(cause) });
   }

@@ -1,0 +1,201 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { graftc, json, root, scratch } from "./graftc.ts";
+
+const model = join(root, "examples/digits/model.onnx");
+const folder = scratch();
+
+function file(name: string, text: string): string {
+  writeFileSync(join(folder, name), text);
+  return name;
+}
+
+const run = (...words: string[]) => graftc(words, { cwd: folder });
+const hyena = file(
+  "hyena.graft",
+  "param kernel = 4\n\nreplace blocks[odd].attn with hyena_x(kernel: kernel)\n",
+);
+
+test("--json is one document, and nothing else is on stdout", () => {
+  const done = run(model, hyena, "-o", "json.onnx", "--json");
+  expect(done).toMatchObject({ code: 0, stderr: "" });
+  expect(json(done)).toMatchObject({
+    model,
+    out: "json.onnx",
+    edits: [
+      {
+        file: "hyena.graft",
+        line: 3,
+        text: "replace blocks[odd].attn with hyena_x(kernel: kernel)",
+        sites: ["blocks[1].attn", "blocks[3].attn", "blocks[5].attn", "blocks[7].attn"],
+        parameters_added: 4 * (4 * 96 * 97 + 5 * 288),
+        parameters_removed: 4 * 4 * 96 * 97,
+        flops_before: expect.any(Number),
+        flops_after: expect.any(Number),
+      },
+    ],
+    bytes_written: readFileSync(join(folder, "json.onnx")).byteLength,
+    diagnostics: [],
+  });
+});
+
+test("--dry-run plans and writes nothing", () => {
+  const before = readdirSync(folder);
+  const planned = run(model, hyena, "--dry-run");
+  expect(planned.code).toBe(0);
+  expect(planned.stdout).toContain("nothing written (dry run)");
+  expect(json(run(model, hyena, "-o", "dry.onnx", "--dry-run", "--json"))).toMatchObject({
+    out: null,
+    bytes_written: 0,
+    edits: [{ line: 3 }],
+  });
+  expect(readdirSync(folder)).toEqual(before);
+});
+
+test("--explain says why, with the nearest misses", () => {
+  const { stdout } = run(model, hyena, "--dry-run", "--explain");
+  expect(stdout).toMatch(/hyena\.graft:3: blocks\[odd\]\.attn selects 4/);
+  expect(stdout).toMatch(/not blocks\[\d\]\.attn/);
+});
+
+test("--set changes a param, and only one that is there", () => {
+  const wide = json<{ edits: { parameters_added: number }[] }>(
+    run(model, hyena, "--dry-run", "--json", "--set", "kernel=8"),
+  );
+  expect(wide.edits[0]!.parameters_added).toBe(4 * (4 * 96 * 97 + 9 * 288));
+  expect(run(model, hyena, "--dry-run", "--set", "kernal=8")).toMatchObject({ code: 1 });
+});
+
+test("a seed makes the bytes", () => {
+  const bytes = (name: string, ...flags: string[]) => {
+    expect(run(model, hyena, "-o", name, ...flags).code).toBe(0);
+    return readFileSync(join(folder, name));
+  };
+  const zero = bytes("s0.onnx");
+  expect(bytes("s1.onnx", "--seed", "0").equals(zero)).toBe(true);
+  expect(bytes("s2.onnx", "--seed", "1").equals(zero)).toBe(false);
+});
+
+test("--verify compares both models", () => {
+  const grown = file("grow.graft", "repeat blocks[3] times 2\n");
+  const { code, stdout } = run(model, grown, "-o", "grown.onnx", "--verify");
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^difference +out: \S+ at most, of values up to \S+; rounding explains/m);
+});
+
+test("recipes are not run, and that is said", () => {
+  const recipe = file(
+    "recipe.graft",
+    "replace blocks[0].attn with hyena_x\ndistill { steps: 10 }\n",
+  );
+  const done = run(model, recipe, "-o", "recipe.onnx");
+  expect(done.stdout).toMatch(/^not run +distill \(recipe\.graft:2\)/m);
+  expect(json(run(model, recipe, "--dry-run", "--json"))).toMatchObject({
+    recipes: [{ stage: "distill", place: "recipe.graft:2" }],
+  });
+});
+
+test("without edits the file is copied byte for byte", () => {
+  expect(run(model, "-o", "copy.onnx").code).toBe(0);
+  expect(readFileSync(join(folder, "copy.onnx")).equals(readFileSync(model))).toBe(true);
+});
+
+const binary = file("binary.graft", "\0\x01\x02");
+const wrong = file(
+  "wrong.graft",
+  "replace blocks[1].atn with hyena_x\nresize blocks[2].mlp to ratio 0\n",
+);
+
+/** Requests that cannot be met, and what is said of them. */
+const refusals: readonly (readonly [words: string[], code: string])[] = [
+  [[model, wrong], "no-such-part"],
+  [[model, "nowhere.graft"], "unreadable-edits"],
+  [[model, binary], "unreadable-edits"],
+  [["nowhere.onnx", hyena], "file-unreadable"],
+  [[folder, hyena], "file-unreadable"],
+  [[hyena, hyena], "model-malformed"],
+  [[model, hyena, "--analysis", "nowhere.json"], "not-a-report"],
+  [[model, hyena, "--weights", "nowhere.safetensors"], "file-unreadable"],
+];
+
+test.each(refusals)("a failure leaves OUT as it was: %j", (words, code) => {
+  const out = file("kept.onnx", "what was there");
+  const before = readdirSync(folder);
+  const failed = run(...words, "-o", out, "--json");
+  expect(failed.code).toBe(1);
+  expect(json(failed)).toMatchObject({ model: words[0], out: null, edits: [], bytes_written: 0 });
+  expect(failed.stdout).toContain(`"code": "${code}"`);
+  expect(failed.stderr).toContain(`error[${code}]`);
+  expect(failed.stderr).not.toMatch(/^\s+at /m);
+  expect(readFileSync(join(folder, out), "utf8")).toBe("what was there");
+  expect(readdirSync(folder)).toEqual(before);
+});
+
+test("one run shows several mistakes, with their places", () => {
+  const { stdout } = run(model, wrong, "-o", "x.onnx", "--json");
+  const { diagnostics } = JSON.parse(stdout) as { diagnostics: { line: number; file: string }[] };
+  expect(diagnostics.map(({ file, line }) => `${file}:${line}`)).toEqual([
+    "wrong.graft:1",
+    "wrong.graft:2",
+  ]);
+  expect(existsSync(join(folder, "x.onnx"))).toBe(false);
+});
+
+test("places that cannot be written", () => {
+  expect(run(model, hyena, "-o", "no/such/folder/x.onnx")).toMatchObject({ code: 1 });
+  expect(run(model, hyena, "-o", ".")).toMatchObject({ code: 1 });
+  expect(existsSync(join(folder, "no"))).toBe(false);
+});
+
+test("check finds what compile would, and writes nothing", () => {
+  const before = readdirSync(folder);
+  expect(run("check", hyena)).toMatchObject({ code: 0, stdout: "1 file: no mistakes\n" });
+  expect(run("check", hyena, "--model", model).code).toBe(0);
+  expect(run("check", wrong).code).toBe(1);
+  const failed = run("check", wrong, "--model", model, "--json");
+  expect(failed.code).toBe(1);
+  expect(json(failed)).toMatchObject({ files: [wrong], model, diagnostics: [{ line: 1 }, {}] });
+  expect(readdirSync(folder)).toEqual(before);
+});
+
+test("diff: 0 the same, 1 different, 2 trouble", () => {
+  run(model, hyena, "-o", "b.onnx");
+  expect(run("diff", model, model)).toMatchObject({ code: 0, stdout: "no difference but names\n" });
+  const differs = run("diff", model, "b.onnx", "--json");
+  expect(differs.code).toBe(1);
+  expect(json(differs)).toMatchObject({
+    same: false,
+    groups: [
+      { where: "model", added: ["metadata graftc.edits"] },
+      ...[1, 3, 5, 7].map((i) => ({
+        where: `blocks[${i}].attn`,
+        added: expect.arrayContaining([`blocks.${i}.attn.short_filter.weight float32[288, 1, 4]`]),
+        removed: expect.arrayContaining([expect.stringMatching(/^Softmax /)]),
+        edit: "hyena.graft:3",
+      })),
+    ],
+  });
+  expect(run("diff", model, "nowhere.onnx")).toMatchObject({ code: 2, stdout: "" });
+  expect(json(run("diff", model, "nowhere.onnx", "--json"))).toMatchObject({
+    same: null,
+    groups: [],
+  });
+  expect(run("diff", model, "b.onnx", "--quiet")).toEqual({ code: 1, stdout: "", stderr: "" });
+});
+
+test("new makes what inspect sees and ONNX Runtime runs", () => {
+  const words = ["dit-s/2", "--depth", "3", "--width", "48", "--heads", "4", "--tokens", "16"];
+  const made = run("new", ...words, "-o", "new.onnx", "--json");
+  expect(json(made)).toMatchObject({ preset: "dit-s/2", out: "new.onnx", parameters: 197_168 });
+  expect(json(run("inspect", "new.onnx", "--json"))).toMatchObject({
+    model: { parameters: 197_168 },
+    stacks: [{ name: "blocks", width: 48, tokens: 16, heads: 4, blocks: { length: 3 } }],
+    unplaced: 0,
+  });
+  const edits = file(
+    "new.graft",
+    "replace blocks[1].attn with mha\nresize blocks[2].mlp to ratio 6\n",
+  );
+  expect(run("new.onnx", edits, "--verify", "-o", "grafted.onnx").code).toBe(0);
+});
