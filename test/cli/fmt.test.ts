@@ -76,3 +76,11 @@ test("what cannot be read or written is named", () => {
   mkdirSync(place);
   expect(graftc(["fmt", place]).stderr).toContain("error[unreadable-edits]");
 });
+
+test("a file that cannot be replaced stays as it is", () => {
+  const path = file(`${"n".repeat(248)}.graft`, untidy);
+  const run = graftc(["fmt", path]);
+  expect(run.code).toBe(1);
+  expect(run.stderr).toContain("error[unwritable-edits]");
+  expect(readFileSync(path, "utf8")).toBe(untidy);
+});
