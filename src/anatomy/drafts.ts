@@ -47,7 +47,7 @@ export interface Drafts {
   readonly refused: readonly { readonly steps: readonly Placed[]; readonly why: Refusal }[];
 }
 
-export type Refusal = "convolutional" | "no-mixing";
+export type Refusal = "convolutional" | "no-mixing" | "fused";
 
 export function draftStacks(flow: Flow, placed: readonly Placed[], findings: Findings): Drafts {
   const tokens = placed.filter((step) => isTokenStream(step, findings));
@@ -55,18 +55,28 @@ export function draftStacks(flow: Flow, placed: readonly Placed[], findings: Fin
   const chains = chainsOf(flow, tokens, findings);
   const seconds = secondChains(chains, flow);
   const loose: Placed[] = [];
+  const fused: Placed[] = [];
   const stacks: StackDraft[] = [];
   for (const chain of chains) {
     if (seconds.has(chain)) continue;
-    if (mixes(chain)) stacks.push(...stacksOf(chain, findings));
-    else loose.push(...chain.map(({ step }) => step));
+    const steps = chain.map(({ step }) => step);
+    const found = mixes(chain) ? stacksOf(chain, findings) : [];
+    if (found.length === 0) loose.push(...steps);
+    else if (found.every(isNamed)) stacks.push(...found);
+    else fused.push(...steps);
   }
   joinSecondStreams(stacks, seconds, findings);
   const refused = [
     { steps: convolutional, why: "convolutional" as const },
     { steps: loose, why: "no-mixing" as const },
+    { steps: fused, why: "fused" as const },
   ];
   return { stacks, refused: refused.filter(({ steps }) => steps.length > 0) };
+}
+
+/** Blocks begin and end at values of the model. */
+function isNamed({ blocks }: StackDraft): boolean {
+  return blocks.every(({ input, output }) => input.value && output.value);
 }
 
 /** A stack attends somewhere; or it repeats an unknown mixer. */

@@ -2,13 +2,13 @@
 
 import { nameOf, sampled } from "./activations.ts";
 import type { Linear, MlpHost } from "./anatomy.ts";
-import { base } from "./attention.ts";
 import type { Branch, Findings } from "./branch.ts";
 import type { Op, Wire } from "./flow.ts";
 import { carry, identityLayout, isLayoutOp, type Layout } from "./layout.ts";
 import type { LinearMap } from "./linears.ts";
 import { matchNorm } from "./norms.ts";
 import { linearOf } from "./path.ts";
+import { base } from "./projections.ts";
 import { type Region, regionBetween, segmentsOf } from "./region.ts";
 
 /** A string says why it is not understood. */

@@ -46,13 +46,14 @@ export function collectNodes(found: Found): OwnNodes {
     [...inside.values()].flatMap((own) => own.parts.map((part) => [part, new Set<Node>()])),
   );
   const shared = new Map<BlockDraft, string>();
-  // A fused operator belongs where its first operation does, the residual sum it begins with.
   for (const node of flow.graph.nodes) {
     const ops = flow.opsOf(node);
-    const block = ops[0] && blocks.get(ops[0]);
+    // A fused operator belongs where it begins: to the residual sum, not to the norm behind it.
+    const first = ops.find((op) => onWay.has(op)) ?? ops[0];
+    const block = first && blocks.get(first);
     if (block) ofBlocks.get(block)!.add(node);
-    if (block && ops.some((op) => blocks.get(op) !== block)) {
-      shared.set(block, `its last ${node.opType} also makes the norm that follows`);
+    if (block && ops.some((op) => blocks.get(op) !== block && isReadElsewhere(op))) {
+      shared.set(block, `its ${node.opType} also makes what others read`);
     }
     for (const op of ops) {
       const part = parts.get(op);
@@ -63,12 +64,16 @@ export function collectNodes(found: Found): OwnNodes {
   return { blocks: ofBlocks, parts: ofParts, shared };
 }
 
+function isReadElsewhere(op: Op): boolean {
+  return op.outputs.some((wire) => wire?.uses.some((reader) => reader.place !== op.place));
+}
+
 /** Blocks whose last sum is no value of the model, so that they end behind the norm of the next. */
 function* fusedEnds(inside: Found["inside"]): Iterable<[BlockDraft, string]> {
   for (const [block, { style }] of inside) {
     const { step } = block.steps.at(-1)!;
     if (step.y.value || style === "post-norm") continue;
-    yield [block, `its last ${step.add.place.opType} also makes the norm that follows`];
+    yield [block, `its ${step.add.place.opType} also makes what others read`];
   }
 }
 

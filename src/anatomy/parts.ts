@@ -1,6 +1,6 @@
 /** The parts of a block: names, boundaries and hosts. */
 import type { Block, OtherHost, Part } from "./anatomy.ts";
-import { base, takeAttentionApart } from "./attention.ts";
+import { takeAttentionApart } from "./attention.ts";
 import type { Branch, Findings } from "./branch.ts";
 import type { BlockDraft, StepDraft } from "./drafts.ts";
 import type { Op, Wire } from "./flow.ts";
@@ -9,6 +9,7 @@ import type { NormMatch } from "./norms.ts";
 import { matchNorm } from "./norms.ts";
 import { linearOf } from "./path.ts";
 import type { Draft } from "./placed.ts";
+import { base } from "./projections.ts";
 import { regionBetween, segmentsOf } from "./region.ts";
 
 /** A part whose nodes are still to be collected from the operations on its way. */
@@ -134,14 +135,20 @@ function hostOf(
     return { host: other(branch, "attention", true, "it holds several attentions"), second: null };
   }
   if (sort === "mixer") {
-    const why = asMlp
-      ? "its tokens meet (a convolution, experts)"
-      : "its tokens meet without softmax";
+    const why = reasonOf(branch);
     return { host: other(branch, asMlp ? "feature map" : "token mixer", true, why), second: null };
   }
   const mlp = takeMlpApart(branch, findings, draft.joined ?? branch.x);
   if (typeof mlp !== "string") return { host: mlp, second: null };
   return { host: other(branch, "feature map", false, mlp), second: null };
+}
+
+/** Why a branch that may mix tokens is not taken apart. */
+function reasonOf({ ops }: Branch): string {
+  const types = new Set(ops.map((op) => op.type));
+  if (types.has("TopK")) return "a mixture of experts";
+  if (types.has("Conv")) return "it is convolutional";
+  return "its tokens meet without softmax";
 }
 
 function other(branch: Branch, what: string, mixesTokens: boolean, opaque: string): OtherHost {

@@ -76,8 +76,10 @@ function pairStreams(steps: readonly Placed[]): void {
 /** Joining two streams along tokens, and cutting them apart again, is no mixing by itself. */
 function joinTokens(draft: Draft, { linears, constants }: Findings): void {
   const { branch, partner } = draft;
-  if (!partner) return;
-  const join = branch.ops.find((op) => op.type === "Concat" && partner.branch.has.has(op));
+  if (!partner && draft.sort !== "mixer") return;
+  const join = branch.ops.find(
+    (op) => op.type === "Concat" && (partner ? partner.branch.has.has(op) : op.data.length > 1),
+  );
   const y = join?.outputs[0];
   if (!y || branch.linears.some((map) => !regionBetween(y, map.y))) return;
   draft.joined = y;

@@ -55,7 +55,9 @@ const reasons: Readonly<Record<Refusal, (count: number) => string>> = {
   convolutional: (count) =>
     `${counted(count, "residual branch", "es")} on feature maps [B, C, H, W], which are no token streams`,
   "no-mixing": (count) =>
-    `${counted(count, "residual branch", "es")} without any meeting of tokens`,
+    `${counted(count, "residual branch", "es")} outside of blocks, in which tokens do not meet`,
+  fused: (count) =>
+    `${counted(count, "residual branch", "es")} of blocks that end inside of fused operators`,
 };
 
 function counted(count: number, what: string, plural = "s"): string {

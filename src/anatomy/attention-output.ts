@@ -1,0 +1,52 @@
+/** From an attention's core to the end of its branch. */
+import type { Branch, Findings } from "./branch.ts";
+import type { Core } from "./cores.ts";
+import type { Op } from "./flow.ts";
+import { carry, layoutOfShape } from "./layout.ts";
+import type { LinearMap } from "./linears.ts";
+import { regionBetween, segmentsOf } from "./region.ts";
+
+export interface Output {
+  readonly map: LinearMap | null;
+  readonly holdsMlp: boolean;
+  readonly odd: string | null;
+}
+
+/** From the core to the branch's end: merge heads, one projection. */
+export function outputOf(branch: Branch, core: Core, headDim: number, findings: Findings): Output {
+  const { constants, linears } = findings;
+  const none = { map: null, holdsMlp: false };
+  const region = core.y === branch.y ? null : regionBetween(core.y, branch.y);
+  const maps = new Set(region?.ops.flatMap((op) => linears.byOp.get(op) ?? []));
+  const [map, ...more] = maps;
+  if (!map) return { ...none, odd: "it has no output projection" };
+  if (more.length > 0) return { ...none, odd: "several projections follow its heads" };
+  const mixed = regionBetween(core.y, map.x);
+  const segments = mixed ? segmentsOf(mixed) : [];
+  const joins = segments.some(({ ops }) =>
+    ops.some((op) => op.type === "Concat" && joinsFeatures(op, branch)),
+  );
+  if (joins) {
+    return { ...none, holdsMlp: true, odd: "attention and MLP share one output projection" };
+  }
+  let layout = core.y.value?.type?.shape ? layoutOfShape(core.y.value.type.shape) : null;
+  const rank = layout?.axes.length ?? 0;
+  for (const { ops, to } of segments) {
+    if (ops.length > 1) return { map, holdsMlp: false, odd: "its output is gated or normed" };
+    const next = layout && carry(layout, ops[0]!, to, constants);
+    if (!next) return { map, holdsMlp: false, odd: `its output goes through ${ops[0]!.type}` };
+    layout = next;
+  }
+  const features = layout?.axes.at(-1) ?? [];
+  const inner = features.at(-1);
+  const natural = rank < 4 || (inner?.axis === rank - 1 && inner.size === headDim) || headDim === 1;
+  return { map, holdsMlp: false, odd: natural ? null : "its heads are merged in another order" };
+}
+
+/** Whether a Concat puts other features of the same branch beside those of the heads. */
+function joinsFeatures(op: Op, branch: Branch): boolean {
+  const rank = op.outputs[0]?.value?.type?.shape?.length;
+  const axis = op.node.int("axis") ?? 0;
+  const last = axis === -1 || (rank !== undefined && axis === rank - 1);
+  return last && op.data.filter((wire) => wire.from && branch.has.has(wire.from)).length > 1;
+}

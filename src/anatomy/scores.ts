@@ -1,0 +1,118 @@
+/** The way through an attention's scores: back from its softmax to q k^T, and on to the product with v. */
+import type { Constants } from "./constants.ts";
+import type { Mask } from "./cores.ts";
+import type { Op, Wire } from "./flow.ts";
+import { isDataProduct } from "./products.ts";
+
+const layoutOps = new Set(["Reshape", "Transpose", "Unsqueeze", "Squeeze", "Flatten", "Expand"]);
+const through = new Set(["Identity", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear"]);
+export interface Scores {
+  readonly product: Op;
+  readonly ops: readonly Op[];
+  readonly scale: number;
+  readonly masks: readonly Mask[];
+  readonly irregular: string | null;
+}
+
+/** Walks back from the softmax to the product of q and k, collecting scale and masks. */
+export function scoresBehind(wire: Wire, constants: Constants, depth: number): Scores | null {
+  const op = wire.from;
+  if (!op || depth > 16) return null;
+  if (isDataProduct(op)) {
+    return { product: op, ops: [op], scale: 1, masks: [], irregular: null };
+  }
+  const behind = (next: Wire | null | undefined) =>
+    next && !next.constant ? scoresBehind(next, constants, depth + 1) : null;
+  const extend = (found: Scores | null, change: Partial<Scores> = {}): Scores | null =>
+    found && { ...found, ops: [...found.ops, op], ...change };
+  const [a, b] = op.inputs;
+  if (through.has(op.type) || layoutOps.has(op.type)) return extend(behind(a));
+  if (op.type === "Mul" || op.type === "Div") {
+    const factor = constants.scalar(b) ?? (op.type === "Mul" ? constants.scalar(a) : null);
+    const found = behind(constants.scalar(b) === null ? (factor === null ? a : b) : a);
+    if (!found) return null;
+    if (factor === null) return extend(found, { irregular: "its scores have a learned scale" });
+    return extend(found, { scale: found.scale * (op.type === "Mul" ? factor : 1 / factor) });
+  }
+  if (op.type === "Add" && a && b && op.inputs.length === 2) {
+    const [left, right] = [behind(a), behind(b)];
+    const found = pick(left, right, a, b);
+    if (!found) return null;
+    const wireOfMask = found === left ? b : a;
+    return extend(found, { masks: [...found.masks, { wire: wireOfMask, kind: "added" }] });
+  }
+  if (op.type === "Where") {
+    const [condition, kept, filler] = op.inputs;
+    const found = behind(kept) ?? behind(filler);
+    if (!found || !condition) return null;
+    const kind = behind(kept) ? "keep" : "drop";
+    return extend(found, { masks: [...found.masks, { wire: condition, kind }] });
+  }
+  if (mixesHeads(op)) {
+    return extend(behind(a), { irregular: "its heads are mixed before the softmax" });
+  }
+  if (op.type === "Tanh") return extend(behind(a), { irregular: "its scores are capped by tanh" });
+  if (["Clip", "Max", "Min", "Concat", "Sub", "Slice", "Pad"].includes(op.type)) {
+    const found = behind(a) ?? behind(b);
+    return extend(found, { irregular: `its scores go through ${op.type}` });
+  }
+  return null;
+}
+
+/** A constant matrix over the axis of heads (talking heads), between transposes of rank 4. */
+function mixesHeads(op: Op): boolean {
+  const [a, b] = op.inputs;
+  const [scores, matrix] = [a?.value?.type?.shape, b?.value?.type?.shape];
+  if (op.type !== "MatMul" || !b?.constant || scores?.length !== 4) return false;
+  return matrix?.length === 2 && matrix[0] === matrix[1] && typeof matrix[0] === "number";
+}
+
+/** Of the two terms of scores, the product of q and k is the one nearer to the sum; a mask is not. */
+function pick(left: Scores | null, right: Scores | null, a: Wire, b: Wire): Scores | null {
+  if (!left || !right) return left ?? right;
+  if (left.ops.length !== right.ops.length) {
+    return left.ops.length < right.ops.length ? left : right;
+  }
+  const base = (a.from?.id ?? 0) < (b.from?.id ?? 0) ? left : right;
+  return { ...base, irregular: "its scores are the sum of several products" };
+}
+
+export interface Tail {
+  readonly product: Op;
+  /** The operand of `product` that holds the softmax's weights. */
+  readonly weights: Wire;
+  readonly ops: readonly Op[];
+  readonly irregular: string | null;
+}
+
+/** From the softmax to the product with v. */
+export function valuesAfter(softmax: Op): Tail | null {
+  const open: { wire: Wire; ops: Op[]; irregular: string | null }[] = [
+    { wire: softmax.outputs[0]!, ops: [], irregular: null },
+  ];
+  for (let at = open.shift(); at; at = open.shift()) {
+    if (at.ops.length > 8) continue;
+    const { wire, ops } = at;
+    for (const op of wire.uses) {
+      if (isDataProduct(op)) {
+        return { product: op, weights: wire, ops: [...ops, op], irregular: at.irregular };
+      }
+      const next = op.outputs[0];
+      if (!next) continue;
+      const plain =
+        through.has(op.type) ||
+        layoutOps.has(op.type) ||
+        (op.type === "Where" && op.inputs[0]?.from?.type === "IsNaN") ||
+        op.type === "IsNaN";
+      if (op.type === "IsNaN") continue;
+      const changed =
+        mixesHeads(op) ||
+        ["Mul", "Slice", "Where", "Div", "Concat", "Split", "Add"].includes(op.type);
+      if (!plain && !changed) continue;
+      const irregular = plain ? at.irregular : `its weights go through ${op.type}`;
+      const nan = op.type === "Where" ? [op.inputs[0]!.from!] : [];
+      open.push({ wire: next, ops: [...ops, ...nan, op], irregular });
+    }
+  }
+  return null;
+}
