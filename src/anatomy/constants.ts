@@ -5,7 +5,7 @@
 import { materialize } from "../ir/bytes.ts";
 import type { Initializer, Node } from "../ir/graph.ts";
 import { decodeElements } from "../onnx-ops/elements.ts";
-import type { Flow, Op, Wire } from "./flow.ts";
+import type { Op, Wire } from "./flow.ts";
 
 /** Larger tensors are weights or tables, not sizes. */
 const largest = 4096;
@@ -21,7 +21,7 @@ export interface Constants {
   known(wire: Wire | null | undefined): readonly number[] | null;
 }
 
-export function constantsOf(flow: Flow): Constants {
+export function createConstants(): Constants {
   const memo = new Map<Wire, Elements | null>();
   const elements = (wire: Wire | null | undefined): Elements | null => {
     if (!wire) return null;
@@ -32,7 +32,6 @@ export function constantsOf(flow: Flow): Constants {
     memo.set(wire, found);
     return found;
   };
-  void flow;
   return {
     elements,
     scalar(wire) {

@@ -3,10 +3,10 @@
  * `flow` reads the graph, `residual` finds the sums, `branch` takes each branch apart at its cuts,
  * `chains` and `grouping` put them in rows and blocks, `attention` and `mlp` look inside.
  */
-import type { Model, Node } from "../ir/graph.ts";
+import type { Model } from "../ir/graph.ts";
 import type { Anatomy } from "./anatomy.ts";
 import type { Findings } from "./branch.ts";
-import { constantsOf } from "./constants.ts";
+import { createConstants } from "./constants.ts";
 import { findCores } from "./cores.ts";
 import { draftStacks } from "./drafts.ts";
 import { buildFlow } from "./flow.ts";
@@ -24,7 +24,7 @@ export type * from "./anatomy.ts";
  */
 export function anatomize(model: Model): Anatomy {
   const flow = buildFlow(model);
-  const constants = constantsOf(flow);
+  const constants = createConstants();
   const linears = findLinears(flow, constants);
   const cores = findCores(flow, constants);
   const coreOf = new Map(cores.map((core) => [core.op, core]));
@@ -36,5 +36,3 @@ export function anatomize(model: Model): Anatomy {
   const { unplaced, remarks } = outsideOf(flow, stacks, drafts, findings);
   return { stacks, unplaced, remarks };
 }
-
-export type { Node };

@@ -6,16 +6,9 @@
 import type { Dim } from "../ir/types.ts";
 import type { HeadLayout, Linear } from "./anatomy.ts";
 import type { Constants } from "./constants.ts";
+import { type Digit, sizeOf } from "./digits.ts";
 import type { Op, Wire } from "./flow.ts";
-import {
-  carry,
-  type Digit,
-  identityLayout,
-  isLayoutOp,
-  type Layout,
-  layoutOfShape,
-  sizeOf,
-} from "./layout.ts";
+import { carry, identityLayout, isLayoutOp, type Layout, layoutOfShape } from "./layout.ts";
 import type { LinearMap } from "./linears.ts";
 import { regionBetween, type Segment, segmentsOf } from "./region.ts";
 
