@@ -7,7 +7,9 @@ export function verify(model: Model): void {
 }
 
 function verifyGraph(graph: Graph, outer: ReadonlySet<Value>): void {
-  const known = new Set<Value>([...outer, ...graph.inputs, ...graph.initializers]);
+  // Sparse initializers have no producer either; they are carried unread.
+  const given = [...graph.values.values()].filter((value) => !value.producer);
+  const known = new Set<Value>([...outer, ...graph.inputs, ...graph.initializers, ...given]);
   const names = new Set<string>();
   const define = (value: Value) => {
     if (names.has(value.name)) throw new Error(`${value.name} is defined twice`);

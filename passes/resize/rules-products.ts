@@ -128,11 +128,33 @@ const rotary: Rule = (view) => {
   return [mark];
 };
 
+/** A letter is an axis: it has units in every operand or in none, and is summed or goes on. */
+const einsum: Rule = (view) => {
+  const equation = (view.node.string("equation") ?? "").replace(/\s/g, "");
+  const [left = "", right] = equation.split("->");
+  const terms = left.split(",");
+  if (equation.includes(".") || right === undefined)
+    return view.refuse("its equation is not plain");
+  const found = terms.flatMap((term, input) => {
+    const mark = view.mark(input);
+    return mark ? [{ letter: term[mark.axis]!, mark }] : [];
+  });
+  const [first] = found;
+  if (!first) return [null];
+  const { letter, mark } = first;
+  const agree = found.every((each) => each.letter === letter && sameUnits(each.mark, mark));
+  if (!agree || found.length !== terms.filter((term) => term.includes(letter)).length) {
+    view.refuse("its operands do not all have them");
+  }
+  return [right.includes(letter) ? onAxis(mark, right.indexOf(letter)) : null];
+};
+
 export const products: readonly (readonly [string, Rule])[] = [
   ["MatMul", matmul],
   ["com.microsoft::FusedMatMul", fusedMatmul],
   ["Gemm", gemm],
   ["com.microsoft::FusedGemm", gemm],
+  ["Einsum", einsum],
   ["Attention", standardAttention],
   ["com.microsoft::MultiHeadAttention", multiHeadAttention],
   ["com.microsoft::Attention", projectedAttention],

@@ -27,7 +27,8 @@ export const reshape: Rule = (view) => {
 function landing(mark: Mark, view: View): Mark {
   const [before, after] = [view.shape(0), view.outputShape(0)];
   let [last, at] = [before.length - 1, after.length - 1];
-  while (last > mark.axis && before[last] !== null && before[last] === after[at]) {
+  const same = () => before[last] !== null && before[last] === after[at];
+  while (last > mark.axis && same() && (view.units > 1 || typeof before[last] === "string")) {
     last -= 1;
     at -= 1;
   }
@@ -47,9 +48,9 @@ function landing(mark: Mark, view: View): Mark {
     if (next % outermost === 0) found.push({ axis, outer: next / outermost, inner });
     passed = next;
   }
-  // Only a single unit leaves a choice: an axis that counts nothing else is the one.
-  const narrowest = Math.min(...found.map(({ inner }) => inner));
-  const landed = found.find(({ inner }) => inner === narrowest);
+  // Only a single unit leaves a choice: an axis that counts nothing else, or features behind it.
+  const runs = ({ outer }: Mark) => outer ?? Number.POSITIVE_INFINITY;
+  const [landed] = found.sort((a, b) => runs(a) - runs(b) || a.inner - b.inner);
   return landed ?? view.refuse("it folds them into other axes");
 }
 
