@@ -19,6 +19,7 @@ function linear(out: number, width: number): Linear {
     in: width,
     out,
     alpha: 1,
+    opaque: null,
     nodes: new Set(),
   };
 }
