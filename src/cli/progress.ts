@@ -38,7 +38,8 @@ export function createProgress(
     }
     const filled = Math.round((width * done) / total);
     const track = `${"━".repeat(filled)}${"╌".repeat(width - filled)}`;
-    stream.write(`\r${label} ${track} ${showBytes(done)} of ${showBytes(total)}\x1b[K`);
+    const line = `${track} ${showBytes(done)} of ${showBytes(total)}  ${label}`;
+    stream.write(`\r${line.slice(0, stream.columns - 1)}\x1b[K`);
     drawn = true;
   }
 
