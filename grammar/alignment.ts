@@ -1,9 +1,9 @@
 import { type TokenType, tokenMatcher } from "chevrotain";
-import { hasBlankLine, type Tokens } from "./joints.ts";
+import { hasBlankLine, type Stream } from "./joints.ts";
 import type { Spacing } from "./spacing.ts";
 import { t } from "./tokens.ts";
 
-interface Text extends Tokens {
+interface Text extends Stream {
   readonly spacing: readonly Spacing[];
 }
 

@@ -3,6 +3,11 @@
  * came from. Comments are not part of the tree; the printer takes them from the token stream.
  */
 import type { Span } from "../src/diag/span.ts";
+import type { Arg, Count, Expr, Ident, ListExpr, StringLiteral } from "./ast-expressions.ts";
+import type { Selection } from "./ast-selections.ts";
+
+export type * from "./ast-expressions.ts";
+export type * from "./ast-selections.ts";
 
 export interface File {
   readonly kind: "file";
@@ -11,12 +16,6 @@ export interface File {
 }
 
 export type Statement = Use | Param | Expect | Ensure | Edit | Operator | Rewrite | Recipe;
-
-/** A name and where it stands. */
-export interface Ident {
-  readonly name: string;
-  readonly span: Span;
-}
 
 export interface Use {
   readonly kind: "use";
@@ -109,52 +108,6 @@ export interface Repeat {
   readonly times: Count;
   readonly tail: Tail;
 }
-
-/** A whole number, or the name of a param. */
-export type Count = NumberLiteral | NameExpr;
-
-// Selections
-
-export type Selection = ScopeSelection | PathSelection;
-
-/** `"encoder.layer.*.attention.self"`: by module scope. */
-export interface ScopeSelection {
-  readonly kind: "scope";
-  readonly span: Span;
-  readonly pattern: string;
-}
-
-/** `encoder.blocks[odd].attn`: `stack` = [encoder, blocks], `index`, `part` = [attn]. */
-export interface PathSelection {
-  readonly kind: "path";
-  readonly span: Span;
-  readonly stack: readonly Ident[];
-  readonly index: Index | null;
-  readonly part: readonly Ident[];
-}
-
-export type Index =
-  | { readonly kind: "all"; readonly span: Span; readonly except: readonly IndexItem[] }
-  | { readonly kind: "odd" | "even"; readonly span: Span }
-  | { readonly kind: "first" | "last"; readonly span: Span; readonly share: Share }
-  | {
-      readonly kind: "top" | "bottom";
-      readonly span: Span;
-      readonly share: Share;
-      readonly measure: Expr;
-    }
-  | { readonly kind: "where"; readonly span: Span; readonly condition: Expr }
-  | { readonly kind: "items"; readonly span: Span; readonly items: readonly IndexItem[] };
-
-/** `3`, `5..9`, `1..27 by 2`; ranges include both ends. */
-export interface IndexItem {
-  readonly span: Span;
-  readonly from: Expr;
-  readonly to: Expr | null;
-  readonly by: Count | null;
-}
-
-export type Share = Count | PercentLiteral;
 
 // Operators
 
@@ -298,121 +251,3 @@ export interface TrainSelection {
   readonly span: Span;
   readonly terms: readonly (Selection | { readonly kind: "all"; readonly span: Span })[];
 }
-
-// Expressions
-
-export interface Arg {
-  readonly span: Span;
-  readonly name: Ident | null;
-  readonly value: Expr;
-}
-
-export type Expr =
-  | NumberLiteral
-  | PercentLiteral
-  | StringLiteral
-  | NameExpr
-  | ListExpr
-  | Unary
-  | Binary
-  | Member
-  | Call
-  | Subscript;
-
-export interface NumberLiteral {
-  readonly kind: "number";
-  readonly span: Span;
-  readonly value: number;
-  /** Written without point, exponent or suffix. */
-  readonly integer: boolean;
-}
-
-/** `50%` has value 0.5. */
-export interface PercentLiteral {
-  readonly kind: "percent";
-  readonly span: Span;
-  readonly value: number;
-}
-
-export interface StringLiteral {
-  readonly kind: "string";
-  readonly span: Span;
-  readonly value: string;
-}
-
-/** `x`, `Softmax`, `com.microsoft::FastGelu`, `true`, `none`. */
-export interface NameExpr {
-  readonly kind: "name";
-  readonly span: Span;
-  readonly domain: string;
-  readonly name: string;
-}
-
-export interface ListExpr {
-  readonly kind: "list";
-  readonly span: Span;
-  readonly items: readonly Expr[];
-}
-
-export interface Unary {
-  readonly kind: "unary";
-  readonly span: Span;
-  readonly op: "-" | "not";
-  readonly operand: Expr;
-}
-
-export type BinaryOp =
-  | "+"
-  | "-"
-  | "*"
-  | "/"
-  | "@"
-  | "**"
-  | "<"
-  | "<="
-  | ">"
-  | ">="
-  | "=="
-  | "!="
-  | "and"
-  | "or";
-
-export interface Binary {
-  readonly kind: "binary";
-  readonly span: Span;
-  readonly op: BinaryOp;
-  readonly left: Expr;
-  readonly right: Expr;
-}
-
-export interface Member {
-  readonly kind: "member";
-  readonly span: Span;
-  readonly object: Expr;
-  readonly name: Ident;
-}
-
-export interface Call {
-  readonly kind: "call";
-  readonly span: Span;
-  readonly callee: Expr;
-  readonly args: readonly Arg[];
-}
-
-/** `x[.., 0:4]`: Python's slices, half-open. */
-export interface Subscript {
-  readonly kind: "subscript";
-  readonly span: Span;
-  readonly object: Expr;
-  readonly items: readonly SliceItem[];
-}
-
-export type SliceItem =
-  | { readonly kind: "ellipsis"; readonly span: Span }
-  | {
-      readonly kind: "slice";
-      readonly span: Span;
-      readonly from: Expr | null;
-      readonly to: Expr | null;
-    }
-  | { readonly kind: "index"; readonly span: Span; readonly value: Expr };

@@ -38,6 +38,8 @@ interface Group {
 interface Comment {
   readonly kind: "comment";
   readonly text: string;
+  /** Spaces before it, at least. */
+  readonly gap: number;
   /** From 0; kept where the line still begins with the token at `first`. */
   readonly column: number;
   readonly first: number;
@@ -50,8 +52,8 @@ export const line = (flat: "" | " ", blank = false): Doc => {
 export const hardLine = (blank = false): Doc => ({ kind: "line", flat: "", hard: true, blank });
 export const indent = (doc: Doc, by = 2): Doc => ({ kind: "indent", by, doc, hard: isHard(doc) });
 export const group = (doc: Doc): Doc => ({ kind: "group", doc, hard: isHard(doc) });
-export const comment = (text: string, column: number, first: number): Doc => {
-  return { kind: "comment", text, column, first };
+export const comment = (text: string, gap: number, column = 0, first = 0): Doc => {
+  return { kind: "comment", text, gap, column, first };
 };
 
 function isHard(doc: Doc): boolean {
@@ -82,6 +84,8 @@ function fits(doc: Doc, following: readonly Task[], room: number): boolean {
       stack.pop();
     } else {
       const current = top.docs[top.next++]!;
+      const end = typeof current === "string" ? current.indexOf("\n") : -1;
+      if (end >= 0) return end <= left;
       if (typeof current === "string") left -= current.length;
       else if (isList(current)) stack.push({ docs: current, next: 0 });
       else if (current.kind === "token") left -= current.text.length;
@@ -133,7 +137,7 @@ export function printDoc(doc: Doc, width: number): string {
       tasks.push([margin, !flat, current.doc]);
     } else {
       const aligned = first === current.first ? current.column : 0;
-      text = `${text.padEnd(Math.max(text.length + 1, aligned))}${current.text}`;
+      text = `${text.padEnd(Math.max(text.length + current.gap, aligned))}${current.text}`;
     }
   }
   endLine();

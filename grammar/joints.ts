@@ -5,7 +5,8 @@ import type { Gaps } from "./comments.ts";
 import { comment, type Doc, hardLine, indent, line } from "./doc.ts";
 import { endOf, isCloser, isOpener, t } from "./tokens.ts";
 
-export interface Tokens {
+/** A text in tokens, and the comments between them. */
+export interface Stream {
   readonly source: SourceText;
   readonly tokens: readonly IToken[];
   readonly gaps: Gaps;
@@ -42,7 +43,7 @@ function newlinesIn({ text }: SourceText, start: number, end: number): number {
 }
 
 /** The gap before token `i`; that of `tokens.length` is the end of the file. */
-function gapBefore({ source, tokens, gaps }: Tokens, i: number): Gap {
+function gapBefore({ source, tokens, gaps }: Stream, i: number): Gap {
   const offset = tokens[i]?.startOffset ?? source.text.length;
   let end = i === 0 ? 0 : endOf(tokens[i - 1]!);
   const remarks: Remark[] = [];
@@ -56,7 +57,7 @@ function gapBefore({ source, tokens, gaps }: Tokens, i: number): Gap {
 }
 
 /** Whether the author left a line empty before token `i`, or before a comment there. */
-export function hasBlankLine(text: Tokens, i: number): boolean {
+export function hasBlankLine(text: Stream, i: number): boolean {
   const { remarks, newlines } = gapBefore(text, i);
   return newlines > 1 || remarks.some((remark) => remark.newlines > 1);
 }
@@ -67,7 +68,7 @@ const clings = (token: IToken | undefined) =>
   token !== undefined && (isCloser(token) || token.tokenType === t[","]);
 
 /** How many comments before token `i` belong to the line of the token before it. */
-function countTrailing(text: Tokens, i: number, { remarks, newlines }: Gap): number {
+function countTrailing(text: Stream, i: number, { remarks, newlines }: Gap): number {
   const own = remarks.findIndex((remark) => remark.newlines > 0);
   const count = own < 0 ? remarks.length : own;
   const lineEnds = own >= 0 || newlines > 0 || i === text.tokens.length;
@@ -77,18 +78,18 @@ function countTrailing(text: Tokens, i: number, { remarks, newlines }: Gap): num
 }
 
 /** A comment behind a token: at the end of a line it keeps its column, if it had one of its own. */
-function trailing({ source, tokens }: Tokens, i: number, { token, text, toLineEnd }: Remark): Doc {
+function trailing({ source, tokens }: Stream, i: number, { token, text, toLineEnd }: Remark): Doc {
   if (!toLineEnd) return ` ${text}`;
   const { column } = positionOf(source, token.startOffset);
   const lineStart = token.startOffset - column + 1;
   let first = i - 1;
   while (first > 0 && tokens[first - 1]!.startOffset >= lineStart) first -= 1;
   const apart = token.startOffset - endOf(tokens[i - 1]!) > 1;
-  return comment(text, apart ? column - 1 : 0, tokens[first]!.startOffset);
+  return comment(text, 1, apart ? column - 1 : 0, tokens[first]!.startOffset);
 }
 
 /** All that stands between the tokens `i - 1` and `i`. */
-export function joint(text: Tokens, i: number, separator: Separator): Doc {
+export function joint(text: Stream, i: number, separator: Separator): Doc {
   const { source, tokens, gaps } = text;
   const { flat, breaks, blank } = separator;
   if (!gaps.has(tokens[i]?.startOffset ?? source.text.length)) {
@@ -109,7 +110,7 @@ export function joint(text: Tokens, i: number, separator: Separator): Doc {
 
 /** The separator between the comments that belong to what is before it and those after it. */
 function separation(
-  { tokens }: Tokens,
+  { tokens }: Stream,
   i: number,
   separator: Separator,
   behind: readonly Remark[],
@@ -127,18 +128,21 @@ function separation(
 
 /** A comment before token `i`, and what separates it from the next one or the token. */
 function leading(
-  { tokens }: Tokens,
+  { tokens }: Stream,
   i: number,
   separator: Separator,
   { remarks, newlines }: Gap,
-  { text, toLineEnd }: Remark,
+  remark: Remark,
   k: number,
 ): Doc {
-  const last = k === remarks.length - 1;
-  const after = remarks[k + 1]?.newlines ?? newlines;
-  if (last && i === tokens.length) return text;
-  if (after > 0 || toLineEnd) return [text, broken(separator, after)];
-  return last && clings(tokens[i]) ? text : [text, " "];
+  const next = remarks[k + 1];
+  const after = next?.newlines ?? newlines;
+  const follows = k > 0 && remark.newlines === 0;
+  const text = remark.toLineEnd ? comment(remark.text, follows ? 1 : 0) : remark.text;
+  if (next === undefined && i === tokens.length) return text;
+  if (after > 0 || remark.toLineEnd) return [text, broken(separator, after)];
+  const close = next === undefined ? clings(tokens[i]) : next.toLineEnd;
+  return close ? text : [text, " "];
 }
 
 function broken({ breaks, blank }: Separator, newlines: number): Doc {
@@ -146,7 +150,7 @@ function broken({ breaks, blank }: Separator, newlines: number): Doc {
 }
 
 /** What stands before a closing bracket: comments still belong to what is inside. */
-export function closingJoint(text: Tokens, i: number, separator: Separator): Doc {
+export function closingJoint(text: Stream, i: number, separator: Separator): Doc {
   const { remarks } = gapBefore(text, i);
   const { flat, breaks } = separator;
   const inside: Doc[] = [];

@@ -50,9 +50,7 @@ export function checkNesting(
   for (const [i, token] of tokens.entries()) {
     const type = token.tokenType;
     const previous = tokens[i - 1];
-    const member = previous?.tokenType === t["."];
     if (previous?.tokenType === t["}"] && type !== t.else) level.branches = 0;
-
     if (level.base > 0 && beginsLine(source, previous, token, tokens[i + 1])) {
       levels = levels.slice(0, 1);
       level = levels[0]!;
@@ -67,7 +65,7 @@ export function checkNesting(
     } else if (isCloser(token)) {
       if (levels.length > 1) levels.pop();
       level = levels.at(-1)!;
-    } else if (member) {
+    } else if (previous?.tokenType === t["."]) {
       level.operators += 1;
     } else if (type === t.if && previous?.tokenType === t.else) {
       level.branches += 1;
@@ -80,19 +78,16 @@ export function checkNesting(
       level.prefixes = 0;
       level.operators = 0;
     }
+    afterOperand = endsOperand(token, previous);
 
-    const inBlocks = token.image === "{" || type === t.if;
+    const tooDeep = level.base + level.prefixes + level.branches > maxNesting;
+    if (!tooDeep && level.operatorsBefore + level.operators <= maxOperators) continue;
+    const inBlocks = type === t["{"] || type === t.if;
     const hint = inBlocks ? "write an operator for a part" : "give a part a name of its own";
     const details = { at: spanOf(source, token), hint };
-    if (level.base + level.prefixes + level.branches > maxNesting) {
-      reporter.report("too-deep", { limit: maxNesting }, details);
-      return false;
-    }
-    if (level.operatorsBefore + level.operators > maxOperators) {
-      reporter.report("too-many-operators", { limit: maxOperators }, details);
-      return false;
-    }
-    afterOperand = endsOperand(token, previous);
+    if (tooDeep) reporter.report("too-deep", { limit: maxNesting }, details);
+    else reporter.report("too-many-operators", { limit: maxOperators }, details);
+    return false;
   }
   return true;
 }

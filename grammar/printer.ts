@@ -3,15 +3,16 @@
  * decides on nothing but the white space between: width 100, two spaces, one statement or line of
  * an operator a line, what does not fit broken at its outermost brackets or weakest operators.
  */
+import type { TokenType } from "chevrotain";
 import type { SourceText } from "../src/diag/span.ts";
 import { alignLines } from "./alignment.ts";
 import type * as ast from "./ast.ts";
 import { gapsOf } from "./comments.ts";
 import { type Doc, group, indent, printDoc, token } from "./doc.ts";
-import { closingJoint, joint, type Separator, spaced, type Tokens, tight } from "./joints.ts";
+import { closingJoint, joint, type Separator, type Stream, spaced, tight } from "./joints.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { type Spacing, spacingOf } from "./spacing.ts";
-import { isCloser, isKeyword, isNameKeyword, isOpener, type Tokens as Lexed, t } from "./tokens.ts";
+import { isCloser, isKeyword, isNameKeyword, isOpener, type Tokens, t } from "./tokens.ts";
 
 const width = 100;
 
@@ -23,7 +24,7 @@ const listed: Separator = { flat: " ", breaks: "maybe", blank: true };
 const edge: Separator = { flat: "", breaks: "always", blank: false };
 const below: Separator = { flat: "", breaks: "always", blank: true };
 
-interface Text extends Tokens {
+interface Text extends Stream {
   readonly layout: Layout;
   readonly spacing: readonly Spacing[];
   /** Spaces to add before a token. */
@@ -91,11 +92,11 @@ const strengths = new Map(
     [t["+"], t["-"]],
     [t["*"], t["/"], t["@"]],
     [t["**"]],
-  ].flatMap((types, strength) => types.map((type) => [type, strength])),
+  ].flatMap((types, strength) => types.map((type): [TokenType, number] => [type, strength])),
 );
 
 /** Prints `source`, whose tokens and tree these are. Ends with a line end, where there is text. */
-export function print(source: SourceText, { tokens, comments }: Lexed, file: ast.File): string {
+export function print(source: SourceText, { tokens, comments }: Tokens, file: ast.File): string {
   const layout = layoutOf(file);
   const text: Text = {
     ...{ source, tokens, layout, gaps: gapsOf(source, tokens, comments) },
@@ -109,37 +110,33 @@ export function print(source: SourceText, { tokens, comments }: Lexed, file: ast
 
 /** Statements, or lines of an operator, below each other. */
 function printLines(text: Text, nodes: readonly Node[], first: Separator): Doc[] {
-  const lines = split(nodes, (node) => text.layout.lines.has(offsetOf(text, node)));
-  for (const [i, spaces] of alignLines(
-    text,
-    lines.map((line) => line[0]!.first),
-  )) {
-    text.padding.set(i, spaces);
-  }
+  const lines = split(nodes, ({ first }) => text.layout.lines.has(text.tokens[first]!.startOffset));
+  const firsts = lines.map((line) => line[0]!.first);
+  for (const [i, spaces] of alignLines(text, firsts)) text.padding.set(i, spaces);
   return lines.flatMap((line, i) => [
     joint(text, line[0]!.first, i === 0 ? first : below),
     printClauses(text, line),
   ]);
 }
 
-const offsetOf = ({ tokens }: Text, node: Node) => tokens[node.first]!.startOffset;
+const clauseWords = new Set([t.match, t.where, t.with]);
 
 /** The clauses of a rewrite, what they hold in one column. */
 function printRewrite(text: Text, nodes: readonly Node[]): Doc[] {
   const { tokens, layout, padding } = text;
-  const opens = ({ first }: Node) => {
-    const word = tokens[first - 1]?.tokenType === t["."] ? undefined : tokens[first]!.tokenType;
-    return word === t.match || word === t.where || word === t.with;
+  const opens = (i: number) => {
+    const word = tokens[i - 1]?.tokenType === t["."];
+    return !word && clauseWords.has(tokens[i]!.tokenType);
   };
-  const clauses = split(nodes, (node) => {
-    const follows = opens({ ...node, first: node.first - 1 });
-    return opens(node) || (layout.lines.has(offsetOf(text, node)) && !follows);
+  const clauses = split(nodes, ({ first }) => {
+    const begins = layout.lines.has(tokens[first]!.startOffset) && !opens(first - 1);
+    return opens(first) || begins;
   });
   return clauses.map((clause, i) => {
     const [head] = clause as [Node];
     if (tokens[head.first]!.tokenType === t.with) padding.set(head.first + 1, 1);
     const docs = [joint(text, head.first, i === 0 ? edge : below), printClauses(text, clause)];
-    return opens(head) ? docs : indent(docs, "match ".length);
+    return opens(head.first) ? docs : indent(docs, "match ".length);
   });
 }
 
@@ -148,8 +145,8 @@ function printClauses(text: Text, nodes: readonly Node[]): Doc[] {
   const docs: Doc[] = [];
   let expression: Node[] = [];
   const close = () => {
-    if (expression.length > 0)
-      docs.push(before(text, expression[0]!), printChain(text, expression));
+    const [first] = expression;
+    if (first !== undefined) docs.push(before(text, first), printChain(text, expression));
     expression = [];
   };
   for (const node of nodes) {

@@ -171,7 +171,8 @@ export function beginsLine(
   token: IToken,
   next: IToken | undefined,
 ): boolean {
-  if (!isStatementKeyword(token) || next?.tokenType === t[":"]) return false;
+  const word = previous?.tokenType === t["."] || next?.tokenType === t[":"];
+  if (!isStatementKeyword(token) || word) return false;
   return previous === undefined || startsLine(source, previous, token);
 }
 
