@@ -2,7 +2,7 @@
  * Where a tensor's external data is. Everything is checked before a byte is read: the file is a
  * regular one inside the model's folder, symbolic links followed, and holds what the tensor needs.
  */
-import { accessSync, constants, lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { accessSync, constants, readlinkSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, normalize, relative, resolve, sep, win32 } from "node:path";
 import { fail, GraftError } from "../diag/diagnostic.ts";
 import type { Bytes, FileSource } from "../ir/bytes.ts";
@@ -121,11 +121,13 @@ function isInside(path: string, folder: string): boolean {
 }
 
 function linkNotes(path: string): { notes?: string[] } {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (!stats?.isSymbolicLink()) return {};
-  return {
-    notes: [`${path} is a symbolic link to ${readlinkSync(path)}: put the file itself there`],
-  };
+  try {
+    return {
+      notes: [`${path} is a symbolic link to ${readlinkSync(path)}: put the file itself there`],
+    };
+  } catch {
+    return {}; // No link.
+  }
 }
 
 function numberIn(tensor: string, key: string, text: string | undefined): number | undefined {

@@ -1,5 +1,5 @@
 /** Where the files of an output lie, and which files of the input it may not touch. */
-import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, realpathSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fail } from "../diag/diagnostic.ts";
 import type { Model } from "../ir/graph.ts";
@@ -35,16 +35,24 @@ export interface Targets {
 /** @throws GraftError where no file can be written at `out`. */
 export function refuseOut(out: string): void {
   const folder = dirname(resolve(out));
-  const there = statSync(out, { throwIfNoEntry: false });
-  if (there?.isDirectory()) throw fail("out-folder", { path: out });
-  if (there && !there.isFile()) throw fail("out-unwritable", { path: out, why: "it is a device" });
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+  if (!statOf(folder)?.isDirectory()) {
     throw fail("out-nowhere", { path: out, folder: dirname(out) });
   }
+  const there = statOf(out);
+  if (there?.isDirectory()) throw fail("out-folder", { path: out });
+  if (there && !there.isFile()) throw fail("out-unwritable", { path: out, why: "it is a device" });
   try {
     accessSync(folder, constants.W_OK);
   } catch (cause) {
     throw asWriteFailure(out, cause);
+  }
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
   }
 }
 

@@ -119,7 +119,9 @@ export function publish(files: readonly Publication[]): void {
     for (const { temporary, final } of files) {
       current = final;
       const isLast = files.at(-1)?.final === final;
-      if (!isLast && statSync(final, { throwIfNoEntry: false })) {
+      const there = statSync(final, { throwIfNoEntry: false });
+      if (there?.isDirectory()) throw fail("out-folder", { path: final });
+      if (there && !isLast) {
         const backup = temporaryFor(final);
         unfinished.delete(backup);
         renameSync(final, backup);
