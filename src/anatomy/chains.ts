@@ -77,7 +77,8 @@ function joinPair<S extends Step>(
   const nothing: Link = { kind: "pair", ops: [], norms: [], skips: [] };
   joints.set(heads[1], { from: ends[0], link: nothing, beside: true });
   for (const [step, { hits, ops }] of arrivals) {
-    if (!ends.every((end) => hits.has(end)) || joints.get(step)?.beside) continue;
+    const merged = hits.size === 2 && ends.every((end) => hits.has(end));
+    if (!merged || joints.get(step)?.beside || !sameShape(heads[0].x, step.x)) continue;
     joints.set(step, { from: ends[1], link: { ...nothing, ops }, beside: false });
   }
 }

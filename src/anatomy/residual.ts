@@ -88,6 +88,8 @@ function extended(
     const step = inner.from && candidates.get(inner.from);
     if (!step || inner.uses.length !== 1) continue;
     const rest = op.data.filter((wire) => wire !== inner);
+    // Another sum from the same start is a block of its own, side by side with this one.
+    if (rest.some((wire) => wire.from && candidates.get(wire.from)?.x === step.x)) continue;
     const regions = rest.flatMap((term) => regionBetween(step.x, term) ?? []);
     if (regions.length === 0 || regions.length < rest.length) continue;
     if (!regions.every((region) => region.ops.some(weighs) && !region.has.has(step.add))) continue;

@@ -118,11 +118,14 @@ function partView(part: Part, model: Model, own: OwnParameters): PartView {
   };
 }
 
+/** Edits that place no operator leave their verb instead. */
+const verbs = new Set(["resize", "parallelize", "remove", "repeat", "rewrite"]);
+
 /** The operator that graftc put there, where all of the part's nodes say the same. */
 function placedBy({ nodes }: Part): string | null {
   const names = new Set([...nodes].map((node) => node.metadata.get("graftc.operator")));
   const [name, ...more] = names;
-  return more.length === 0 && name !== undefined ? name : null;
+  return more.length > 0 || name === undefined || verbs.has(name) ? null : name;
 }
 
 function kindOf({ host }: Part): string {
