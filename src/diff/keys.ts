@@ -1,6 +1,6 @@
 /** Keys under which nodes of two graphs are looked for: equal keys, equal in some respect. */
 import type { Graph, Node, Value } from "../ir/graph.ts";
-import { fingerprint, isLeaf, leafOf } from "./leaves.ts";
+import { fingerprint, isLeaf, leafOf, sparsePrints } from "./leaves.ts";
 import { isCommutative, operandsOf, portOf, signatureOf } from "./signature.ts";
 
 /** One of the graphs; Constant nodes that are tensors do not count as nodes. */
@@ -8,7 +8,7 @@ export interface Side {
   readonly graph: Graph;
   readonly nodes: readonly Node[];
   readonly signatures: ReadonlyMap<Node, string>;
-  /** Fingerprints of tensors. */
+  /** Fingerprints of tensors, those of sparse ones from the beginning. */
   readonly prints: Map<Value, string>;
 }
 
@@ -17,7 +17,7 @@ export type Keys = ReadonlyMap<Node, number>;
 export function sideOf(graph: Graph): Side {
   const nodes = graph.nodes.filter((node) => !isLeaf(node));
   const signatures = new Map(nodes.map((node) => [node, signatureOf(node)]));
-  return { graph, nodes, signatures, prints: new Map() };
+  return { graph, nodes, signatures, prints: sparsePrints(graph) };
 }
 
 export type Interner = (text: string) => number;
@@ -34,7 +34,7 @@ export function createInterner(): Interner {
 
 function printOf(side: Side, value: Value, exact: boolean): string | null {
   const leaf = leafOf(value);
-  if (!leaf) return null;
+  if (!leaf) return side.prints.get(value) ?? null;
   if (!exact) return `${leaf.dtype}[${leaf.shape}]`;
   const known = side.prints.get(value) ?? fingerprint(leaf);
   side.prints.set(value, known);
@@ -59,7 +59,7 @@ export function keysForward(
   for (const node of side.nodes) {
     const match = known.get(node);
     const reads = () =>
-      isCommutative(node) ? node.inputs.map(read).sort() : node.inputs.map(read);
+      isCommutative(node) ? node.inputs.map(read).sort() : operandsOf(node).map(read);
     keys.set(node, match ?? intern(`>${side.signatures.get(node)}(${reads()})`));
   }
   return keys;

@@ -1,7 +1,8 @@
 /** Tensors that stand in the graph: initializers and Constant nodes, told apart by content. */
 import { createHash } from "node:crypto";
 import { type Bytes, lengthOf } from "../ir/bytes.ts";
-import type { Initializer, Node, Value } from "../ir/graph.ts";
+import type { Graph, Initializer, Node, Value } from "../ir/graph.ts";
+import { originOf } from "../onnx/origin.ts";
 
 /** Whether a node is a tensor written as a node. */
 export function isLeaf(node: Node): boolean {
@@ -60,4 +61,15 @@ function slice(bytes: Bytes, at: number, length: number): Uint8Array {
   if (bytes.kind === "file") return bytes.file.read(bytes.offset + at, length);
   const data = bytes.kind === "memory" ? bytes.data : bytes.compute();
   return data.subarray(at, at + length);
+}
+
+/** Sparse initializers, which nobody reads, are compared as they are written, names included. */
+export function sparsePrints(graph: Graph): Map<Value, string> {
+  return new Map(
+    originOf.graph(graph).sparse.flatMap(({ value, source, from, to }) => {
+      if (!value) return [];
+      const bytes = source.read(from, to - from);
+      return [[value, `sparse ${createHash("sha1").update(bytes).digest("base64")}`] as const];
+    }),
+  );
 }

@@ -89,7 +89,7 @@ export function matchGraphs(first: Graph, second: Graph): Matching {
     backward,
     same(x, y) {
       const [p, q] = [x.producer, y.producer];
-      if (!p || !q) return !p && !q && x.name === y.name;
+      if (!p || !q) return p === q && x.name === y.name && a.prints.get(x) === b.prints.get(y);
       if (x.producerIndex !== y.producerIndex) return false;
       return forward.get(p) === q || keysA.get(p) === keysB.get(q);
     },

@@ -34,10 +34,14 @@ const redundant: readonly RegExp[] = [
 
 /** The attributes that matter, by name, as text. */
 export function attributesOf(node: Node): ReadonlyMap<string, string> {
-  const texts = [...node.attributes.values()].map(
-    (each) => [each.name, showAttribute(each)] as const,
-  );
-  return new Map(texts.filter(([, text]) => !redundant.some((r) => r.test(`${node.op} ${text}`))));
+  return new Map(plainAttributes(node, () => true));
+}
+
+function plainAttributes(node: Node, wanted: (attribute: Attribute) => boolean) {
+  return [...node.attributes.values()]
+    .filter(wanted)
+    .map((each) => [each.name, showAttribute(each)] as const)
+    .filter(([, text]) => !redundant.some((pattern) => pattern.test(`${node.op} ${text}`)));
 }
 
 function attributeText(value: AttributeValue): string {
@@ -67,25 +71,40 @@ function attributeText(value: AttributeValue): string {
 
 /** Operator and attributes; inputs and outputs by their number, and which are left out. */
 export function signatureOf(node: Node): string {
-  const attributes = [...attributesOf(node).values()].sort();
-  const ports = node.inputs.map((value) => (value ? "x" : "-")).join("");
-  return `${node.op}(${ports})${node.outputs.length}{${attributes.join(",")}}`;
+  return signatureWith(node, attributesOf(node));
 }
 
-/** A body of If, Loop, Scan or of a function: its values numbered, its captures by name. */
+function signatureWith(node: Node, attributes: ReadonlyMap<string, string>): string {
+  const ports = node.inputs.map((value) => (value ? "x" : "-")).join("");
+  return `${node.op}(${ports})${node.outputs.length}{${[...attributes.values()].sort()}}`;
+}
+
+/** A body of If, Loop, Scan or of a function: its values and its captures numbered. */
 export function graphText(graph: Graph): string {
-  const numbers = new Map<Value, number>();
-  const define = (value: Value | null) => value && numbers.set(value, numbers.size);
+  return textWith(graph, []);
+}
+
+/** @param captures is filled with the outer values that are read, in order of appearance. */
+function textWith(graph: Graph, captures: Value[], outer: ReadonlySet<Value> = new Set()): string {
+  const own = new Map<Value, number>();
+  const define = (value: Value | null) => value && own.set(value, own.size);
   const read = (value: Value | null): string => {
     if (!value) return "-";
-    const number = numbers.get(value);
+    const number = own.get(value);
     if (number !== undefined) return `%${number}`;
     const leaf = leafOf(value);
-    return leaf ? fingerprint(leaf) : `^${value.name}`;
+    if (leaf) return fingerprint(leaf);
+    if (outer.has(value)) return `outer ${value.name}`;
+    if (!captures.includes(value)) captures.push(value);
+    return `^${captures.indexOf(value)}`;
   };
   graph.inputs.forEach(define);
   const lines = graph.nodes.map((node) => {
-    const line = `${signatureOf(node)}(${node.inputs.map(read)})`;
+    const inner = node.subgraphs.map((body) =>
+      textWith(body, captures, new Set([...outer, ...own.keys()])),
+    );
+    const plain = new Map(plainAttributes(node, ({ value }) => !value.type.startsWith("graph")));
+    const line = `${signatureWith(node, plain)}${inner}(${node.inputs.map(read)})`;
     node.outputs.forEach(define);
     return line;
   });
@@ -109,8 +128,16 @@ export function isCommutative(node: Node): boolean {
   return commutative.has(node.op);
 }
 
-/** The inputs; where their order means nothing, tensors stand behind what is computed. */
+/**
+ * What a node reads: its inputs, and the captures of its bodies. Where the order of inputs means
+ * nothing, tensors stand behind what is computed.
+ */
 export function operandsOf(node: Node): readonly (Value | null)[] {
+  if (node.subgraphs.length > 0) {
+    const captures: Value[] = [];
+    for (const body of node.subgraphs) textWith(body, captures);
+    return [...node.inputs, ...captures];
+  }
   if (!isCommutative(node)) return node.inputs;
   const isLeaf = (value: Value | null) => value !== null && leafOf(value) !== null;
   return [...node.inputs.filter((v) => !isLeaf(v)), ...node.inputs.filter(isLeaf)];
