@@ -14,6 +14,9 @@ const proto = numbersOf("ModelProto");
 const functionProto = numbersOf("FunctionProto");
 const opset = numbersOf("OperatorSetIdProto");
 
+/** What protobuf's readers take. */
+export const largestMessage = 2 ** 31 - 1;
+
 /** @param home where each tensor's bytes go. Nothing is read but what was edited. */
 export function encodeModel(model: Model, home: (tensor: Initializer) => Home): Rope {
   const origin = originOf.model(model);

@@ -1,8 +1,9 @@
 /** Models in memory for asking a runtime: the nodes of a graph, and as few weights as possible. */
+import { fail } from "../diag/diagnostic.ts";
 import type { Graph, Model, Node, Value } from "../ir/graph.ts";
 import type { TensorType } from "../ir/types.ts";
 import { encodeFunction, encodeGraph } from "./encode-graph.ts";
-import { newOpset } from "./encode-model.ts";
+import { largestMessage, newOpset } from "./encode-model.ts";
 import { type Encoder, encodeNode } from "./encode-node.ts";
 import { encodeTensor } from "./encode-tensor.ts";
 import { Rope } from "./rope.ts";
@@ -63,6 +64,7 @@ export function encodeProbe(model: Model, options: ProbeOptions): Uint8Array {
   for (const callee of model.functions.values()) {
     probe.encoded(proto.model.functions, encodeFunction(callee, encoder));
   }
+  if (probe.length > largestMessage) throw fail("model-too-large", { out: model.path });
   return probe.flatten();
 }
 

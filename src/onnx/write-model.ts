@@ -5,7 +5,7 @@ import { fail } from "../diag/diagnostic.ts";
 import { lengthOf } from "../ir/bytes.ts";
 import type { Model } from "../ir/graph.ts";
 import { type BaseCopy, startBase } from "./base-copy.ts";
-import { encodeModel } from "./encode-model.ts";
+import { encodeModel, largestMessage } from "./encode-model.ts";
 import type { Home } from "./encode-tensor.ts";
 import { allInline, type Layout, type PlannedFile, planLayout, type Segment } from "./layout.ts";
 import { originOf } from "./origin.ts";
@@ -185,9 +185,6 @@ function earlyCopy({ carried }: Targets, external: External): Target | undefined
   const { file } = target.source;
   return file.size >= longCopy && file.path !== target.path ? target : undefined;
 }
-
-/** The largest message that protobuf's readers take. */
-const largestMessage = 2 ** 31 - 1;
 
 /** Where the model does not fit into its file, weights go to a data file whatever was asked for. */
 function encode(
