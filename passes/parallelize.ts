@@ -6,7 +6,8 @@ import { byteLength, type DType } from "../src/ir/types.ts";
 import { encodeElements } from "../src/onnx-ops/elements.ts";
 import type { Patch } from "../src/onnx-ops/patch.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
-import { innerReader } from "./graph/leaks.ts";
+import { sameType } from "./graph/casts.ts";
+import { sameShape } from "./graph/shapes.ts";
 import { commit, nodesOf, now, patchFor, type Session, scopeOfBlock } from "./session.ts";
 
 type Parallelize = Extract<PlannedEdit, { verb: "parallelize" }>;
@@ -30,31 +31,44 @@ export function parallelize(
   const pair = `${first.label}, ${second.label}`;
   const refuse = (reason: string) =>
     fail("cannot-parallelize", { pair, reason }, { at: edit.statement.target.span });
-  const reader = innerReader(session, second.block);
-  if (reader) throw refuse(`${reader} reads a value from inside of the second`);
   const scope = scopeOfBlock(first);
   const patch = patchFor(session, edit, first, scope);
   const nodes = nodesOf(session, second.block);
   const streams: [name: string, stream: Stream][] = [["merge", streamOf(first, second, session)]];
   const context = contextOf(first, second, session);
   if (context) {
-    patch.shunt(context.first, context.x, nodes);
+    patch.shunt(context.first, sameType(patch, context.x, context.first), nodes);
     if (context.second) streams.push(["context_merge", context as Stream]);
   }
   const [, main] = streams[0]!;
-  if (now(session, second.block.input) !== main.first) {
+  const entry = now(session, second.block.input);
+  if (behindCasts(entry) !== behindCasts(main.first)) {
     throw refuse("the second does not read what the first one makes");
   }
-  patch.shunt(main.first, main.x, nodes);
+  for (const read of new Set([entry, main.first])) {
+    patch.shunt(read, sameType(patch, main.x, read), nodes);
+  }
   const layouts = new Map(streams.map(([name]) => [`${scope}.${name}.weight`, "in,out"] as const));
   for (const [name, stream] of streams) {
-    if (stream.x.type?.shape?.join() !== stream.second.type?.shape?.join()) {
+    if (!sameShape(stream.x, stream.second)) {
       throw refuse("what leaves them has another shape than what enters them");
     }
-    const merged = patch.within(name, () => merge(patch, edit.merge, stream, `${scope}.${name}`));
+    const typed: Stream = {
+      x: sameType(patch, stream.x, stream.second),
+      first: sameType(patch, stream.first, stream.second),
+      second: stream.second,
+    };
+    const merged = patch.within(name, () => merge(patch, edit.merge, typed, `${scope}.${name}`));
     patch.shunt(stream.second, merged);
   }
   commit(session, patch, first, layouts);
+}
+
+/** Some exporters cast the stream to its own type wherever a norm reads it. */
+function behindCasts(value: Value): Value {
+  const { producer } = value;
+  const source = producer && /^(Cast|Identity)$/.test(producer.op) ? producer.inputs[0] : null;
+  return source ? behindCasts(source) : value;
 }
 
 function streamOf(first: Site, second: Site, session: Session): Stream {

@@ -5,8 +5,10 @@ import type { Value } from "../src/ir/graph.ts";
 import { type AttributeInput, float } from "../src/onnx-ops/attributes.ts";
 import type { Patch } from "../src/onnx-ops/patch.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
+import { sameType } from "./graph/casts.ts";
 import { innerReader } from "./graph/leaks.ts";
 import { isFusedAdd, type Junction, junctionOf } from "./graph/residual.ts";
+import { sameShape } from "./graph/shapes.ts";
 import { commit, nodesOf, now, partNow, patchFor, type Session } from "./session.ts";
 
 type Remove = Extract<PlannedEdit, { verb: "remove" }>;
@@ -43,10 +45,8 @@ function removeNorm(part: Part, patch: Patch, refuse: Refuse): void {
 }
 
 function bypass(from: Value, to: Value, patch: Patch, refuse: Refuse): void {
-  const [before, after] = [from.type, to.type];
-  const same = before?.dtype === after?.dtype && before?.shape?.join() === after?.shape?.join();
-  if (!same) throw refuse("what leaves it has another shape than what enters it");
-  patch.shunt(from, to);
+  if (!sameShape(from, to)) throw refuse("what leaves it has another shape than what enters it");
+  patch.shunt(from, sameType(patch, to, from));
 }
 
 function removeBranch(

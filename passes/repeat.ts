@@ -6,9 +6,10 @@ import { type Bytes, lengthOf } from "../src/ir/bytes.ts";
 import type { Node, Value } from "../src/ir/graph.ts";
 import type { Patch } from "../src/onnx-ops/patch.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
+import { sameType } from "./graph/casts.ts";
 import { preparesConstants, storedTensor } from "./graph/constants.ts";
 import { copiedName, rescope, weightsOf } from "./graph/copies.ts";
-import { innerReader } from "./graph/leaks.ts";
+import { sameShape } from "./graph/shapes.ts";
 import { isIdentity, lastProjection } from "./graph/silence.ts";
 import { commit, nodesOf, now, partNow, patchFor, type Session, scopeOfBlock } from "./session.ts";
 
@@ -24,18 +25,16 @@ export function repeat(edit: Repeat, site: Site, session: Session): boolean {
   const { block, label } = site;
   const refuse = (reason: string) =>
     fail("cannot-repeat", { label, reason }, { at: edit.statement.target.span });
-  const reader = innerReader(session, block);
-  if (reader) throw refuse(`${reader} reads a value from inside of it`);
+  if ([...block.parts.values()].some(({ host }) => host.kind === "attention" && host.cache)) {
+    throw refuse("it keeps keys and values of earlier calls, and a copy would need its own");
+  }
   const plan = planCopy(block, session);
-  if (plan.streams.some(([from, to]) => from.type?.shape?.join() !== to.type?.shape?.join())) {
+  if (plan.streams.some(([from, to]) => !sameShape(from, to))) {
     throw refuse("what leaves it has another shape than what enters it");
   }
   const identity = edit.times === 1 || isIdentity(plan.nodes, plan.zeros, plan.streams);
   if (!identity) {
-    const reason =
-      block.style === "pre-norm"
-        ? "a branch of it does not end in a projection that could be zero"
-        : "it norms the stream behind a branch (post-norm)";
+    const reason = whyNot(block, plan, session);
     session.reporter.report("not-identity", { label, reason }, { at: edit.statement.target.span });
   }
   const scope = scopeOfBlock(site);
@@ -48,6 +47,26 @@ export function repeat(edit: Repeat, site: Site, session: Session): boolean {
   });
   commit(session, patch, site);
   return identity;
+}
+
+/** What keeps copies from being the identity, for people. */
+function whyNot(block: Block, { nodes }: CopyPlan, session: Session): string {
+  if (block.style === "post-norm") return "it norms the stream behind a branch (post-norm)";
+  const entry = now(session, block.input);
+  const stream = entry.type?.shape?.join();
+  const inside = new Set(nodes);
+  const joined = nodes.some((node) =>
+    node.inputs.some(
+      (value) =>
+        value?.producer &&
+        value !== entry &&
+        !inside.has(value.producer) &&
+        value.type?.shape?.join() === stream,
+    ),
+  );
+  return joined
+    ? "it joins another stream to its own (a long skip)"
+    : "not every branch of it ends in a projection that can be zero";
 }
 
 interface CopyPlan {
@@ -96,7 +115,9 @@ function grow(
   scope: string,
   step: string,
 ): Value[] {
-  const map = new Map<Value, Value>(plan.streams.map(([input], i) => [input, inputs[i]!]));
+  const map = new Map<Value, Value>(
+    plan.streams.map(([input], i) => [input, sameType(patch, inputs[i]!, input)]),
+  );
   for (const weight of plan.weights) {
     const tensor = storedTensor(weight)!;
     const name = freeName(patch, copiedName(weight, scope, step));

@@ -1,10 +1,12 @@
 import type { Block } from "../../src/anatomy/anatomy.ts";
-import type { Node, Value } from "../../src/ir/graph.ts";
+import type { Value } from "../../src/ir/graph.ts";
+import { producersOf } from "../../src/onnx-ops/sweep.ts";
 import { nodesOf, now, type Session } from "../session.ts";
 
 /**
  * Who reads, outside of a block, what its stream becomes inside of it: `Add (node_7)`, or a model
- * output. Such a block is not replaced by another value of its output alone.
+ * output. A block that leaves would leave that reader with nothing. Readers of sizes alone, and those
+ * whose results nobody uses, do not count.
  */
 export function innerReader(session: Session, block: Block): string | null {
   const { graph } = session.model;
@@ -12,6 +14,7 @@ export function innerReader(session: Session, block: Block): string | null {
   const { input, output, context } = block;
   const streams = new Set<Value>([now(session, input)]);
   if (context) streams.add(now(session, context.input));
+  const live = producersOf(graph.outputs);
   const ends = [output, context?.output].map((end) => end && now(session, end));
   for (const node of graph.nodes) {
     if (!nodes.has(node) || !node.inputs.some((value) => value && streams.has(value))) continue;
@@ -19,15 +22,12 @@ export function innerReader(session: Session, block: Block): string | null {
       if (!value) continue;
       streams.add(value);
       if (ends.includes(value)) continue;
-      const reader = readerOutside(value, nodes);
+      const reader = [...value.uses].find(
+        ({ node }) => !nodes.has(node) && node.op !== "Shape" && live.has(node),
+      )?.node;
       if (reader) return `${reader.op} (${reader.name})`;
       if (graph.outputs.includes(value)) return `the output ${value.name}`;
     }
   }
-  return null;
-}
-
-function readerOutside(value: Value, nodes: ReadonlySet<Node>): Node | null {
-  for (const { node } of value.uses) if (!nodes.has(node)) return node;
   return null;
 }

@@ -1,5 +1,6 @@
 /** Where the branch of a part meets the stream again. */
 import type { Node, Value } from "../../src/ir/graph.ts";
+import { sameShape } from "./shapes.ts";
 
 export interface Junction {
   readonly add: Node;
@@ -41,8 +42,7 @@ function junctionAt(node: Node, branches: readonly number[]): Junction | null {
   const [branch] = branches;
   const stream = node.inputs[branch === 0 ? 1 : 0];
   if (branches.length !== 1 || branch! > 1 || !stream || stream.initializer) return null;
-  const sizes = [stream, node.inputs[branch!]!].map((value) => value.type?.shape?.join() ?? "");
-  return sizes[0] === sizes[1] && sizes[0] !== "" ? { add: node, stream, branch: branch! } : null;
+  return sameShape(stream, node.inputs[branch!]!) ? { add: node, stream, branch: branch! } : null;
 }
 
 function leavesNothing(reached: Set<Value>, passed: ReadonlySet<Node>, add: Node): boolean {

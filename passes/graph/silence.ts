@@ -75,7 +75,7 @@ export function isIdentity(
   };
   for (const node of nodes) {
     const kinds = node.inputs.map(kindOf);
-    const kind = outcome(node, kinds);
+    const kind = node.op === "Cast" && keepsDigits(node) ? kinds[0]! : outcome(node, kinds);
     const carried = node.inputs.find((value) => value && kindOf(value) === "stream");
     for (const value of node.outputs) {
       if (!value || kind === "other") continue;
@@ -86,6 +86,12 @@ export function isIdentity(
     const end = known.get(output);
     return end?.kind === "stream" && end.of === input;
   });
+}
+
+/** To the type it has, as exporters write it, or to a wider one. */
+function keepsDigits({ inputs, outputs }: Node): boolean {
+  const [from, to] = [inputs[0]?.type?.dtype, outputs[0]?.type?.dtype];
+  return Boolean(from && to && (from === to || (from === "float16" && to === "float32")));
 }
 
 /** Small stored tensors that are zero already: biases that nobody trained. */
@@ -131,6 +137,9 @@ function outcome(node: Node, kinds: readonly Kind[]): Kind {
     case "Attention":
     case "com.microsoft::MultiHeadAttention":
       return c === "zero" ? "zero" : "other";
+    case "ReduceSum":
+    case "ReduceMean":
+      return a === "zero" ? "zero" : "other";
     default:
       return passing.test(node.op) && a === "zero" ? "zero" : "other";
   }
