@@ -77,6 +77,9 @@ export interface CompileResult {
  * @throws GraftError with every diagnostic of the step that failed.
  */
 export async function compile(options: CompileOptions): Promise<CompileResult> {
+  if (options.verify && options.dryRun) {
+    throw fail("wrong-usage", { what: "a dry run writes no model that --verify could run" });
+  }
   const { program, diagnostics } = loadEdits(options.edits, options.set);
   const opening = opener(options);
   try {
@@ -95,7 +98,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
       ...published,
       recipes: work.recipes,
       explanations: work.explanations,
-      diagnostics: [...diagnostics, ...work.diagnostics],
+      diagnostics: [...diagnostics, ...work.diagnostics, ...published.diagnostics],
     };
   } finally {
     opening.write?.abandon();
@@ -211,19 +214,21 @@ async function publish(
   { model, edits, keepsFunction }: Work,
   { model: input, verify, device = "cpu", seed = 0, signal }: CompileOptions,
   write: Write | null,
-): Promise<Pick<CompileResult, "bytesWritten" | "verification">> {
-  if (!write) return { bytesWritten: 0, verification: null };
+): Promise<Pick<CompileResult, "bytesWritten" | "verification" | "diagnostics">> {
+  if (!write) return { bytesWritten: 0, verification: null, diagnostics: [] };
   await write.stage();
   let verification: Comparison | null = null;
+  let unproven: Diagnostic | null = null;
   if (verify || edits.length > 0) {
     const path = await write.loadable();
-    await loads(path);
+    unproven = await loads(path, input);
     signal?.throwIfAborted();
     const files = { before: input, after: path, model };
     const settings = { seed, device: deviceOf(device), keepsFunction, signal };
     if (verify) verification = await compareModels(files, settings);
   }
-  return { bytesWritten: write.publish().bytesWritten, verification };
+  const { bytesWritten } = write.publish();
+  return { bytesWritten, verification, diagnostics: unproven ? [unproven] : [] };
 }
 
 function deviceOf(text: string): Device {
