@@ -3,7 +3,7 @@
  * a reshuffling of the same elements, or joined by an earlier point of the row (long skips).
  */
 import type { Findings } from "./branch.ts";
-import type { Flow, Op, Wire } from "./flow.ts";
+import { type Flow, levelOf, type Op, type Wire } from "./flow.ts";
 import { matchNorm, type NormMatch } from "./norms.ts";
 import { type Pair, pairsOf } from "./pairs.ts";
 import { regionBetween, type Segment, segmentsOf } from "./region.ts";
@@ -22,8 +22,8 @@ export interface ChainItem<S extends Step> {
   readonly step: S;
   /** From the item before; null for the first. */
   readonly link: Link | null;
-  /** Starts from the same value as the run before it and is merged with that run's end. */
-  readonly beside: boolean;
+  /** The value that the run before it starts from too, where both run side by side. */
+  readonly beside: Wire | null;
 }
 
 export type Chain<S extends Step> = readonly ChainItem<S>[];
@@ -45,8 +45,8 @@ export function chainsOf<S extends Step>(
   findings: Findings,
 ): Chain<S>[] {
   const byEnd = new Map(steps.map((step) => [step.y, step]));
-  const after = descendants(flow, byEnd);
   const starts = new Set(steps.map((step) => step.x));
+  const after = descendants(flow, new Set([...starts, ...byEnd.keys()]));
   const arrivals = new Map(
     steps.map((step) => [step, arrivalOf(step.x, { byEnd, starts, after })] as const),
   );
@@ -55,9 +55,10 @@ export function chainsOf<S extends Step>(
     const arrival = arrivals.get(step)!;
     const from = latest(arrival.hits);
     const link = from && linkBetween(from, step, arrival, findings);
-    if (link) joints.set(step, { from, link, beside: false });
+    if (link) joints.set(step, { from, link, beside: null });
   }
-  for (const pair of pairsOf(steps, joints)) joinPair(pair, joints, arrivals);
+  const entries = new Map(steps.map((step) => [step, entryOf(step, arrivals.get(step)!)] as const));
+  for (const pair of pairsOf(steps, entries, joints)) joinPair(pair, { joints, entries, arrivals });
   return rows(steps, joints);
 }
 
@@ -65,21 +66,49 @@ export function chainsOf<S extends Step>(
 export interface Joint<S> {
   readonly from: S;
   readonly link: Link;
-  readonly beside: boolean;
+  readonly beside: Wire | null;
+}
+
+/** Where a step's stream comes in, and what stands between that and its own start. */
+export interface Entry {
+  readonly wire: Wire;
+  readonly lead: Link;
+}
+
+const paired: Link = { kind: "pair", ops: [], norms: [], skips: [] };
+
+/** Of a step that does not follow another one: cut and joined tokens, or a long skip, before it. */
+function entryOf<S extends Step>(step: S, { hits, points, ops }: Arrival<S>): Entry {
+  const [point, ...more] = points;
+  const lead = { ops, norms: [], skips: [...hits].map((hit) => hit.y) };
+  const last = point && [...hits].every((hit) => hit.add.level < levelOf(point));
+  if (!last || more.length > 0 || !sameShape(point, step.x)) return { wire: step.x, lead: paired };
+  if (hits.size === 0 && ops.every((op) => movers.has(op.type))) {
+    return { wire: point, lead: { ...lead, kind: "moved" } };
+  }
+  const skips = hits.size > 0 && joinsFeatures(ops);
+  return skips ? { wire: point, lead: { ...lead, kind: "skip" } } : { wire: step.x, lead: paired };
+}
+
+interface Rows<S> {
+  readonly joints: Map<S, Joint<S>>;
+  readonly entries: ReadonlyMap<S, Entry>;
+  readonly arrivals: ReadonlyMap<S, Arrival<S>>;
 }
 
 /** The second run follows the first; whatever both of them end in follows the second. */
 function joinPair<S extends Step>(
-  { heads, ends }: Pair<S>,
-  joints: Map<S, Joint<S>>,
-  arrivals: ReadonlyMap<S, Arrival<S>>,
+  { heads: [first, second], ends }: Pair<S>,
+  { joints, entries, arrivals }: Rows<S>,
 ): void {
-  const nothing: Link = { kind: "pair", ops: [], norms: [], skips: [] };
-  joints.set(heads[1], { from: ends[0], link: nothing, beside: true });
+  const [a, b] = [entries.get(first)!, entries.get(second)!];
+  const before = joints.get(second);
+  if (before && !joints.has(first)) joints.set(first, { ...before, link: a.lead });
+  joints.set(second, { from: ends[0], link: b.lead, beside: b.wire });
   for (const [step, { hits, ops }] of arrivals) {
     const merged = hits.size === 2 && ends.every((end) => hits.has(end));
-    if (!merged || joints.get(step)?.beside || !sameShape(heads[0].x, step.x)) continue;
-    joints.set(step, { from: ends[1], link: { ...nothing, ops }, beside: false });
+    if (!merged || joints.get(step)?.beside || !sameShape(a.wire, step.x)) continue;
+    joints.set(step, { from: ends[1], link: { ...paired, ops }, beside: null });
   }
 }
 
@@ -94,7 +123,7 @@ function rows<S extends Step>(steps: readonly S[], joints: ReadonlyMap<S, Joint<
   return steps
     .filter((step) => !followers.has(step))
     .map((head) => {
-      const chain: ChainItem<S>[] = [{ step: head, link: null, beside: false }];
+      const chain: ChainItem<S>[] = [{ step: head, link: null, beside: null }];
       for (let step = next.get(head); step; step = next.get(step)) {
         const { link, beside } = joints.get(step)!;
         chain.push({ step, link, beside });
@@ -103,12 +132,12 @@ function rows<S extends Step>(steps: readonly S[], joints: ReadonlyMap<S, Joint<
     });
 }
 
-/** Operations that depend on the end of some step. */
-function descendants<S extends Step>(flow: Flow, byEnd: ReadonlyMap<Wire, S>): Set<Op> {
+/** Operations that depend on some point of a stream. */
+function descendants(flow: Flow, points: ReadonlySet<Wire>): Set<Op> {
   const after = new Set<Op>();
   for (const op of flow.ops) {
-    if (op.data.some((wire) => byEnd.has(wire) || (wire.from && after.has(wire.from))))
-      after.add(op);
+    const reads = op.data.some((wire) => points.has(wire) || (wire.from && after.has(wire.from)));
+    if (reads) after.add(op);
   }
   return after;
 }
@@ -175,6 +204,8 @@ function linkBetween<S extends Step>(
     return { kind: "moved", ops, norms: [], skips: [] };
   }
   if (!sameShape(from.y, to.x)) return null;
+  // What came in last is the stream; where that is no end of a step, this is another way in.
+  if ([...points].some((point) => levelOf(point) > from.add.level)) return null;
   if (hits.size + points.size > 1) {
     const others = [...hits].filter((step) => step !== from).map((step) => step.y);
     const skips = [...others, ...points];

@@ -24,7 +24,7 @@ export interface BlockDraft {
   readonly steps: readonly StepDraft[];
   readonly input: Wire;
   readonly output: Wire;
-  /** What brings an earlier point of the stream in at the block's start (U-ViT). */
+  /** What stands before the first step: an earlier point of the stream comes in there (U-ViT). */
   readonly lead: Link | null;
   second: SecondStream | null;
 }
@@ -88,13 +88,16 @@ function mixes(chain: Chain<Placed>): boolean {
 
 function stacksOf(chain: Chain<Placed>, findings: Findings): StackDraft[] {
   const groups = groupsOf(chain, lettersOf(chain));
+  const indexOf = new Map(chain.map((item, i) => [item, i]));
   const steps = new Map(stepDrafts(chain, findings).map((draft) => [draft.step, draft]));
   const drafts = groups.map((group): BlockDraft => {
     const own = group.map(({ step }) => steps.get(step)!);
-    const { step, link } = group[0]!;
-    const lead = link?.kind === "skip" ? link : null;
-    const before = lead && chain[chain.indexOf(group[0]!) - 1];
-    const input = before ? before.step.y : step.x;
+    const { step, link, beside } = group[0]!;
+    const before = chain[indexOf.get(group[0]!)! - 1];
+    // A stream that is cut into its tokens and joined again is the same stream.
+    const moved = link?.kind === "moved" && before && sameRank(before.step.y, step.x);
+    const lead = link?.kind === "skip" || moved ? link : null;
+    const input = beside ?? (lead && before ? before.step.y : step.x);
     return { steps: own, input, output: own.at(-1)!.exit, lead, second: null };
   });
   return splitAtNorms(drafts, groups);
@@ -106,9 +109,10 @@ export function stepDrafts(chain: Chain<Placed>, findings: Findings): StepDraft[
   const links = chain.flatMap(({ link }) => (link && link.kind !== "pair" ? [link.kind] : []));
   const postNorm = links.filter((kind) => kind === "norm").length * 2 > links.length;
   return chain.map(({ step }, i): StepDraft => {
-    const link = chain[i + 1]?.link;
+    const ahead = chain[i + 1];
+    const link = ahead?.beside ? null : ahead?.link;
     const asMlp = letters[i] === "M" && step.drafts.every(({ sort }) => sort === "mixer");
-    const next = chain[i + 1]?.step;
+    const next = link && ahead ? ahead.step : null;
     const last = !next || link?.kind === "pair";
     // A sum that only a fused operator knows (no value of the model) ends behind that operator.
     if (last && (postNorm || !step.y.value)) {

@@ -42,7 +42,7 @@ function formOf(ops: readonly { readonly type: string }[]): string {
 /** The blocks of a row, each a run of its items. */
 export function groupsOf(chain: Chain<Placed>, letters: readonly Letter[]): Item[][] {
   const forced = chain.map(
-    ({ link, beside }) => beside || link?.kind === "skip" || link?.kind === "pair",
+    ({ link, beside }) => beside !== null || link?.kind === "skip" || link?.kind === "pair",
   );
   const starts = letters.some((letter) => letter === "M" || letter === "P")
     ? byTemplate(letters, forced)

@@ -1,5 +1,5 @@
 /** Blocks that run side by side: two runs of steps from one value, merged behind them. */
-import type { Joint } from "./chains.ts";
+import type { Entry, Joint } from "./chains.ts";
 import type { Op, Wire } from "./flow.ts";
 import type { Step } from "./residual.ts";
 
@@ -15,9 +15,10 @@ export interface Pair<S> {
 /** Two runs of steps that start from one value and are merged, in the order of the merge. */
 export function* pairsOf<S extends Step>(
   steps: readonly S[],
+  entries: ReadonlyMap<S, Entry>,
   joints: ReadonlyMap<S, Joint<S>>,
 ): Iterable<Pair<S>> {
-  const groups = grouped(steps, (step) => step.x);
+  const groups = grouped(steps, (step) => entries.get(step)!.wire);
   const followers = grouped([...joints.keys()], (step) => joints.get(step)!.from);
   for (const group of groups.values()) {
     const [a, b, ...more] = group;

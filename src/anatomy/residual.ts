@@ -89,13 +89,24 @@ function extended(
     if (!step || inner.uses.length !== 1) continue;
     const rest = op.data.filter((wire) => wire !== inner);
     // Another sum from the same start is a block of its own, side by side with this one.
-    if (rest.some((wire) => wire.from && candidates.get(wire.from)?.x === step.x)) continue;
+    const others = rest.flatMap((wire) => (wire.from && candidates.get(wire.from)) ?? []);
+    if (others.some(({ x }) => comesFrom(x, step.x))) continue;
     const regions = rest.flatMap((term) => regionBetween(step.x, term) ?? []);
     if (regions.length === 0 || regions.length < rest.length) continue;
     if (!regions.every((region) => region.ops.some(weighs) && !region.has.has(step.add))) continue;
     return stepOf(op, step.x, [...step.regions, ...regions]);
   }
   return null;
+}
+
+const movers = new Set(["Slice", "Split", "Concat", "Reshape", "Transpose", "Cast", "Identity"]);
+
+/** Whether a wire is `origin` but for moves of its elements. */
+function comesFrom(wire: Wire, origin: Wire, depth = 0): boolean {
+  if (wire === origin) return true;
+  const op = wire.from;
+  if (!op || depth > 3 || op.data.length === 0 || !movers.has(op.type)) return false;
+  return op.data.every((input) => comesFrom(input, origin, depth + 1));
 }
 
 /** What a skip term is, less casts and constant factors on the way. */
