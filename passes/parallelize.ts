@@ -1,23 +1,32 @@
 /** `parallelize SEL by 2`: two blocks side by side on one input, their outputs merged. */
 import { fail } from "../src/diag/diagnostic.ts";
 import { inMemory } from "../src/ir/bytes.ts";
-import type { Value } from "../src/ir/graph.ts";
+import type { Node, Value } from "../src/ir/graph.ts";
 import { byteLength, type DType } from "../src/ir/types.ts";
 import { encodeElements } from "../src/onnx-ops/elements.ts";
 import type { Patch } from "../src/onnx-ops/patch.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
-import { sameType } from "./graph/casts.ts";
+import { aliasesOf, behindCasts, sameType } from "./graph/casts.ts";
 import { sameShape } from "./graph/shapes.ts";
 import { commit, nodesOf, now, patchFor, type Session, scopeOfBlock } from "./session.ts";
 
 type Parallelize = Extract<PlannedEdit, { verb: "parallelize" }>;
 
-/** What enters both blocks, and what leaves each: one residual stream of them. */
+/** One residual stream of both blocks. */
 interface Stream {
+  /** What its merge is called. */
+  readonly name: string;
+  /** What enters the first. */
   readonly x: Value;
+  /** What leaves the first. */
   readonly first: Value;
-  readonly second: Value;
+  /** What the second reads: that, or a cast of it. */
+  readonly entry: Value;
+  /** What leaves the second; null where a last block hands its second stream on no further. */
+  readonly second: Value | null;
 }
+
+type Merged = Stream & { readonly second: Value };
 
 /**
  * The second block reads what the first one reads. Whoever read the second block's output reads the
@@ -34,61 +43,76 @@ export function parallelize(
   const scope = scopeOfBlock(first);
   const patch = patchFor(session, edit, first, scope);
   const nodes = nodesOf(session, second.block);
-  const streams: [name: string, stream: Stream][] = [["merge", streamOf(first, second, session)]];
+  const streams: Stream[] = [streamOf(first, second, session)];
   const context = contextOf(first, second, session);
-  if (context) {
-    patch.shunt(context.first, sameType(patch, context.x, context.first), nodes);
-    if (context.second) streams.push(["context_merge", context as Stream]);
+  if (context) streams.push(context);
+  for (const { x, first: middle, entry } of streams) {
+    if (behindCasts(entry) !== behindCasts(middle)) {
+      throw refuse("the second does not read what the first one makes");
+    }
+    redirect(patch, middle, entry, x, nodes);
   }
-  const [, main] = streams[0]!;
-  const entry = now(session, second.block.input);
-  if (behindCasts(entry) !== behindCasts(main.first)) {
-    throw refuse("the second does not read what the first one makes");
-  }
-  for (const read of new Set([entry, main.first])) {
-    patch.shunt(read, sameType(patch, main.x, read), nodes);
-  }
-  const layouts = new Map(streams.map(([name]) => [`${scope}.${name}.weight`, "in,out"] as const));
-  for (const [name, stream] of streams) {
-    if (!sameShape(stream.x, stream.second)) {
+  const merged = streams.filter((stream): stream is Merged => stream.second !== null);
+  const layouts = new Map(merged.map(({ name }) => [`${scope}.${name}.weight`, "in,out"] as const));
+  for (const stream of merged) {
+    const { name, second: end } = stream;
+    if (!sameShape(stream.x, end)) {
       throw refuse("what leaves them has another shape than what enters them");
     }
-    const typed: Stream = {
-      x: sameType(patch, stream.x, stream.second),
-      first: sameType(patch, stream.first, stream.second),
-      second: stream.second,
-    };
-    const merged = patch.within(name, () => merge(patch, edit.merge, typed, `${scope}.${name}`));
-    patch.shunt(stream.second, merged);
+    const [x, one] = [stream.x, stream.first].map((value) => sameType(patch, value, end));
+    const both = { x: x!, first: one!, second: end };
+    patch.shunt(
+      end,
+      patch.within(name, () => merge(patch, edit.merge, both, `${scope}.${name}`)),
+    );
   }
   commit(session, patch, first, layouts);
 }
 
-/** Some exporters cast the stream to its own type wherever a norm reads it. */
-function behindCasts(value: Value): Value {
-  const { producer } = value;
-  const source = producer && /^(Cast|Identity)$/.test(producer.op) ? producer.inputs[0] : null;
-  return source ? behindCasts(source) : value;
+/** Lets `nodes` read `x` instead; whoever else reads a cast that they make goes on reading that. */
+function redirect(
+  patch: Patch,
+  middle: Value,
+  entry: Value,
+  x: Value,
+  nodes: ReadonlySet<Node>,
+): void {
+  for (const alias of aliasesOf(middle, nodes).slice(1)) {
+    const others = [...alias.uses].map(({ node }) => node).filter((node) => !nodes.has(node));
+    if (others.length) patch.shunt(alias, sameType(patch, middle, alias), new Set(others));
+  }
+  for (const read of new Set([entry, middle])) patch.shunt(read, sameType(patch, x, read), nodes);
 }
 
 function streamOf(first: Site, second: Site, session: Session): Stream {
-  const [x, y, z] = [first.block.input, first.block.output, second.block.output];
-  return { x: now(session, x), first: now(session, y), second: now(session, z) };
+  return {
+    name: "merge",
+    x: now(session, first.block.input),
+    first: now(session, first.block.output),
+    entry: now(session, second.block.input),
+    second: now(session, second.block.output),
+  };
 }
 
-/** The second stream of joint blocks; a last block may read it and hand nothing on. */
-function contextOf(first: Site, second: Site, session: Session) {
+/** The second stream of joint blocks. */
+function contextOf(first: Site, second: Site, session: Session): Stream | null {
   const [one, other] = [first.block.context, second.block.context];
   if (!one?.output || !other) return null;
   return {
+    name: "context_merge",
     x: now(session, one.input),
     first: now(session, one.output),
+    entry: now(session, other.input),
     second: other.output && now(session, other.output),
   };
 }
 
-function merge(patch: Patch, how: Parallelize["merge"], stream: Stream, name: string): Value {
-  const { x, first, second } = stream;
+function merge(
+  patch: Patch,
+  how: Parallelize["merge"],
+  { x, first, second }: Pick<Merged, "x" | "first" | "second">,
+  name: string,
+): Value {
   const types = [x.type];
   const { dtype } = x.type!;
   const op = (type: string, inputs: readonly Value[]) => patch.one(type, inputs, { types });

@@ -1,6 +1,11 @@
-import type { Value } from "../../src/ir/graph.ts";
+/** Casts that exporters write around a stream, most of them to the type that it has. */
+import type { Node, Value } from "../../src/ir/graph.ts";
 import { dtypes } from "../../src/ir/types.ts";
 import type { Patch } from "../../src/onnx-ops/patch.ts";
+
+function passesOn(node: Node): boolean {
+  return node.op === "Cast" || node.op === "Identity";
+}
 
 /** `value` in the element type of `like`: mixed-precision exports cast between blocks. */
 export function sameType(patch: Patch, value: Value, like: Value): Value {
@@ -9,4 +14,22 @@ export function sameType(patch: Patch, value: Value, like: Value): Value {
   const { dtype } = wanted;
   const attributes = { to: dtypes[dtype].code };
   return patch.one("Cast", [value], { attributes, types: [{ ...type, dtype }] });
+}
+
+/** What a value is a cast of. */
+export function behindCasts(value: Value): Value {
+  const { producer } = value;
+  const source = producer && passesOn(producer) ? producer.inputs[0] : null;
+  return source ? behindCasts(source) : value;
+}
+
+/** The value itself, and casts of it that some of these nodes make. */
+export function aliasesOf(value: Value, nodes: ReadonlySet<Node>): Value[] {
+  const found = [value];
+  for (const each of found) {
+    for (const { node } of each.uses) {
+      if (nodes.has(node) && passesOn(node)) found.push(...node.outputs.filter((y) => y !== null));
+    }
+  }
+  return found;
 }

@@ -1,7 +1,7 @@
 import type { Block } from "../../src/anatomy/anatomy.ts";
-import type { Value } from "../../src/ir/graph.ts";
 import { producersOf } from "../../src/onnx-ops/sweep.ts";
 import { nodesOf, now, type Session } from "../session.ts";
+import { aliasesOf } from "./casts.ts";
 
 /**
  * Who reads, outside of a block, what its stream becomes inside of it: `Add (node_7)`, or a model
@@ -12,8 +12,9 @@ export function innerReader(session: Session, block: Block): string | null {
   const { graph } = session.model;
   const nodes = nodesOf(session, block);
   const { input, output, context } = block;
-  const streams = new Set<Value>([now(session, input)]);
-  if (context) streams.add(now(session, context.input));
+  const entries = context ? [input, context.input] : [input];
+  const same = new Set(entries.flatMap((entry) => aliasesOf(now(session, entry), nodes)));
+  const streams = new Set(same);
   const live = producersOf(graph.outputs);
   const ends = [output, context?.output].map((end) => end && now(session, end));
   for (const node of graph.nodes) {
@@ -21,7 +22,7 @@ export function innerReader(session: Session, block: Block): string | null {
     for (const value of node.outputs) {
       if (!value) continue;
       streams.add(value);
-      if (ends.includes(value)) continue;
+      if (ends.includes(value) || same.has(value)) continue;
       const reader = [...value.uses].find(
         ({ node }) => !nodes.has(node) && node.op !== "Shape" && live.has(node),
       )?.node;
