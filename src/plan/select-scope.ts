@@ -27,11 +27,13 @@ export function selectScope(selection: ast.ScopeSelection, context: SelectContex
     );
   }
   const named = candidates.filter(({ scope }) => matchesScope(pattern, scope));
-  const inner = named.length ? [] : candidates.filter(({ site }) => holds(site.part, pattern));
+  const inside = ({ site }: Candidate) =>
+    isInside(pattern, site.block) && holds(site.part, pattern);
+  const inner = named.length ? [] : candidates.filter(inside);
   const matched = named.length ? named : inner.filter(({ site }) => isCore(site.part!, pattern));
-  const [inside] = inner;
-  if (inside && !matched.length) {
-    const { label, part } = inside.site;
+  const [first] = inner;
+  if (first && !matched.length) {
+    const { label, part } = first.site;
     const hint = `"${part!.scope}" is the whole of it`;
     throw fail("scope-inside-part", { pattern, label }, { at: span, hint });
   }
@@ -68,6 +70,13 @@ function candidatesOf({ anatomy }: SelectContext): Candidate[] {
       return [{ scope: block.scope, site: whole }, ...parts];
     }),
   );
+}
+
+/** Whether the pattern names something below the block's own module. */
+function isInside(pattern: string, { scope }: Block): boolean {
+  const depth = scope.split(".").length;
+  const steps = pattern.split(".");
+  return steps.length > depth && matchesScope(steps.slice(0, depth).join("."), scope);
 }
 
 /** Whether some of a part's nodes come from the module, or from inside of it. */
