@@ -85,21 +85,28 @@ function portsOf(values: readonly Value[], entries: readonly Entry[]): Element[]
 
 function valueInfosOf(graph: Graph): Element[] {
   const { valueInfos, inputs, outputs } = originOf.graph(graph);
-  const kept = surviving(graph, valueInfos, (entry, name) => renamedInfo(entry, name, entry.value));
+  const kept = surviving(
+    graph,
+    valueInfos,
+    (entry, name) => renamedInfo(entry, name, entry.value),
+    (entry) => entry.type !== null && entry.value?.declared === false,
+  );
   const told = new Set([...graph.inputs, ...graph.outputs]);
   for (const { value } of [...valueInfos, ...inputs, ...outputs]) if (value) told.add(value);
   const added = [...graph.values.values()].filter((value) => value.declared && !told.has(value));
   return [...kept, ...added.map((value) => ({ slot: -1, content: newInfo(value) }))];
 }
 
-/** The entries whose value is still there, or never was. */
+/** The entries whose value is still there, or never was, but for those that are `withdrawn`. */
 function surviving(
   graph: Graph,
   entries: readonly Entry[],
   encoded: (entry: Entry, name: string) => Encoded,
+  withdrawn: (entry: Entry) => boolean = () => false,
 ): Element[] {
   return entries.flatMap((entry, slot) => {
     const { value } = entry;
+    if (withdrawn(entry)) return [];
     if (value && graph.values.get(value.name) !== value) return [];
     return [{ slot, content: encoded(entry, value?.name ?? entry.name) }];
   });

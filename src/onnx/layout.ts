@@ -98,7 +98,6 @@ function leavesModelFile(tensor: Initializer, external: External): boolean {
 
 /** A file that OUT may leave as it is: its own, unchanged. */
 function isWorthWriting(file: PlannedFile): boolean {
-  if (file.size === 0) return false;
   const { base } = file;
   const untouched = base?.path === base?.source.file.path && file.segments.length === 0;
   return !(base && untouched && file.identical === base.source.file.size);
@@ -120,6 +119,7 @@ function carry(target: Target, model: Model, tensors: readonly { tensor: Initial
     data.kind === "file" && data.file === file ? [data] : [];
   const wanted = tensors.flatMap(({ tensor }) => isHere(tensor));
   const before = originOf.model(model).external.flatMap(isHere);
+  if (wanted.length === 0) return { location, planned: null, moved: (offset) => offset };
   const { moves, moved, size } = compact(before, wanted, file.size);
   const identical = moves[0]?.from === 0 && moves[0].to === 0 ? moves[0].length : 0;
   const rest = identical > 0 ? moves.slice(1) : moves;
@@ -133,20 +133,25 @@ function carry(target: Target, model: Model, tensors: readonly { tensor: Initial
 /** Appends new weights: to the sole file that is carried, else to one of their own. */
 class Appender {
   readonly files: PlannedFile[];
-  readonly #targets: Targets;
+  readonly #own: PlannedFile;
   readonly #placed = new Map<unknown, Place>();
   readonly #sources = new Map<FileSource, number>();
 
-  constructor(files: PlannedFile[], targets: Targets) {
-    this.files = files;
-    this.#targets = targets;
+  constructor(files: readonly PlannedFile[], { carried, fresh }: Targets) {
+    this.files = [...files];
+    const [sole, ...others] = carried;
+    const base = sole?.written && others.length === 0 ? sole : null;
+    const { location, path } = base ?? fresh;
+    const begun = files.find((file) => file.path === path);
+    this.#own = begun ?? { location, path, base, identical: 0, segments: [], size: 0 };
   }
 
   place(bytes: Bytes): Place {
     const key = this.#keyOf(bytes);
     const known = this.#placed.get(key);
     if (known) return known;
-    const file = this.#file();
+    const file = this.#own;
+    if (!this.files.includes(file)) this.files.push(file);
     const length = lengthOf(bytes);
     const offset = align(file.size, length >= mappedWeight ? page : line);
     file.segments.push({ bytes, at: offset });
@@ -154,17 +159,6 @@ class Appender {
     const place = { location: file.location, offset, length };
     this.#placed.set(key, place);
     return place;
-  }
-
-  #file(): PlannedFile {
-    const { fresh, carried } = this.#targets;
-    const known = this.files.find(({ path, base }) =>
-      carried.length === 1 ? base?.written : path === fresh.path,
-    );
-    if (known) return known;
-    const file = { ...fresh, base: null, identical: 0, segments: [], size: 0 };
-    this.files.push(file);
-    return file;
   }
 
   /** Equal for weights that are the same stretch of the same file. */

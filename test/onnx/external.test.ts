@@ -6,6 +6,7 @@ import {
   readFileSync,
   realpathSync,
   renameSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -301,6 +302,31 @@ describe("written", () => {
     expect((await weightsOf(join(folder, "out.onnx"))).n2).toBe(digest(pattern(1023)));
   });
 
+  test("with nothing left of the input's file, in a file of the usual name", async () => {
+    const folder = folderOf();
+    const model = await readModel(join(folder, "model.onnx"));
+    for (const i of [0, 1, 2]) {
+      const value = model.graph.values.get(`w${i}`)!;
+      const data = inMemory(pattern(2 * kb, i));
+      value.initializer = { ...value.initializer!, data, origin: null };
+    }
+    const out = freshFolder();
+    for (const name of ["out.onnx", "model.onnx"]) {
+      await writeModel(model, join(out, name));
+      expect(locationsOf(join(out, name))).toEqual({
+        w0: `${name}.data@0`,
+        w1: `${name}.data@2048`,
+        w2: `${name}.data@4096`,
+      });
+      expect(statSync(join(out, `${name}.data`)).size).toBe(6 * kb);
+    }
+    await writeModel(model, join(folder, "model.onnx"));
+    expect(filesIn(folder)).toEqual({
+      "model.onnx": filesIn(out)["model.onnx"],
+      "model.onnx.data": filesIn(out)["model.onnx.data"],
+    });
+  });
+
   test("in place", async () => {
     const folder = folderOf();
     const path = join(folder, "model.onnx");
@@ -421,10 +447,17 @@ describe("--external", () => {
     const before = filesIn(folder);
     const model = await readModel(join(folder, "model.onnx"));
     graft(model, "w1", pattern(3000));
+    const second = model.graph.values.get("w2")!;
+    const numbers = inMemory(pattern(2 * kb, 9));
+    second.initializer = { ...second.initializer!, data: numbers, origin: null };
     const out = join(folder, "out.onnx");
     const { bytesWritten } = await writeModel(model, out, { external: "share" });
-    expect(bytesWritten).toBeLessThan(5000);
-    expect(locationsOf(out)).toEqual({ w0: "w.bin@0", w2: "w.bin@4096", fresh: "out.onnx.data@0" });
+    expect(bytesWritten).toBeLessThan(7000);
+    expect(locationsOf(out)).toEqual({
+      w0: "w.bin@0",
+      w2: "out.onnx.data@0",
+      fresh: "out.onnx.data@2048",
+    });
     expect(filesIn(folder)).toMatchObject(before);
     const elsewhere = join(freshFolder(), "out.onnx");
     const codes = await codesOf(() => writeModel(model, elsewhere, { external: "share" }));
