@@ -72,11 +72,15 @@ export function resize(edit: Resize, site: Site, session: Session): boolean {
   }
   for (const { node, values } of traced.attributes) patch.retune(node, values);
   commit(session, patch, site);
-  for (const [value, mark] of traced.marks) {
-    const [shape, size] = [value.type?.shape, sizeOf(mark, resized)];
-    if (shape && size !== null) value.type = { ...value.type!, shape: shape.with(mark.axis, size) };
-  }
+  for (const [value, mark] of traced.marks) retype(value, mark.axis, sizeOf(mark, resized));
   return resized > body.units;
+}
+
+/** A size that only the runtime knows loses its name, which others of that name have not become. */
+function retype(value: Value, axis: number, size: number | null): void {
+  if (!value.type?.shape) return;
+  value.type = { ...value.type, shape: value.type.shape.with(axis, size) };
+  if (size === null) value.declared = false;
 }
 
 /** Asked for when the first tensor is written; the weights as they are now are read then. */

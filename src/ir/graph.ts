@@ -31,7 +31,10 @@ export class Value {
   initializer: Initializer | null = null;
   /** Its ValueInfoProto (graph input, output or value_info), where the file had one. */
   origin: Origin | null = null;
-  /** True where the file itself declared the type; inferred types are not written back. */
+  /**
+   * True where the file itself declared the type; inferred types are not written back. Set to false, the
+   * declaration is withdrawn: its names of sizes have become wrong.
+   */
   declared = false;
 
   constructor(name: string, type: TensorType | null = null) {
