@@ -3,7 +3,7 @@ import type * as ast from "../../grammar/ast.ts";
 import type { Part } from "../anatomy/anatomy.ts";
 import { fail, type Reporter } from "../diag/diagnostic.ts";
 import { evaluate, evaluateInteger, evaluateNumber, mismatch } from "./evaluate.ts";
-import { mentions } from "./mentions.ts";
+import { choicesOf, mentions } from "./mentions.ts";
 import type { ArgValue, OperatorScope, Site } from "./plan.ts";
 import { didYouMean, listNames } from "./suggestions.ts";
 
@@ -130,6 +130,14 @@ export function checkPlace(
   }
 }
 
+function checkChoice(operator: ast.Operator, formal: ast.Formal, value: string, arg: ast.Arg) {
+  const choices = choicesOf(operator, formal);
+  if (!choices || choices.includes(value)) return;
+  const values = listNames(choices.map((choice) => `"${choice}"`));
+  const params = { what: `\`${formal.name.name}\``, values, name: `"${value}"` };
+  throw fail("unknown-choice", params, { at: arg.value.span, hint: didYouMean(value, choices) });
+}
+
 /**
  * Binds the arguments that were given; defaults stay with the lowering, which knows the sizes that
  * they may depend on.
@@ -154,7 +162,9 @@ export function bindArguments(
       }
       const key = formal.name.name;
       if (args.has(key)) throw fail("argument-twice", { name, argument: key }, { at: arg.span });
-      args.set(key, convert(formal, arg.value, params));
+      const value = convert(formal, arg.value, params);
+      if (typeof value === "string") checkChoice(operator, formal, value, arg);
+      args.set(key, value);
     });
   });
   for (const formal of operator.params) {
