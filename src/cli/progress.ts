@@ -19,7 +19,8 @@ export function createProgress(
   stream: NodeJS.WriteStream,
   form: "bar" | "lines" | "silent",
 ): Progress {
-  const begun = performance.now();
+  /** When the first word of progress came. */
+  let begun = 0;
   let last = 0;
   let drawn = false;
 
@@ -51,6 +52,12 @@ export function createProgress(
     stream.write(`${label}: ${share}% of ${showBytes(total)}\n`);
   }
 
-  const update = form === "bar" ? bar : form === "lines" ? lines : () => {};
-  return { update, clear };
+  const show = form === "bar" ? bar : form === "lines" ? lines : () => {};
+  return {
+    update(label, done, total) {
+      begun ||= performance.now();
+      show(label, done, total);
+    },
+    clear,
+  };
 }
