@@ -84,12 +84,12 @@ function portsOf(values: readonly Value[], entries: readonly Entry[]): Element[]
 }
 
 function valueInfosOf(graph: Graph): Element[] {
-  const { valueInfos, inputs, outputs } = originOf.graph(graph);
+  const { message, valueInfos, inputs, outputs } = originOf.graph(graph);
   const kept = surviving(
     graph,
     valueInfos,
     (entry, name) => renamedInfo(entry, name, entry.value),
-    (entry) => entry.type !== null && entry.value?.declared === false,
+    (entry) => message === "GraphProto" && entry.type !== null && entry.value?.declared === false,
   );
   const told = new Set([...graph.inputs, ...graph.outputs]);
   for (const { value } of [...valueInfos, ...inputs, ...outputs]) if (value) told.add(value);
