@@ -1,15 +1,30 @@
 /** Tensors known at compile time: row-major float64, broadcast as NumPy's are. */
 
-import { type DType, elements } from "../ir/types.ts";
+import { fail } from "../diag/diagnostic.ts";
+import { type DType, elements, showShape } from "../ir/types.ts";
 import { broadcast, refuse } from "../onnx-ops/op.ts";
 import type { Known } from "./values.ts";
+
+/** More than any mask or table needs; a slip of the author's asks for more. */
+const mostElements = 2 ** 27;
+
+/**
+ * Zeros for a tensor of this shape.
+ * @throws GraftError `impossible-size` for negative sizes, and those that no memory holds.
+ */
+export function room(shape: readonly number[]): Float64Array {
+  const count = elements(shape);
+  const sound = shape.every((dim) => Number.isInteger(dim) && dim >= 0);
+  if (!sound || count > mostElements) throw fail("impossible-size", { shape: showShape(shape) });
+  return new Float64Array(count);
+}
 
 export function known(dtype: DType, shape: readonly number[], data: ArrayLike<number>): Known {
   return { kind: "known", dtype, shape, data: Float64Array.from(data) };
 }
 
 export function filled(dtype: DType, shape: readonly number[], value: number): Known {
-  return { kind: "known", dtype, shape, data: new Float64Array(elements(shape)).fill(value) };
+  return { kind: "known", dtype, shape, data: room(shape).fill(value) };
 }
 
 /** Made element by element, from its indices. */
@@ -18,7 +33,7 @@ export function built(
   shape: readonly number[],
   element: (...index: number[]) => number,
 ): Known {
-  const data = new Float64Array(elements(shape));
+  const data = room(shape);
   const index = shape.map(() => 0);
   for (let i = 0; i < data.length; i++) {
     data[i] = element(...index);
@@ -64,7 +79,7 @@ function walk(
 
 /** A copy of what the strides select. */
 function gathered(x: Known, shape: readonly number[], strides: readonly number[], start = 0) {
-  const data = new Float64Array(elements(shape));
+  const data = room(shape);
   walk(shape, strides, start, (offset, i) => {
     data[i] = x.data[offset]!;
   });
@@ -80,7 +95,7 @@ export function zipped(
 ): Known {
   const shape = broadcast(op, operands) as readonly number[];
   const [a, b, c] = operands.map((operand) => expanded(operand, shape).data);
-  const data = new Float64Array(elements(shape));
+  const data = room(shape);
   for (let i = 0; i < data.length; i++) {
     data[i] = apply(a![i]!, b ? b[i]! : 0, c ? c[i]! : 0);
   }
@@ -125,7 +140,7 @@ export function joined(parts: readonly Known[], axis: number): Known {
   const shape = first.shape.with(axis, total);
   const inner = elements(first.shape.slice(axis + 1));
   const outer = elements(first.shape.slice(0, axis));
-  const data = new Float64Array(elements(shape));
+  const data = room(shape);
   let at = 0;
   for (let i = 0; i < outer; i++) {
     for (const part of parts) {
@@ -160,7 +175,7 @@ export function folded(
   const shape = x.shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
   const own = stridesOf(shape);
   const strides = x.shape.map((_, axis) => (axes.includes(axis) ? 0 : own[axis]!));
-  const data = new Float64Array(elements(shape)).fill(start);
+  const data = room(shape).fill(start);
   walk(x.shape, strides, 0, (offset, i) => {
     data[offset] = step(data[offset]!, x.data[i]!);
   });
@@ -186,7 +201,7 @@ export function multiplied(a: Known, b: Known): Known {
   ]) as readonly number[];
   const left = expanded(a, [...batch, m, k]).data;
   const right = expanded(b, [...batch, k, n]).data;
-  const data = new Float64Array(elements([...batch, m, n]));
+  const data = room([...batch, m, n]);
   for (let z = 0; z < elements(batch); z++) {
     for (let i = 0; i < m; i++) {
       for (let l = 0; l < k; l++) {

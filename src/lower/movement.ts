@@ -5,7 +5,7 @@ import type { Dim } from "../ir/types.ts";
 import { addDims, divideDims, productOf, subtractDims } from "../onnx-ops/dims.ts";
 import { mayEqual, refuse } from "../onnx-ops/op.ts";
 import { endless } from "../onnx-ops/shape.ts";
-import { expanded, joined, permuted, picked, reshaped, sliced } from "./arrays.ts";
+import { expanded, joined, permuted, picked, reshaped, room, sliced } from "./arrays.ts";
 import { grow, growAll, sizesTensor } from "./grow.ts";
 import type { Ground } from "./placement.ts";
 import type { Extent, Known, Tensor, Wire } from "./values.ts";
@@ -197,7 +197,7 @@ export function pad(
   ) {
     const rows = (count: Extent): Known => {
       const shape = x.shape.with(axis, Number(count));
-      return { ...x, shape, data: new Float64Array(Number(productOf(shape))).fill(value) };
+      return { ...x, shape, data: room(shape).fill(value) };
     };
     return joined([rows(before), x, rows(after)], axis);
   }

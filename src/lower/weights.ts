@@ -190,6 +190,9 @@ function knownOf({ shape, dtype }: Filling & Shaped, value: Awaited<ReturnType<t
   return expanded(tensor, shape);
 }
 
+/** Bytes of one buffer, in which a new weight is made when it is written. */
+const largestWeight = 2 ** 32 - 1;
+
 interface Storing extends Pick<PlacedWeight, "layer" | "name" | "layout" | "source"> {
   readonly spec: TensorSpec;
   readonly dtype: DType;
@@ -200,6 +203,9 @@ interface Storing extends Pick<PlacedWeight, "layer" | "name" | "layout" | "sour
 function store(placement: Placement, weight: Storing): Tensor {
   const { layer, name, spec, dtype, data, layout, source } = weight;
   if (placement.patch.weights.has(name)) throw fail("stored-twice", { name });
+  if (!(byteLength(dtype, elements(spec.shape)) <= largestWeight)) {
+    throw fail("impossible-size", { shape: showShape(spec.shape) });
+  }
   const turned = layout === "in,out";
   const shape = turned ? spec.shape.toReversed() : spec.shape;
   const value = placement.patch.weight(name, dtype, shape, data);

@@ -2,6 +2,7 @@ import { error, note, warning } from "../template.ts";
 
 export const operatorMessages = {
   // Shapes, types and sizes
+  "impossible-size": error`No tensor can have the shape ${"shape"}.`,
   "shapes-do-not-meet": error`\`${"op"}\` cannot take ${"shapes"}.`,
   "types-do-not-meet": error`\`${"op"}\` cannot take ${"types"}.`,
   "no-such-axis": error`A tensor of rank ${"rank"} has no axis ${"axis"}.`,
@@ -47,7 +48,8 @@ export const operatorMessages = {
   "returned-count": error`\`${"operator"}\` returns ${"count"}, and ${"site"} has ${"wanted"}.`,
   "returned-type": error`\`${"operator"}\` returns ${"got"}, and ${"site"} is ${"wanted"}.`,
   "not-a-stream": error`${"site"} takes ${"type"}, which is not [B, N, D].`,
-  "name-taken": error`The model already has something called \`${"name"}\`, and others read it.`,
+  "name-taken": error`The model has an input or output called \`${"name"}\`, as a new weight would be.`,
+  "name-given-up": note`\`${"name"}\` now belongs to a weight of \`${"operator"}\`; what had it, and others read, is renamed.`,
   "stored-twice": error`Two weights would be stored as \`${"name"}\`.`,
 
   // The host
