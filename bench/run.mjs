@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --runs N] [--model FILE] [--folder FOLDER] [--command 'NAME=WORDS ...']`
+ * `npm run bench [-- small|depth|large ... --runs N] [--model FILE] [--folder FOLDER] [--command 'NAME=WORDS ...']`
  *
  * Whole processes against `cp` of the same files. Without --model, a DiT-XL/2 (2.7 GB) is made in
  * FOLDER, which is /dev/shm where that has room. In a further command {model}, {edits} and {out}
@@ -22,7 +22,8 @@ import { parseArgs } from "node:util";
 import { compare, median } from "./process.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
-const { values: flags } = parseArgs({
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     runs: { type: "string", default: "5" },
     model: { type: "string" },
@@ -162,10 +163,12 @@ async function depth() {
   print(rows);
 }
 
+const parts = { small, depth, large };
 try {
-  await small();
-  await depth();
-  await large();
+  for (const part of positionals.length > 0 ? positionals : Object.keys(parts)) {
+    if (!parts[part]) throw new Error(`there is no part ${part}: ${Object.keys(parts).join(", ")}`);
+    await parts[part]();
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

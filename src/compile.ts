@@ -221,7 +221,7 @@ async function publish(
   let unproven: Diagnostic | null = null;
   if (verify || edits.length > 0) {
     const path = await write.loadable();
-    unproven = await loads(path, input);
+    unproven = await loads(path, { original: input, nodes: model.graph.nodes.length });
     signal?.throwIfAborted();
     const files = { before: input, after: path, model };
     const settings = { seed, device: deviceOf(device), keepsFunction, signal };

@@ -1,24 +1,46 @@
 import { type Diagnostic, diagnostic, fail } from "../../src/diag/diagnostic.ts";
+import { readModel } from "../../src/onnx/index.ts";
+import { inferGraph } from "../infer/infer-types.ts";
+import { Refusal } from "../infer/probe.ts";
 import { lightly, ort, reasonOf } from "./ort.ts";
+
+/**
+ * ONNX Runtime plans the memory of a graph in time that grows with the square of its nodes where
+ * sizes are symbolic: from here on a load takes seconds, at 20,000 nodes minutes.
+ */
+const manyNodes = 1500;
+
+export interface LoadOptions {
+  /**
+   * The file that it was made from: what does not load itself, for operators that ONNX Runtime
+   * does not know say, is no yardstick.
+   */
+  readonly original?: string;
+  /** How many it has; above 1500 the file is read back and its graph probed in pieces instead. */
+  readonly nodes?: number;
+}
 
 /**
  * Proves that a model file loads: every operator has a kernel, types and shapes meet, external data
  * is there. Weights stay in the page cache (2.7 GB: 34 ms and 18 MB), and nothing is optimised,
- * which would prove no more and take time that grows with nodes squared.
- * @param original the file that it was made from: what does not load itself, for operators that
- * ONNX Runtime does not know say, is no yardstick.
- * @returns the warning `load-unproven` in that case, else null.
- * @throws GraftError `model-refused` in ONNX Runtime's words.
+ * which would prove no more.
+ * @returns the warning `load-unproven` where the original does not load either, else null.
+ * @throws GraftError `model-refused` in ONNX Runtime's words; what `readModel` throws.
  */
-export async function loads(path: string, original?: string): Promise<Diagnostic | null> {
-  const reason = await refusal(path);
+export async function loads(
+  path: string,
+  { original, nodes = 0 }: LoadOptions = {},
+): Promise<Diagnostic | null> {
+  const ask = nodes > manyNodes ? probing : loading;
+  const reason = await ask(path);
   if (reason === null) return null;
-  const before = original === undefined ? null : await refusal(original);
+  const before = original === undefined ? null : await ask(original);
   if (before === null) throw fail("model-refused", { model: path, reason });
   return diagnostic("load-unproven", { model: original!, reason: before });
 }
 
-async function refusal(path: string): Promise<string | null> {
+/** Why the file does not load; null where it does. */
+async function loading(path: string): Promise<string | null> {
   const extra = { session: { disable_prepacking: "1" } };
   let first: string | null = null;
   // Some float16 models load only when Casts that ONNX Runtime itself inserts are optimised away.
@@ -33,4 +55,14 @@ async function refusal(path: string): Promise<string | null> {
     }
   }
   return first;
+}
+
+async function probing(path: string): Promise<string | null> {
+  try {
+    await inferGraph(await readModel(path));
+    return null;
+  } catch (cause) {
+    if (!(cause instanceof Refusal)) throw cause;
+    return cause.message;
+  }
 }

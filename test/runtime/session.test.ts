@@ -97,12 +97,23 @@ describe("loads", () => {
     await expect(loads(garbage)).rejects.toThrow(/model-refused.*Protobuf parsing failed/);
   });
 
+  test("a file of many nodes is read back and probed instead", async () => {
+    const nodes = 20_000;
+    expect(await loads(`${folder}/pixart-ts17.onnx`, { nodes })).toBeNull();
+    const wrong = "test/fixtures/shapes/wrong-shape.onnx";
+    await expect(loads(wrong, { nodes })).rejects.toThrow(/model-refused.*misfit/);
+    expect(await loads(wrong, { nodes, original: wrong })).toMatchObject({
+      code: "load-unproven",
+    });
+  });
+
   test("a model whose original does not load either is not proven", async () => {
     const path = "test/fixtures/shapes/unknown-operator.onnx";
-    const warning = await loads(path, path);
+    const warning = await loads(path, { original: path });
     expect(warning).toMatchObject({ code: "load-unproven", severity: "warning" });
     expect(warning!.message).toMatch(/acme:Mystery/);
-    await expect(loads(path, `${folder}/vit-dynamo20.onnx`)).rejects.toThrow(/acme:Mystery/);
+    const other = `${folder}/vit-dynamo20.onnx`;
+    await expect(loads(path, { original: other })).rejects.toThrow(/acme:Mystery/);
   });
 });
 
