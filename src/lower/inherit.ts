@@ -96,7 +96,8 @@ type Words = Uint16Array | Uint32Array | BigUint64Array;
 /** Elements as words of their size; bytes that lie askew are copied first. */
 function wordsOf(bytes: Uint8Array, dtype: DType): Words {
   const size = dtypes[dtype].bits / 8;
-  const { buffer, byteOffset, byteLength } = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
+  const { buffer, byteOffset, byteLength } =
+    bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   if (size === 2) return new Uint16Array(buffer, byteOffset, byteLength / 2);
   if (size === 4) return new Uint32Array(buffer, byteOffset, byteLength / 4);
   return new BigUint64Array(buffer, byteOffset, byteLength / 8);
