@@ -83,6 +83,7 @@ export function removeNodes(graph: Graph, nodes: ReadonlySet<Node>): void {
   graph.nodes = graph.nodes.filter((node) => !nodes.has(node));
 }
 
+/** Also from the graph's inputs, where older models list their weights. */
 export function removeInitializer(graph: Graph, value: Value): void {
   graph.initializers.delete(value);
   graph.values.delete(value.name);

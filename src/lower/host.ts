@@ -8,11 +8,12 @@ export interface Host {
   readonly part: Part | null;
   /** `blocks[1].attn`, for messages. */
   readonly site: string;
-  /** N. */
+  /** B and N. */
+  readonly batch: Extent;
   readonly tokens: Extent;
   /** D. */
   readonly width: number;
-  /** H; null where the place has none. */
+  /** H; null (`none`) where the place has none. */
   readonly heads: number | null;
   /** What the operator has made use of, for the warnings about what it has not. */
   readonly used: { rotation: boolean; mask: boolean };
@@ -39,12 +40,11 @@ const mlpMaps: Readonly<Record<string, (host: MlpHost) => readonly (Linear | nul
   gate: ({ gate }) => [gate],
 };
 
-type Usual = Pick<AttentionHost, "heads" | "kvHeads" | "headDim" | "scale">;
+type Geometry = Pick<AttentionHost, "heads" | "kvHeads" | "headDim" | "scale">;
 
-const facts: Readonly<Record<string, (host: Usual) => Val>> = {
+const facts: Readonly<Record<string, (host: Geometry) => number>> = {
   /** Of the scores. */
   scale: ({ scale }) => scale,
-  heads: ({ heads }) => heads,
   kv_heads: ({ kvHeads }) => kvHeads,
   head_dim: ({ headDim }) => headDim,
 };
@@ -56,6 +56,7 @@ const memberNames = [
   ...Object.keys(attentionMaps),
   ...Object.keys(mlpMaps),
   ...Object.keys(facts),
+  "heads",
   ...replayed,
 ];
 
@@ -75,6 +76,7 @@ export function hostMember(host: Host, name: string): Val {
     );
   }
   const found = host.part?.host;
+  if (name === "heads") return host.heads;
   if (name in facts) {
     return facts[name]!(found?.kind === "attention" ? found : usual(host));
   }
@@ -82,7 +84,7 @@ export function hostMember(host: Host, name: string): Val {
 }
 
 /** What an attention of the block's heads would have, where the host is none that is understood. */
-function usual({ site, heads, width }: Host): Usual {
+function usual({ site, heads, width }: Host): Geometry {
   if (heads === null) {
     throw fail("size-unknown-here", {
       name: "host",

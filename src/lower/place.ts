@@ -7,6 +7,7 @@ import type { Oracle } from "../ir/oracle.ts";
 import { type Dim, type DType, dtypes, showType, type TensorType } from "../ir/types.ts";
 import { dimOf, termsOf } from "../onnx-ops/dims.ts";
 import type { Patch } from "../onnx-ops/patch.ts";
+import { findOrphans } from "../onnx-ops/sweep.ts";
 import type { ArgValue, OperatorScope, Site } from "../plan/plan.ts";
 import { enterOperator } from "./body.ts";
 import { nodeValue, wire } from "./grow.ts";
@@ -59,6 +60,7 @@ export async function placeOperator(request: PlaceRequest): Promise<PlacedOperat
     const outputs = checkOutputs(request, placement, result);
     patch.prune(since, outputs);
     warnOfLosses(request, placement);
+    noteRenames(request, outputs);
     return { outputs, weights: placement.weights };
   } catch (cause) {
     if (!(cause instanceof GraftError)) throw cause;
@@ -109,6 +111,7 @@ function openPlacement(request: PlaceRequest): Placement {
     host: {
       part,
       site: label,
+      batch: x.shape[0]!,
       tokens: x.shape[1]!,
       width: Number(x.shape[2]),
       heads: typeof heads === "number" ? heads : null,
@@ -245,4 +248,26 @@ function warnOfLosses({ operator, asked }: PlaceRequest, { host, reporter }: Pla
   if (found.rotation && !host.used.rotation) reporter.report("position-lost", params, { at });
   const masked = found.mask !== null || found.moreMasks.length > 0 || found.causal;
   if (masked && !host.used.mask) reporter.report("mask-lost", params, { at });
+}
+
+/** Values of the host that lose their name to a weight and are still read afterwards. */
+function noteRenames(
+  { patch, site, operator, reporter, asked }: PlaceRequest,
+  grown: Value[],
+): void {
+  const { graph, weights, nodes } = patch;
+  const rivals = [...weights.keys()].flatMap((name) => graph.values.get(name) ?? []);
+  if (rivals.length === 0) return;
+  const replaced = site.part?.outputs ?? [site.block.output];
+  const { values } = findOrphans(graph, replaced, {
+    moved: new Set(replaced.flatMap((output) => [...output.uses])),
+    replaced: new Set(replaced),
+    read: new Set([...nodes.flatMap(({ inputs }) => inputs), ...grown]),
+  });
+  for (const rival of rivals) {
+    if (values.has(rival) || graph.inputs.includes(rival)) continue;
+    patch.evict(rival);
+    const params = { name: rival.name, operator: operator.name.name };
+    reporter.report("name-given-up", params, { at: asked ?? operator.name.span });
+  }
 }

@@ -1,24 +1,31 @@
 /** `host.rotate` and `host.mask`: what the host did between its projections and its softmax. */
-import type { AttentionHost, HeadLayout, Rotation } from "../anatomy/anatomy.ts";
+import type { AttentionHost } from "../anatomy/anatomy.ts";
 import { fail } from "../diag/diagnostic.ts";
 import { materialize } from "../ir/bytes.ts";
 import type { Node, Value } from "../ir/graph.ts";
 import { showShape, type TensorType } from "../ir/types.ts";
+import { multiplyDims } from "../onnx-ops/dims.ts";
 import { decodeElements } from "../onnx-ops/elements.ts";
 import { ops } from "../onnx-ops/index.ts";
 import { mayEqual, type Operand, readerOf } from "../onnx-ops/op.ts";
 import { binary, where } from "./arithmetic.ts";
 import { capture } from "./capture.ts";
 import { asWire, cast, wire } from "./grow.ts";
+import { fromLayout, layoutOf, shapeIn, toLayout } from "./head-layouts.ts";
 import type { Host } from "./host.ts";
 import { storedTensor } from "./inherit.ts";
 import { library } from "./library.ts";
-import { reshape, swapAxes } from "./movement.ts";
+import { reshape } from "./movement.ts";
 import type { Ground } from "./placement.ts";
-import type { Tensor, Wire } from "./values.ts";
+import type { Tensor } from "./values.ts";
 
-/** Stands for minus infinity: finite, and below all scores in every float type. */
-const masked = -1e4;
+/**
+ * Stands for minus infinity. It is finite, two of them are, and scores vanish beside it, so that a
+ * row which is masked throughout attends evenly, as it does where scores are overwritten.
+ */
+function farBelow({ dtype }: Ground): number {
+  return dtype === "float16" ? -3e4 : -1e30;
+}
 
 /** q and k, [B, heads, N, d], as the host would have turned them. */
 export function rotate(ground: Ground, host: Host, q: Tensor, k: Tensor): [Tensor, Tensor] {
@@ -27,8 +34,18 @@ export function rotate(ground: Ground, host: Host, q: Tensor, k: Tensor): [Tenso
   const rotation = found?.kind === "attention" ? found.rotation : null;
   if (!rotation || found?.kind !== "attention") return [q, k];
   const map = new Map<Value, Value>();
-  const [first, second] = [enter(ground, found, rotation, q), enter(ground, found, rotation, k)];
-  map.set(rotation.q.from, first.value).set(rotation.k.from, second.value);
+  const ways = [
+    { x: q, heads: found.heads, ...rotation.q },
+    { x: k, heads: found.kvHeads, ...rotation.k },
+  ];
+  for (const { x, heads, from } of ways) {
+    if (x.shape.length !== 4 || !mayEqual(x.shape[3]!, found.headDim)) {
+      const wanted = `[B, heads, N, ${found.headDim}]`;
+      throw fail("rotation-misfit", { wanted, got: showShape(x.shape) });
+    }
+    const size = { ...sizesOf(host), heads, features: found.headDim };
+    map.set(from, asWire(ground, toLayout(ground, x, layoutOf(from, rotation.layout, size))).value);
+  }
   const own = new Set(rotation.nodes);
   for (const node of rotation.nodes) {
     for (const input of node.inputs) {
@@ -37,30 +54,19 @@ export function rotate(ground: Ground, host: Host, q: Tensor, k: Tensor): [Tenso
     }
     replay(ground, node, map);
   }
-  const leave = (to: Value, like: Tensor) => {
+  const [first, second] = ways.map(({ x, heads, to }) => {
     const value = map.get(to);
     if (!value) throw new Error(`the rotation of ${host.site} does not make ${to.name}`);
-    return left(ground, rotation.layoutOut, wire(ground, value, value.type!), like);
-  };
-  return [leave(rotation.q.to, q), leave(rotation.k.to, k)];
+    const size = { ...sizesOf(host), heads, features: found.headDim };
+    const layout = layoutOf(to, rotation.layoutOut, size);
+    const shape = shapeIn(layout, x.shape);
+    return fromLayout(ground, wire(ground, value, { dtype: x.dtype, shape }), layout, x.shape);
+  });
+  return [first!, second!];
 }
 
-/** From [B, heads, N, d] to the layout in which the rotation takes it. */
-function enter(ground: Ground, host: AttentionHost, { layout }: Rotation, x: Tensor): Wire {
-  if (x.shape.length !== 4 || !mayEqual(x.shape[3]!, host.headDim)) {
-    const wanted = `[B, heads, N, ${host.headDim}]`;
-    throw fail("rotation-misfit", { wanted, got: showShape(x.shape) });
-  }
-  if (layout === "B,H,N,d") return asWire(ground, x);
-  if (layout === "B,N,H,d") return asWire(ground, swapAxes(ground, x, 1, 2));
-  return asWire(ground, library.get("merge_heads")!.call(ground, [x]) as Tensor);
-}
-
-function left(ground: Ground, layout: HeadLayout, x: Tensor, like: Tensor): Tensor {
-  if (layout === "B,H,N,d") return x;
-  const [b, h, n, d] = like.shape as [number, number, number, number];
-  const split = layout === "B,N,HD" ? reshape(ground, x, [b, n, h, d]) : x;
-  return swapAxes(ground, split, 1, 2);
+function sizesOf({ batch, tokens }: Host) {
+  return { batch, tokens };
 }
 
 function captured(ground: Ground, host: Host, found: AttentionHost, value: Value): Value {
@@ -69,7 +75,10 @@ function captured(ground: Ground, host: Host, found: AttentionHost, value: Value
   return capture(ground, value, host.part!.nodes, projections);
 }
 
-/** A copy of a node on other inputs, typed by its rule, or as the original is. */
+/**
+ * A copy of a node on other inputs. Its types are what its rule says; without one they are the
+ * original's where the inputs have the original's, and unknown otherwise.
+ */
 function replay(ground: Ground, node: Node, map: Map<Value, Value>): void {
   const inputs = node.inputs.map((input) => input && (map.get(input) ?? input));
   const types =
@@ -81,11 +90,23 @@ function replay(ground: Ground, node: Node, map: Map<Value, Value>): void {
           outputs: node.outputs.length,
         })
       : undefined;
+  const alike = inputs.every((input, i) => sameType(input, node.inputs[i]!));
   ground.patch.clone([node], map);
   node.outputs.forEach((output, i) => {
     const copy = output && map.get(output);
-    if (copy) copy.type = types?.[i] ?? output.type;
+    if (!copy) return;
+    const known = alike ? output.type : (types?.[i] ?? null);
+    const vague = output.type && {
+      ...output.type,
+      shape: output.type.shape?.map(() => null) ?? null,
+    };
+    copy.type = known ?? vague;
   });
+}
+
+function sameType(a: Value | null, b: Value | null): boolean {
+  if (a === b) return true;
+  return a?.type?.shape?.join() === b?.type?.shape?.join() && a?.type?.dtype === b?.type?.dtype;
 }
 
 function operandOf(value: Value): Operand {
@@ -108,16 +129,24 @@ export function mask(ground: Ground, host: Host): Tensor | number {
     ...found.moreMasks,
   ].map(({ value, means }) => {
     const own = captured(ground, host, found, value);
-    const tensor = wire(ground, own, value.type ?? { dtype: ground.dtype, shape: null });
+    const type = value.type ?? { dtype: ground.dtype, shape: null };
+    const tensor = headsApart(ground, host, found.heads, wire(ground, own, type));
     if (means === "add") return cast(ground, tensor, ground.dtype);
-    const [yes, no] = means === "keep" ? [0, masked] : [masked, 0];
+    const [yes, no] = means === "keep" ? [0, farBelow(ground)] : [farBelow(ground), 0];
     return where(ground, cast(ground, tensor, "bool"), yes, no);
   });
   if (found.causal) terms.push(causal(ground, host));
   return terms.length ? terms.reduce((a, b) => binary(ground, "+", a, b) as Tensor) : 0;
 }
 
+/** [B * H, N, M] as [B, H, N, M]; anything else as it is. */
+function headsApart(ground: Ground, { batch }: Host, heads: number, x: Tensor): Tensor {
+  const [first, ...rest] = x.shape;
+  const joined = x.shape.length === 3 && first !== 1 && first === multiplyDims(batch, heads);
+  return joined ? reshape(ground, x, [batch, heads, ...rest]) : x;
+}
+
 function causal(ground: Ground, host: Host): Tensor {
   const seen = library.get("tril")!.call(ground, [host.tokens, 0]) as Tensor;
-  return where(ground, seen, 0, masked);
+  return where(ground, seen, 0, farBelow(ground));
 }

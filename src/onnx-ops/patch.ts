@@ -50,6 +50,7 @@ export class Patch {
   readonly #reweighed = new Map<Value, Initializer>();
   readonly #retuned: [Node, Attribute][] = [];
   readonly #rewired: [Node, number, Value][] = [];
+  readonly #evicted = new Set<Value>();
   readonly #constants = new Map<string, Value>();
   readonly #freshName: (base: string) => string;
   #scope: string;
@@ -62,9 +63,7 @@ export class Patch {
     this.#scope = scope;
   }
 
-  /**
-   * Forgets nodes that none of these values needs, of those grown since there were `since` nodes.
-   */
+  /** Forgets nodes that none of these values needs, of those behind the first `since`. */
   prune(since: number, needed: readonly Value[]): void {
     const reached = producersOf(needed);
     const grown = this.nodes.splice(since);
@@ -152,6 +151,11 @@ export class Patch {
     value.initializer = { dtype, shape, data, origin: null, metadata: new Map() };
     this.weights.set(name, value);
     return value;
+  }
+
+  /** Lets a weight have the name of this value, which stays and is called something else. */
+  evict(value: Value): void {
+    this.#evicted.add(value);
   }
 
   /**
@@ -252,21 +256,20 @@ export class Patch {
     sweep(graph, orphans);
   }
 
-  /** Takes the names of weights away from values that this patch orphans. */
+  /** Takes the names of weights away from values that this patch orphans, or was told to rename. */
   #clearNames(moved: ReadonlySet<Use>): void {
     const { graph } = this;
     const rivals = [...this.weights.keys()].flatMap((name) => graph.values.get(name) ?? []);
     if (rivals.length === 0) return;
-    const leaving = findOrphans(
-      graph,
-      this.#shunts.map(({ from }) => from),
-      {
-        moved,
-        replaced: new Set(this.#shunts.flatMap(({ from, among }) => (among ? [] : [from]))),
-        read: new Set(this.nodes.flatMap(({ inputs }) => inputs)),
-      },
-    );
-    const staying = rivals.find((rival) => !leaving.values.has(rival));
+    const fixed = new Set([...graph.inputs, ...graph.outputs]);
+    const starts = this.#shunts.map(({ from }) => from);
+    const leaving = findOrphans(graph, starts, {
+      moved,
+      replaced: new Set(this.#shunts.flatMap(({ from, among }) => (among ? [] : [from]))),
+      read: new Set(this.nodes.flatMap(({ inputs }) => inputs)),
+    });
+    const yields = (r: Value) => leaving.values.has(r) || (this.#evicted.has(r) && !fixed.has(r));
+    const staying = rivals.find((rival) => !yields(rival));
     if (staying) throw fail("name-taken", { name: staying.name });
     for (const rival of rivals) {
       renameValue(graph, rival, this.#freshName(`${rival.name}.replaced`));

@@ -48,7 +48,7 @@ export const operatorMessages = {
   "returned-count": error`\`${"operator"}\` returns ${"count"}, and ${"site"} has ${"wanted"}.`,
   "returned-type": error`\`${"operator"}\` returns ${"got"}, and ${"site"} is ${"wanted"}.`,
   "not-a-stream": error`${"site"} takes ${"type"}, which is not [B, N, D].`,
-  "name-taken": error`The model has an input or output called \`${"name"}\`, as a new weight would be.`,
+  "name-taken": error`The model already has something called \`${"name"}\`, and others read it.`,
   "name-given-up": note`\`${"name"}\` now belongs to a weight of \`${"operator"}\`; what had it, and others read, is renamed.`,
   "stored-twice": error`Two weights would be stored as \`${"name"}\`.`,
 

@@ -1,0 +1,78 @@
+/** How the host lays out queries and keys where its rotation begins and ends. */
+import type { HeadLayout } from "../anatomy/anatomy.ts";
+import type { Value } from "../ir/graph.ts";
+import { multiplyDims } from "../onnx-ops/dims.ts";
+import { permute, reshape } from "./movement.ts";
+import type { Ground } from "./placement.ts";
+import type { Extent, Tensor } from "./values.ts";
+
+/** The axes of [B, heads, N, d] in their order; "joined": [B, N, heads * d]. */
+export type Axes = readonly number[] | "joined";
+
+export interface Sizes {
+  readonly batch: Extent;
+  readonly heads: number;
+  readonly tokens: Extent;
+  readonly features: number;
+}
+
+const named: Readonly<Record<HeadLayout, Axes>> = {
+  "B,H,N,d": [0, 1, 2, 3],
+  "B,N,H,d": [0, 2, 1, 3],
+  "B,N,HD": "joined",
+};
+
+/**
+ * The layout of a value of the host. The shape decides where it contradicts what anatomy says:
+ * optimizers move transposes from one side of a rotation to the other, of q or of k alone.
+ */
+export function layoutOf(value: Value, said: HeadLayout, sizes: Sizes): Axes {
+  const { batch, heads, tokens, features } = sizes;
+  const wanted = [batch, heads, tokens, features];
+  const shape = value.type?.shape;
+  if (shape?.length === 3) return "joined";
+  if (shape?.length !== 4) return named[said];
+  const fits = (order: Axes) =>
+    order !== "joined" && order.every((axis, i) => String(shape[i]) === String(wanted[axis]));
+  if (fits(named[said])) return named[said];
+  return orders.find(fits) ?? named[said];
+}
+
+const orders: readonly (readonly number[])[] = permutations([0, 1, 2, 3]);
+
+function permutations(items: readonly number[]): number[][] {
+  if (items.length === 0) return [[]];
+  return items.flatMap((item) =>
+    permutations(items.filter((other) => other !== item)).map((rest) => [item, ...rest]),
+  );
+}
+
+/** The shape that [B, heads, N, d] has in a layout. */
+export function shapeIn(layout: Axes, shape: readonly Extent[]): readonly Extent[] {
+  if (layout !== "joined") return layout.map((axis) => shape[axis]!);
+  const [b, h, n, d] = shape as [Extent, Extent, Extent, Extent];
+  return [b, n, multiplyDims(h, d) as Extent];
+}
+
+export function toLayout(ground: Ground, x: Tensor, layout: Axes): Tensor {
+  if (layout !== "joined") return permute(ground, x, layout);
+  return reshape(ground, permute(ground, x, [0, 2, 1, 3]), shapeIn(layout, x.shape));
+}
+
+/** @param shape [B, heads, N, d]. */
+export function fromLayout(
+  ground: Ground,
+  x: Tensor,
+  layout: Axes,
+  shape: readonly Extent[],
+): Tensor {
+  if (layout !== "joined") {
+    return permute(
+      ground,
+      x,
+      [0, 1, 2, 3].map((axis) => layout.indexOf(axis)),
+    );
+  }
+  const [b, h, n, d] = shape as [Extent, Extent, Extent, Extent];
+  return permute(ground, reshape(ground, x, [b, n, h, d]), [0, 2, 1, 3]);
+}
