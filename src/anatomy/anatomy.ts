@@ -39,6 +39,8 @@ export interface Block {
   readonly style: "pre-norm" | "post-norm" | "mixed";
   /** Parts that stand here and cannot be offered, with the reason. */
   readonly refused: ReadonlyMap<string, string>;
+  /** Earlier points of the stream that come in at its start by a long skip (U-ViT). */
+  readonly skips: readonly Value[];
   /** Why the block cannot be taken out, copied or moved as a whole, in words; null where it can. */
   readonly opaque: string | null;
 }

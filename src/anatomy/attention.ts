@@ -6,7 +6,7 @@ import { cacheOf } from "./cache.ts";
 import type { Core } from "./cores.ts";
 import { levelOf, type Wire } from "./flow.ts";
 import { isCausal } from "./masks.ts";
-import { linearOf } from "./path.ts";
+import { linearOf, tokenAxis } from "./path.ts";
 import { base, type Projected, pathsOf, projectionsOf, type Side } from "./projections.ts";
 import { rotationOf } from "./rotation.ts";
 import { vectorOf } from "./weights.ts";
@@ -15,6 +15,8 @@ export interface AttentionMatch {
   readonly host: AttentionHost;
   /** What keys and values are made of where that is not the branch's own input. */
   readonly context: Wire | null;
+  /** The branch's input is [N, B, D]. */
+  readonly tokensFirst: boolean;
 }
 
 /**
@@ -41,9 +43,11 @@ export function takeAttentionApart(
   const partnerOut = partner && outputOf(partner, core, own.q.rows.headDim, findings);
   // Streams whose tokens are joined before the projections share them.
   const shared = partner && !second ? own : second;
-  const host = assemble({ core, own, second: shared, out, partnerOut, findings });
+  const dependent = core.masks.some(({ wire }) => wire.from && branch.has.has(wire.from));
+  const host = assemble({ core, own, second: shared, out, partnerOut, dependent, findings });
   const context = maps.cross ? maps.own.v : maps.other?.v;
-  return { host, context: context ? base(context.x) : null };
+  const tokensFirst = tokenAxis(branch.x, own.q.path, findings.constants) === 0;
+  return { host, context: context ? base(context.x) : null, tokensFirst };
 }
 
 interface Pieces {
@@ -52,10 +56,20 @@ interface Pieces {
   readonly second: Side | null;
   readonly out: Output;
   readonly partnerOut: Output | null;
+  /** A mask is computed from the branch itself. */
+  readonly dependent: boolean;
   readonly findings: Findings;
 }
 
-function assemble({ core, own, second, out, partnerOut, findings }: Pieces): AttentionHost {
+function assemble({
+  core,
+  own,
+  second,
+  out,
+  partnerOut,
+  dependent,
+  findings,
+}: Pieces): AttentionHost {
   const { q, k, v } = own;
   const { heads, headDim } = q.rows;
   const kvHeads = k.rows.heads;
@@ -90,8 +104,10 @@ function assemble({ core, own, second, out, partnerOut, findings }: Pieces): Att
     opaque:
       out.odd ??
       core.irregular ??
+      (dependent ? "what is added to its scores depends on its queries or keys" : null) ??
       (joins ? "its queries and keys are rotated after two streams are joined" : null) ??
       irregular ??
+      (v.path.rotation || v.path.scale !== 1 ? "its values are normed or scaled" : null) ??
       (v.rows.headDim === headDim ? null : "its values differ from its keys in size"),
   };
 }
@@ -170,6 +186,7 @@ function packed(branch: Branch, core: Core, findings: Findings): AttentionMatch 
   const output = outputOf(branch, core, width / heads, findings);
   return {
     context: null,
+    tokensFirst: false,
     host: {
       kind: "attention",
       q: row(0),

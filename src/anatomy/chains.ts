@@ -171,7 +171,14 @@ function latest<S extends Step>(hits: ReadonlySet<S>): S | undefined {
 }
 
 /** Tokens and batch may be one axis for a while. */
-const reshapes = new Set(["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Identity"]);
+export const reshapes: ReadonlySet<string> = new Set([
+  "Reshape",
+  "Flatten",
+  "Squeeze",
+  "Unsqueeze",
+  "Cast",
+  "Identity",
+]);
 
 function sameWidth(a: Wire, b: Wire): boolean {
   const [left, right] = [a.value?.type?.shape?.at(-1), b.value?.type?.shape?.at(-1)];

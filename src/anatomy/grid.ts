@@ -19,7 +19,8 @@ export function gridOf(input: Wire, tokens: Dim): readonly [Dim, Dim] | null {
     const shape = wire.value?.type?.shape;
     if (op.type === "Conv" && shape?.length === 4) {
       const [rows, columns] = [shape[2]!, shape[3]!];
-      return multiplyDims(rows, columns) === tokens ? [rows, columns] : null;
+      // Both products in the one form that dims.ts writes.
+      return multiplyDims(rows, columns) === multiplyDims(tokens, 1) ? [rows, columns] : null;
     }
     for (const next of op.data) {
       if (seen.has(next)) continue;

@@ -35,8 +35,9 @@ function letterOf(sorts: readonly Sort[]): Letter {
   return mixes ? "X" : "M";
 }
 
+/** Which operators it takes, in whatever order. */
 function formOf(ops: readonly { readonly type: string }[]): string {
-  return ops.map((op) => op.type).join(" ");
+  return [...new Set(ops.map((op) => op.type))].sort().join(" ");
 }
 
 /** The blocks of a row, each a run of its items. */

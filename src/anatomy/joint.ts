@@ -80,7 +80,8 @@ export function joinSecondStreams(
       block.second = { input: share[0]!.step.x, output, steps: share };
     });
     const last = joined.at(-1);
-    const after = last && blocks[blocks.indexOf(last.block) + 1];
+    const row = stacks.find((stack) => last && stack.blocks.includes(last.block))?.blocks ?? [];
+    const after = last && row[row.indexOf(last.block) + 1];
     const end = steps.at(-1)!.exit;
     if (after && !after.second && readsStream(after, end)) {
       after.second = { input: end, output: null, steps: [] };

@@ -28,7 +28,8 @@ export function collectNodes(found: Found): OwnNodes {
   const entries = new Set<Wire>();
   const edges = new Set<Wire>();
   for (const [block, { parts }] of inside) {
-    for (const op of wayOf(block)) if (!onWay.has(op)) onWay.set(op, block);
+    const own = [...wayOf(block), ...parts.flatMap((part) => part.ops)];
+    for (const op of own) if (!onWay.has(op)) onWay.set(op, block);
     const starts = [block.input, block.second?.input, ...(block.lead?.skips ?? [])];
     for (const wire of starts) if (wire) entries.add(wire);
     for (const part of parts) {

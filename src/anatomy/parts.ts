@@ -20,6 +20,10 @@ export interface PartDraft {
   readonly context: Wire | null;
   readonly outputs: readonly Wire[];
   readonly host: Part["host"];
+  /** Of a norm: which branch it belongs to, and on which side of it. */
+  readonly role: string | null;
+  /** Why it cannot be offered although it is understood. */
+  readonly refused: string | null;
 }
 
 export interface PartsOfBlock {
@@ -83,8 +87,10 @@ function streamParts(steps: readonly StepDraft[], prefix: "" | "context_", conte
       for (const norm of after) context.seen.add(norm.ops[0]!);
       pre += branch.norms.length > 0 ? 1 : 0;
       post += norms.length > 0 && branch.norms.length === 0 ? 1 : 0;
-      const named = fresh.map((norm) => normPart(context.names.norm(`${prefix}norm`), norm));
-      const behind = after.map((norm) => normPart(context.names.norm(`${prefix}norm`), norm));
+      const name = () => context.names.norm(`${prefix}norm`);
+      const role = `${prefix}${draft.sort}`;
+      const named = fresh.map((norm) => normPart(name(), norm, `${role} before`));
+      const behind = after.map((norm) => normPart(name(), norm, `${role} behind`));
       const part = joinsEarlier(draft, prefix) ? [] : [partOf(draft, prefix, asMlp, context)];
       parts.push(...named, ...part, ...behind);
     }
@@ -99,48 +105,84 @@ function joinsEarlier(draft: Draft, prefix: string): boolean {
 
 function partOf(draft: Draft, prefix: string, asMlp: boolean, context: Context): PartDraft {
   const { branch, partner } = draft;
-  const { host, second } = hostOf(draft, asMlp, context);
+  const { host, second, refused } = hostOf(draft, asMlp, context);
   const kind =
     asMlp || draft.sort === "mlp" ? "mlp" : draft.sort === "cross" ? "cross_attn" : "attn";
   const outputs = [branch.y, ...(partner ? [partner.branch.y] : [])];
   return {
     name: context.names.part(`${prefix}${kind}`),
-    ops: [...branch.ops, ...(partner?.branch.ops ?? []), ...between(second, branch)],
+    ops: [
+      ...branch.ops,
+      ...(partner?.branch.ops ?? []),
+      ...readsOf(draft, second, context.findings),
+    ],
     x: branch.x,
     context: partner?.branch.x ?? second,
     outputs,
     host,
+    role: null,
+    refused,
   };
 }
 
-/** What a part reads from elsewhere is on its way too. */
-function between(context: Wire | null, branch: Branch): Op[] {
-  return context ? [...(regionBetween(context, branch.y)?.ops ?? [])] : [];
+/**
+ * What a part makes of its context is on its way too. Queries of a cross-attention descend from the
+ * context as well, through the blocks before, and are none of that.
+ */
+function readsOf(draft: Draft, context: Wire | null, { linears }: Findings): Op[] {
+  const { core, sort, partner } = draft;
+  if (!core || !context || partner) return [];
+  const ends = sort === "cross" ? [core.k, core.v] : [core.q, core.k, core.v];
+  return ends.flatMap((wire) => {
+    // Reshapes of the context before its projections may serve other blocks too.
+    const made = new Set<Op>();
+    for (const op of regionBetween(context, wire)?.ops ?? []) {
+      const after = op.data.some((input) => input.from && made.has(input.from));
+      if (after || linears.byOp.has(op)) made.add(op);
+    }
+    return [...made];
+  });
 }
 
 function hostOf(
   draft: Draft,
   asMlp: boolean,
   { findings }: Context,
-): { host: Part["host"]; second: Wire | null } {
+): { host: Part["host"]; second: Wire | null; refused: string | null } {
   const { branch, partner, core, sort } = draft;
+  const refused = null;
   if (core) {
     const found = takeAttentionApart(branch, partner?.branch ?? null, core, findings);
-    if (typeof found !== "string") return { host: found.host, second: found.context };
+    if (typeof found !== "string") {
+      const refused = found.tokensFirst ? "its values are [N, B, D], tokens first" : null;
+      return { host: found.host, second: found.context, refused };
+    }
     const outside = sort === "cross" ? core.v : null;
     const map = outside && findings.linears.byOutput.get(outside);
-    return { host: other(branch, "attention", true, found), second: map ? base(map.x) : null };
+    return {
+      host: other(branch, "attention", true, found),
+      second: map ? base(map.x) : null,
+      refused,
+    };
   }
   if (branch.cores.length > 1) {
-    return { host: other(branch, "attention", true, "it holds several attentions"), second: null };
+    return {
+      host: other(branch, "attention", true, "it holds several attentions"),
+      second: null,
+      refused,
+    };
   }
   if (sort === "mixer") {
     const why = reasonOf(branch);
-    return { host: other(branch, asMlp ? "feature map" : "token mixer", true, why), second: null };
+    return {
+      host: other(branch, asMlp ? "feature map" : "token mixer", true, why),
+      second: null,
+      refused,
+    };
   }
   const mlp = takeMlpApart(branch, findings, draft.joined ?? branch.x);
-  if (typeof mlp !== "string") return { host: mlp, second: null };
-  return { host: other(branch, "feature map", false, mlp), second: null };
+  if (typeof mlp !== "string") return { host: mlp, second: null, refused };
+  return { host: other(branch, "feature map", false, mlp), second: null, refused };
 }
 
 /** Why a branch that may mix tokens is not taken apart. */
@@ -156,7 +198,7 @@ function other(branch: Branch, what: string, mixesTokens: boolean, opaque: strin
   return { kind: "other", what, mixesTokens, linears, opaque };
 }
 
-function normPart(name: string, norm: NormMatch): PartDraft {
+function normPart(name: string, norm: NormMatch, role: string | null = null): PartDraft {
   const fused = norm.ops.some((op) => op.place.opType.startsWith("Skip"));
   const opaque = fused ? "its operator also makes the residual sum" : null;
   return {
@@ -166,6 +208,8 @@ function normPart(name: string, norm: NormMatch): PartDraft {
     context: null,
     outputs: [norm.to],
     host: { ...norm.host, opaque },
+    role,
+    refused: null,
   };
 }
 
@@ -187,4 +231,31 @@ function contextNorms(block: BlockDraft, names: Names, findings: Findings): Part
     }
   }
   return [];
+}
+
+/**
+ * Norms of one place have one name in all blocks of a stack: where a block lacks a norm that most
+ * have, those behind it are not counted down.
+ */
+export function alignNorms(blocks: readonly PartsOfBlock[]): PartsOfBlock[] {
+  const usual = usualNames(blocks);
+  return blocks.map((block) => {
+    const parts = block.parts.map((part) => {
+      const name = part.role && usual.get(part.role);
+      return name ? { ...part, name } : part;
+    });
+    const distinct = new Set(parts.map(({ name }) => name)).size === parts.length;
+    return distinct ? { ...block, parts } : block;
+  });
+}
+
+function usualNames(blocks: readonly PartsOfBlock[]): Map<string, string> {
+  const counts = new Map<string, Map<string, number>>();
+  for (const { role, name } of blocks.flatMap((block) => block.parts)) {
+    if (!role) continue;
+    const names = counts.get(role) ?? new Map<string, number>();
+    counts.set(role, names.set(name, (names.get(name) ?? 0) + 1));
+  }
+  const sorted = (names: Map<string, number>) => [...names].sort((a, b) => b[1] - a[1]);
+  return new Map([...counts].map(([role, names]) => [role, sorted(names)[0]![0]]));
 }

@@ -9,12 +9,15 @@ import { gridOf } from "./grid.ts";
 import { scopeOfPart, scopesOfBlocks, stackNames } from "./naming.ts";
 import { collectNodes, type OwnNodes } from "./nodes.ts";
 import { inDataOrder } from "./order.ts";
-import { type PartDraft, type PartsOfBlock, partsOf } from "./parts.ts";
+import { alignNorms, type PartDraft, type PartsOfBlock, partsOf } from "./parts.ts";
 
 export function buildStacks(flow: Flow, drafts: Drafts, findings: Findings): Stack[] {
   const stacks = inDataOrder(flow, drafts.stacks);
   const blocks = stacks.flatMap((stack) => stack.blocks);
-  const inside = new Map(blocks.map((block) => [block, partsOf(block, findings)]));
+  const found = stacks.flatMap((stack) =>
+    alignNorms(stack.blocks.map((block) => partsOf(block, findings))),
+  );
+  const inside = new Map(blocks.map((block, i) => [block, found[i]!]));
   const nodes = collectNodes({ flow, stacks, inside, findings });
   const scopes = stacks.map((stack) =>
     scopesOfBlocks(stack.blocks.map((block) => projectionsOf(block, findings))),
@@ -32,7 +35,8 @@ export function buildStacks(flow: Flow, drafts: Drafts, findings: Findings): Sta
         findings,
       });
     const built = stack.blocks.map(build);
-    return { name: names[i]!, ...measuresOf(stack, built), blocks: built };
+    const parts = stack.blocks.flatMap((block) => inside.get(block)!.parts);
+    return { name: names[i]!, ...measuresOf(stack, parts), blocks: built };
   });
 }
 
@@ -62,18 +66,20 @@ function buildBlock(building: Building): Block {
     output: named(draft.output),
     context: draft.second && {
       input: named(draft.second.input),
-      output: draft.second.output && named(draft.second.output),
+      output: leaving(draft.second.output, nodes.blocks.get(draft)!),
     },
     parts,
     refused,
     nodes: nodes.blocks.get(draft)!,
     style: inside.style,
+    skips: draft.lead?.skips.flatMap((wire) => wire.value ?? []) ?? [],
     opaque: nodes.shared.get(draft) ?? null,
   };
 }
 
 /** A part must begin and end at values of the model; inside of a fused operator there are none. */
 function buildPart(part: PartDraft, { scope, label, nodes, findings }: Building): Part | string {
+  if (part.refused) return part.refused;
   const outputs = part.outputs.flatMap((wire) => wire.value ?? []);
   const x = part.x.value ?? (part.host.kind === "norm" ? part.ops[0]!.place.inputs[0] : null);
   if (!x || outputs.length < part.outputs.length) {
@@ -89,6 +95,13 @@ function buildPart(part: PartDraft, { scope, label, nodes, findings }: Building)
     outputs,
     host: part.host,
   };
+}
+
+/** The end of a second stream, where anything outside of the block reads it. */
+function leaving(end: Wire | null, nodes: ReadonlySet<Node>): Value | null {
+  const value = end?.value;
+  const read = value && [...value.uses].some(({ node }) => !nodes.has(node));
+  return read ? value : null;
 }
 
 function named(wire: Wire): Value {
@@ -110,15 +123,16 @@ function projectionsOf(block: BlockDraft, findings: Findings): Node[] {
 
 function measuresOf(
   stack: StackDraft,
-  blocks: readonly Block[],
+  parts: readonly PartDraft[],
 ): Pick<Stack, "width" | "tokens" | "heads" | "grid"> {
   const first = stack.blocks[0]!;
   const shape = first.input.value?.type?.shape ?? first.output.value?.type?.shape ?? null;
   const last = shape?.at(-1);
   const map = first.steps.flatMap(({ step }) => step.drafts.flatMap((d) => d.branch.linears))[0];
-  const own = headsOf(blocks, "attn");
-  const heads = own.length > 0 ? own : headsOf(blocks, "cross_attn");
-  const tokens = tokensOf(shape);
+  const own = headsOf(parts, "attn");
+  const heads = own.length > 0 ? own : headsOf(parts, "cross_attn");
+  const tokensFirst = parts.some((part) => part.refused !== null);
+  const tokens = tokensFirst ? (shape?.[0] ?? null) : tokensOf(shape);
   return {
     width: typeof last === "number" ? last : (map?.in ?? 0),
     tokens,
@@ -127,11 +141,10 @@ function measuresOf(
   };
 }
 
-function headsOf(blocks: readonly Block[], name: string): number[] {
-  return blocks.flatMap(({ parts }) => {
-    const host = parts.get(name)?.host;
-    return host?.kind === "attention" ? [host.heads] : [];
-  });
+function headsOf(parts: readonly PartDraft[], name: string): number[] {
+  return parts.flatMap((part) =>
+    part.name === name && part.host.kind === "attention" ? [part.host.heads] : [],
+  );
 }
 
 function tokensOf(shape: readonly Dim[] | null): Dim {

@@ -46,6 +46,8 @@ export interface BlockView {
   readonly nodes: number;
   readonly parameters: number;
   readonly parts: Readonly<Record<string, PartView>>;
+  /** How many earlier points of the stream come in at its start. */
+  readonly skips: number;
   /** Parts that stand there and cannot be selected, with the reason. */
   readonly refused: Readonly<Record<string, string>>;
   readonly opaque: string | null;
@@ -100,6 +102,7 @@ function stackView(stack: Stack, model: Model, own: OwnParameters): StackView {
       nodes: block.nodes.size,
       parameters: own.ofBlock(block),
       parts: Object.fromEntries(parts),
+      skips: block.skips.length,
       refused: Object.fromEntries(block.refused),
       opaque: block.opaque,
     };

@@ -94,12 +94,13 @@ function groupLines(stack: string, blocks: readonly BlockView[], paint: Paint): 
   ];
 }
 
-function linesOf({ parts, refused, opaque, style }: BlockView): string[] {
+function linesOf({ parts, refused, opaque, style, skips }: BlockView): string[] {
   const names = [...Object.keys(parts), ...Object.keys(refused)];
   const wide = Math.max(...names.map((name) => name.length), 0);
   return [
     ...Object.entries(parts).map(([name, part]) => `${name.padEnd(wide)}  ${describePart(part)}`),
     ...Object.entries(refused).map(([name, why]) => `${name.padEnd(wide)}  not offered: ${why}`),
+    ...(skips > 0 ? ["(an earlier point of the stream comes in at its start)"] : []),
     ...(style === "pre-norm" ? [] : [`(${style})`]),
     ...(opaque ? [`(not to be taken out or copied as a whole: ${opaque})`] : []),
   ];

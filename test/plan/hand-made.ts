@@ -125,6 +125,7 @@ export function stack(
       nodes: new Set(),
       style: "pre-norm",
       refused: new Map(),
+      skips: [],
       opaque: null,
     };
   });
