@@ -1,0 +1,88 @@
+import * as ort from "onnxruntime-node";
+import { expect, test } from "vitest";
+import { inferTypes } from "../../passes/infer-types.ts";
+import { loadWeights } from "../../passes/load-weights.ts";
+import { createOracle } from "../../runtime/index.ts";
+import { anatomize } from "../../src/anatomy/index.ts";
+import { materialize } from "../../src/ir/bytes.ts";
+import { readSafetensors, type StoredTensor } from "../../src/onnx/index.ts";
+import { twoBlocks } from "./two-blocks.ts";
+import { distance, edit, editModel, fixture, read, run } from "./workbench.ts";
+
+interface Golden {
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly tolerance: number;
+  readonly sizes: { readonly tokens: number; readonly width: number; readonly heads: number };
+}
+
+function golden(name: string): Golden {
+  const { tensors, metadata } = readSafetensors(`test/fixtures/goldens/${name}.safetensors`);
+  const [, tokens, width] = tensors.get("x")!.shape;
+  const { heads } = JSON.parse(metadata.get("attrs")!) as { heads: number };
+  const sizes = { tokens: tokens!, width: width!, heads };
+  return { tensors, sizes, tolerance: Number(metadata.get("tolerance")) };
+}
+
+const tensorOf = ({ shape, data }: StoredTensor) =>
+  new ort.Tensor("float32", new Float32Array(new Uint8Array(materialize(data)).buffer), [...shape]);
+
+/** The blocks with the golden's weights, loaded by their state_dict names. */
+async function parallelized({ tensors, sizes }: Golden, text: string) {
+  const model = twoBlocks(sizes);
+  await inferTypes(model, createOracle());
+  const anatomy = anatomize(model);
+  const { report } = await editModel(model, text);
+  const merge = text.includes("linear");
+  const weights = [...tensors].flatMap(([name, tensor]): [string, StoredTensor][] => {
+    if (/^blocks\.\d/.test(name)) return [[name, tensor]];
+    return merge && name.startsWith("merge.") ? [[`blocks.0.${name}`, tensor]] : [];
+  });
+  const file = { path: "golden", site: null, tensors: new Map(weights) };
+  loadWeights(model, [file], { anatomy, added: report.weights, partial: false });
+  const [x, c] = [tensors.get("x")!, tensors.get("c")!].map(tensorOf);
+  return (await run(model, { x: x!, c: c! })).y!;
+}
+
+test.each([
+  ["op_parallel_delta_a", "linear", "y"],
+  ["op_parallel_delta_b", "linear", "y"],
+  ["op_parallel_linear_a", "sum", "y_sum"],
+  ["op_parallel_linear_b", "sum", "y_sum"],
+  ["op_parallel_linear_a", "mean", "y_mean"],
+  ["op_parallel_linear_b", "mean", "y_mean"],
+])("%s: merge %s is PyTorch's %s", async (name, merge, key) => {
+  const values = golden(name);
+  const got = await parallelized(values, `parallelize blocks[0, 1] by 2 merge ${merge}`);
+  const { difference, scale } = distance(tensorOf(values.tensors.get(key)!), got);
+  expect(difference).toBeLessThanOrEqual(values.tolerance * scale);
+});
+
+test("the merge is named after the first block and starts as two identities", async () => {
+  const { model, report } = await edit(
+    fixture("dit-tiny-dynamo20"),
+    "parallelize blocks[2, 3, 0, 1] by 2",
+  );
+  expect(report.weights).toEqual([
+    { name: "blocks.0.merge.weight", site: "blocks[0]", layout: "in,out" },
+    { name: "blocks.0.merge.bias", site: "blocks[0]", layout: null },
+    { name: "blocks.2.merge.weight", site: "blocks[2]", layout: "in,out" },
+    { name: "blocks.2.merge.bias", site: "blocks[2]", layout: null },
+  ]);
+  const weight = model.graph.values.get("blocks.0.merge.weight")!.initializer!;
+  const values = new Float32Array(new Uint8Array(materialize(weight.data)).buffer);
+  expect(weight.shape).toEqual([128, 64]);
+  for (let row = 0; row < 128; row++) {
+    for (let column = 0; column < 64; column++) {
+      expect(values[row * 64 + column]).toBe(row % 64 === column ? 1 : 0);
+    }
+  }
+});
+
+test("blocks keep their indices: what comes behind reads the merged stream", async () => {
+  const model = await read(fixture("dit-tiny-dynamo20"));
+  const third = anatomize(model).stacks[0]!.blocks[2]!.input;
+  await editModel(model, "parallelize blocks[0, 1] by 2 merge sum\nremove blocks[2].attn");
+  expect(third.uses.size).toBe(1);
+  const [use] = third.uses;
+  expect(use!.node.metadata.get("graftc.operator")).toBe("parallelize");
+});
