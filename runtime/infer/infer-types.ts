@@ -53,7 +53,7 @@ function blindSpots({ nodes, graph, inputs }: Scene, types: Types): readonly Nod
   return nodes.filter(
     ({ inputs: reads, outputs }) =>
       !outputs.every(isSeen) &&
-      outputs.every((value) => !value || isSeen(value) || isKnown(value.type)) &&
+      outputs.every((value) => !value || isKnown(value.type)) &&
       reads.every((value) => isSeen(value) || !types.has(value!.name)) &&
       outputs.some((value) => value && !graph.outputs.includes(value)),
   );

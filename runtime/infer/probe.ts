@@ -3,7 +3,7 @@ import type { Value } from "../../src/ir/graph.ts";
 import type { Dim, DType } from "../../src/ir/types.ts";
 import { encodeProbe } from "../../src/onnx/index.ts";
 import { lightly, ort, reasonOf } from "../session/ort.ts";
-import { correctRanks } from "./ranks.ts";
+import { correct } from "./corrections.ts";
 import type { Scene } from "./scene.ts";
 import { segmentLength, segmentsOf } from "./segments.ts";
 import { withStandIns } from "./stand-ins.ts";
@@ -53,7 +53,7 @@ async function probeSegment(
       return typesOf(scene, sizes, outputs, "basic");
     });
     for (const [name, type] of types) measured.set(name, type);
-    correctRanks(scene.nodes, measured);
+    correct(scene.nodes, measured);
   };
   await ask(scene.outputs, computed ? "basic" : "disabled");
   for (let open = unresolved(scene, measured); open.length > 0; ) {

@@ -1,16 +1,19 @@
-/** ONNX Runtime shows a scalar and a tensor of unknown rank alike, as []. This tells them apart. */
+/** What ONNX Runtime's answers say that is not so. */
 import type { Node, Value } from "../../src/ir/graph.ts";
 import type { Measured } from "./probe.ts";
 
 /**
- * Corrects values of `nodes`, in their order, that were measured as [] and whose rank is in truth
- * unknown: an operator that need not know the rank of what it makes made them, or they were made
- * from such a value.
+ * Corrects what was measured of the values of `nodes`, in their order. A scalar and a tensor of
+ * unknown rank are both shown as []: unknown is what an operator makes that need not know the rank,
+ * and what is made from it. And a cache with a past is said to stay as long as that.
  */
-export function correctRanks(nodes: readonly Node[], measured: Map<string, Measured>): void {
+export function correct(nodes: readonly Node[], measured: Map<string, Measured>): void {
   const shapeOf = (value: Value | null | undefined) =>
     value && (measured.get(value.name)?.shape ?? value.initializer?.shape);
   for (const node of nodes) {
+    if (node.op === "com.microsoft::GroupQueryAttention" && node.inputs[3]) {
+      for (const value of node.outputs.slice(1)) lengthen(value, measured);
+    }
     const tainted = node.inputs.some((value) => value && measured.get(value.name)?.shape === null);
     for (const value of node.outputs) {
       if (!value || shapeOf(value)?.length !== 0) continue;
@@ -18,6 +21,13 @@ export function correctRanks(nodes: readonly Node[], measured: Map<string, Measu
       measured.set(value.name, { ...measured.get(value.name)!, shape: null });
     }
   }
+}
+
+/** [B, H, N, d] of present keys or values, of as many tokens as came and are to come. */
+function lengthen(value: Value | null, measured: Map<string, Measured>): void {
+  const type = measured.get(value?.name ?? "");
+  if (!value || !type?.shape) return;
+  measured.set(value.name, { ...type, shape: type.shape.map((d, i) => (i === 2 ? null : d)) });
 }
 
 /** Operators that make a scalar of something else; all others make scalars of scalars only. */
