@@ -64,13 +64,15 @@ export function sharedScope(paths: Iterable<readonly string[]>): string[] {
 
 /**
  * The paths of a stack's blocks, cut behind the index that tells them apart: blocks that share more
- * (`encoder.block.0.layer`) end where they differ. Without such an index each keeps its own path.
+ * (`encoder.block.0.layer`) end where they differ, and copies that `repeat` made keep the step that
+ * tells them apart (`blocks.1.copy1`). Without such an index each keeps its own path.
  */
 export function blockScopes(paths: readonly (readonly string[])[]): string[] {
   const indexed = paths.map((path) => path.findLastIndex((step) => /^\d+$/.test(step)));
   const at = paths.length > 1 ? differingStep(paths) : indexed[0]!;
   return paths.map((path, i) => {
-    const end = at >= 0 && /^\d+$/.test(path[at] ?? "") ? at : indexed[i]!;
+    const index = at >= 0 && /^\d+$/.test(path[at] ?? "") ? at : indexed[i]!;
+    const end = index >= 0 && /^copy\d+$/.test(path[index + 1] ?? "") ? index + 1 : index;
     return path.slice(0, end >= 0 ? end + 1 : path.length).join(".");
   });
 }
