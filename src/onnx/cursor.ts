@@ -9,51 +9,66 @@ const deepestGroup = 64;
  *   const field = new Cursor(slice);
  *   while (field.next()) if (field.number === 3) name = field.text();
  *
+ * A cursor is itself the slice of the field that it stands on: `new Cursor(field)` steps into it.
  * @throws GraftError where the encoding is damaged.
  */
 export class Cursor {
   readonly source: Source;
-  number = 0;
-  wire = 0;
+  number: number;
+  wire: number;
   /** Where the field's tag begins, where its value begins and ends. */
-  start = 0;
-  from = 0;
-  to = 0;
+  start: number;
+  from: number;
+  to: number;
   /** Halves of the last varint, that of the value where `wire` is varint. */
-  low = 0;
-  high = 0;
-  #at: number;
-  readonly #end: number;
+  low: number;
+  high: number;
+  private at: number;
+  private readonly end: number;
 
-  constructor(slice: Slice) {
-    this.source = slice.source;
-    this.#at = slice.from;
-    this.#end = slice.to;
+  constructor({ source, from, to }: Slice) {
+    this.source = source;
+    this.number = 0;
+    this.wire = 0;
+    this.start = 0;
+    this.from = 0;
+    this.to = 0;
+    this.low = 0;
+    this.high = 0;
+    this.at = from;
+    this.end = to;
   }
 
   next(): boolean {
-    if (this.#at >= this.#end) return false;
-    this.start = this.#at;
-    this.#tag();
-    if (this.wire === wireType.group) this.#skipGroup();
-    else this.#skipValue();
-    this.to = this.#at;
+    if (this.at >= this.end) return false;
+    this.start = this.at;
+    this.tag();
+    if (this.wire === wireType.group) this.skipGroup();
+    else this.skipValue();
+    this.to = this.at;
     return true;
   }
 
   /** Reads the next bytes as a varint, whatever they belong to: for packed fields. */
   varint(): void {
-    const { source } = this;
-    const first = this.#at;
-    source.load(first, Math.min(10, this.#end - first));
-    const { buffer } = source;
-    let at = first - source.base;
-    const end = Math.min(this.#end - source.base, buffer.length);
+    const { source, at: first } = this;
+    source.load(first, Math.min(10, this.end - first));
+    const { buffer, base } = source;
+    const byte = buffer[first - base]!;
+    if (byte < 0x80 && first < this.end) {
+      this.low = byte;
+      this.high = 0;
+      this.at = first + 1;
+    } else this.longVarint(buffer, first - base, Math.min(this.end - base, buffer.length));
+  }
+
+  private longVarint(buffer: Buffer, first: number, end: number): void {
     let low = 0;
     let high = 0;
+    let at = first;
     for (let shift = 0; ; shift += 7) {
-      if (at >= end) throw malformed(source, first, "it ends in the middle of a number");
-      if (shift > 63) throw malformed(source, first, "a number has more than ten bytes");
+      if (at >= end) throw malformed(this.source, this.at, "it ends in the middle of a number");
+      if (shift > 63) throw malformed(this.source, this.at, "a number has more than ten bytes");
       const byte = buffer[at++]!;
       const bits = byte & 0x7f;
       if (shift < 28) low |= bits << shift;
@@ -65,23 +80,24 @@ export class Cursor {
     }
     this.low = low >>> 0;
     this.high = high >>> 0;
-    this.#at = at + source.base;
+    this.at += at - first;
   }
 
   get more(): boolean {
-    return this.#at < this.#end;
+    return this.at < this.end;
   }
 
   /** The varint as a signed number; exact to 2^53. */
   int(): number {
-    return (this.high | 0) * 2 ** 32 + this.low;
+    // Most are short, and stay integers inside of V8 without the multiplication.
+    return this.high === 0 ? this.low : (this.high | 0) * 2 ** 32 + this.low;
   }
 
   /** Appends the elements of a repeated field, packed or not. */
   ints(list: number[]): void {
     if (this.wire === wireType.varint) list.push(this.int());
     else if (this.wire === wireType.bytes) {
-      const packed = new Cursor(this.slice());
+      const packed = new Cursor(this);
       while (packed.more) {
         packed.varint();
         list.push(packed.int());
@@ -104,11 +120,12 @@ export class Cursor {
     return this.source.text(this.from, this.to);
   }
 
+  /** The present field, to be kept. */
   slice(): Slice {
     return { source: this.source, start: this.start, from: this.from, to: this.to };
   }
 
-  #tag(): void {
+  private tag(): void {
     this.varint();
     this.wire = this.low & 7;
     this.number = this.low >>> 3;
@@ -117,37 +134,37 @@ export class Cursor {
     }
   }
 
-  #skipValue(): void {
-    this.from = this.#at;
+  private skipValue(): void {
+    this.from = this.at;
     if (this.wire === wireType.varint) this.varint();
     else if (this.wire === wireType.bytes) {
       this.varint();
-      this.#skip(this.high * 2 ** 32 + this.low);
-    } else if (this.wire === wireType.fixed32) this.#skip(4);
-    else if (this.wire === wireType.fixed64) this.#skip(8);
+      this.skip(this.int());
+    } else if (this.wire === wireType.fixed32) this.skip(4);
+    else if (this.wire === wireType.fixed64) this.skip(8);
     else throw malformed(this.source, this.start, "a field has a wire type that does not exist");
   }
 
-  #skip(count: number): void {
-    this.from = this.#at;
-    this.#at += count;
-    if (this.#at > this.#end) {
+  private skip(count: number): void {
+    this.from = this.at;
+    this.at += count;
+    if (count < 0 || this.at > this.end) {
       throw malformed(this.source, this.start, "it ends in the middle of a field");
     }
   }
 
   /** Groups went out of use before ONNX began, so only unknown fields can be some. */
-  #skipGroup(): void {
+  private skipGroup(): void {
     const { start, number } = this;
-    const from = this.#at;
+    const from = this.at;
     const nesting = [number];
     while (nesting.length > 0) {
-      if (this.#at >= this.#end || nesting.length > deepestGroup) {
+      if (this.at >= this.end || nesting.length > deepestGroup) {
         throw malformed(this.source, start, "a group does not end");
       }
-      this.#tag();
+      this.tag();
       if (this.wire === wireType.group) nesting.push(this.number);
-      else if (this.wire !== wireType.endGroup) this.#skipValue();
+      else if (this.wire !== wireType.endGroup) this.skipValue();
       else if (nesting.pop() !== this.number) {
         throw malformed(this.source, start, "a group ends another one");
       }

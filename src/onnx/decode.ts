@@ -92,7 +92,7 @@ function append(record: Record<string, unknown>, name: string, kind: Kind, curso
   if (kind === "int" || kind === "bigint") {
     if (wire === wireType.varint) list.push(cursor[kind]());
     else if (wire === wireType.bytes) {
-      const packed = new Cursor(cursor.slice());
+      const packed = new Cursor(cursor);
       while (packed.more) {
         packed.varint();
         list.push(packed[kind]());

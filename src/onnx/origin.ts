@@ -53,8 +53,8 @@ export interface Entry extends Slice {
   readonly name: string;
   /** The type it declares. */
   readonly type: TensorType | null;
-  /** Null where the graph has no such value. */
-  readonly value: Value | null;
+  /** Null where the graph has no such value; known when the graph is linked. */
+  value: Value | null;
 }
 
 /** A GraphProto or FunctionProto; the lists have one item for each encoded one. */

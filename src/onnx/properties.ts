@@ -2,6 +2,7 @@
 import { Cursor, wireType } from "./cursor.ts";
 import { numbersOf } from "./schema.ts";
 import type { Slice } from "./source.ts";
+import { shared } from "./text.ts";
 
 const entry = numbersOf("StringStringEntryProto");
 
@@ -15,7 +16,7 @@ export function readProperty(slice: Slice, properties: string[]): void {
     if (field.number === entry.key) key = field.text();
     else if (field.number === entry.value) value = field.text();
   }
-  properties.push(key, value);
+  properties.push(shared(key), value);
 }
 
 /** Keys and values in turn as a map; of a key given twice the last value. */

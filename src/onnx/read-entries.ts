@@ -5,30 +5,33 @@ import { decode } from "./decode.ts";
 import type { Entry } from "./origin.ts";
 import { numbersOf } from "./schema.ts";
 import type { Slice } from "./source.ts";
-import { decodeType } from "./types.ts";
+import { decodeType, type TypeCache } from "./types.ts";
 
 const info = numbersOf("ValueInfoProto");
 
-export function readValueInfo({ source, start, from, to }: Slice): Entry {
+export function readValueInfo(slice: Slice, types: TypeCache): Entry {
+  const { source, start, from, to } = slice;
   let name = "";
   let type: TensorType | null = null;
-  const field = new Cursor({ source, start, from, to });
+  const field = new Cursor(slice);
   while (field.next()) {
     if (field.wire !== wireType.bytes) continue;
     if (field.number === info.name) name = field.text();
-    else if (field.number === info.type) type = decodeType(field.slice());
+    else if (field.number === info.type) type = decodeType(field, types);
   }
   return { source, start, from, to, name, type, value: null };
 }
 
 export function readAnnotation(slice: Slice): Entry {
+  const { source, start, from, to } = slice;
   const { tensor_name: name = "" } = decode("TensorAnnotation", slice);
-  return { ...slice, name, type: null, value: null };
+  return { source, start, from, to, name, type: null, value: null };
 }
 
 /** A sparse initializer is a value without an Initializer; its name is that of its values. */
 export function readSparse(slice: Slice): Entry {
+  const { source, start, from, to } = slice;
   const { values } = decode("SparseTensorProto", slice);
   const name = values && decode("TensorProto", values).name;
-  return { ...slice, name: name ?? "", type: null, value: null };
+  return { source, start, from, to, name: name ?? "", type: null, value: null };
 }

@@ -1,91 +1,109 @@
 /** GraphProto and FunctionProto -> Graph: first everything is defined, then names are linked. */
 import { fail } from "../diag/diagnostic.ts";
 import { defineInitializer, defineValue, setInput, setOutputs } from "../ir/edit.ts";
-import { Graph, Value } from "../ir/graph.ts";
+import { Graph, type Node, Value } from "../ir/graph.ts";
+import { Cursor, wireType } from "./cursor.ts";
 import { decode } from "./decode.ts";
-import { type GraphOrigin, originOf } from "./origin.ts";
+import { type Entry, type GraphOrigin, type NamedTensor, originOf } from "./origin.ts";
 import { readAnnotation, readSparse, readValueInfo } from "./read-entries.ts";
 import { type NodeReader, readNode } from "./read-node.ts";
 import { readTensor } from "./read-tensor.ts";
+import { numbersOf } from "./schema.ts";
 import type { Slice } from "./source.ts";
 
-/** Origins of graphs are complete when the graph is linked. */
-type Growing = { -readonly [K in keyof GraphOrigin]: GraphOrigin[K] };
+/** The origin of a graph while it is being read. */
+type Growing = {
+  -readonly [K in keyof GraphOrigin]: GraphOrigin[K] extends readonly (infer T)[]
+    ? T[]
+    : GraphOrigin[K];
+};
 
 /** Graphs within graphs; protobuf's own readers stop at about the same depth. */
 const deepestGraph = 32;
 
+const proto = numbersOf("GraphProto");
+
 /** Reads a graph and the bodies of its nodes, all unlinked. */
 export function readGraph(slice: Slice, reader: NodeReader, depth = 0): Graph {
   if (depth > deepestGraph) throw fail("graph-depth", { path: slice.source.path });
-  const record = decode("GraphProto", slice);
-  const origin = growing("GraphProto", slice, record.name);
+  const origin = growing("GraphProto", slice);
+  const bodies = { ...reader, body: (body: Slice) => readGraph(body, reader, depth + 1) };
+  const tensors: NamedTensor[] = [];
+  const field = new Cursor(slice);
+  while (field.next()) {
+    if (field.wire !== wireType.bytes) continue;
+    const { number } = field;
+    if (number === proto.node) origin.nodes.push(readNode(field, bodies));
+    else if (number === proto.initializer) tensors.push(readInitializer(field, reader));
+    else if (number === proto.value_info)
+      origin.valueInfos.push(readValueInfo(field, reader.types));
+    else if (number === proto.input) origin.inputs.push(readValueInfo(field, reader.types));
+    else if (number === proto.output) origin.outputs.push(readValueInfo(field, reader.types));
+    else if (number === proto.name) origin.name = field.text();
+    else if (number === proto.quantization_annotation)
+      origin.annotations.push(readAnnotation(field));
+    else if (number === proto.sparse_initializer) {
+      reader.carry("SparseTensorProto", field.slice());
+      origin.sparse.push(readSparse(field));
+    }
+  }
   const graph = new Graph(origin.name, origin);
-  origin.inputs = record.input.map(readValueInfo);
   graph.inputs = origin.inputs.map(({ name }) => define(graph, new Value(name)));
-  origin.outputs = record.output.map(readValueInfo);
-  origin.valueInfos = record.value_info.map(readValueInfo);
-  origin.annotations = record.quantization_annotation.map(readAnnotation);
-  origin.initializers = record.initializer.map((tensor) => readInitializer(graph, tensor, reader));
-  origin.sparse = record.sparse_initializer.map((tensor) => {
-    reader.carry("SparseTensorProto", tensor);
-    const entry = readSparse(tensor);
-    return { ...entry, value: define(graph, new Value(entry.name)) };
-  });
-  readNodes(graph, record.node, reader, depth);
+  origin.initializers = tensors.map((tensor) => defineTensor(graph, tensor));
+  for (const entry of origin.sparse) entry.value = define(graph, new Value(entry.name));
+  defineNodes(graph, origin.nodes);
   return graph;
 }
 
 export function readFunction(slice: Slice, reader: NodeReader): Graph {
   const record = decode("FunctionProto", slice);
-  const origin = growing("FunctionProto", slice, record.name);
-  const graph = new Graph(origin.name, origin);
-  const named = (name: string) => ({ ...slice, name, type: null, value: null });
+  const origin = growing("FunctionProto", slice);
+  const bodies = { ...reader, body: (body: Slice) => readGraph(body, reader, 1) };
+  const named = (name: string): Entry => ({ ...slice, name, type: null, value: null });
+  origin.name = record.name ?? "";
   origin.inputs = record.input.map(named);
-  graph.inputs = record.input.map((name) => define(graph, new Value(name)));
   origin.outputs = record.output.map(named);
-  origin.valueInfos = record.value_info.map(readValueInfo);
-  readNodes(graph, record.node, reader, 0);
+  origin.valueInfos = record.value_info.map((info) => readValueInfo(info, reader.types));
+  origin.nodes = record.node.map((node) => readNode(node, bodies));
+  const graph = new Graph(origin.name, origin);
+  graph.inputs = record.input.map((name) => define(graph, new Value(name)));
+  defineNodes(graph, origin.nodes);
   return graph;
 }
 
-function growing(message: Growing["message"], slice: Slice, name = ""): Growing {
-  const lists = { inputs: [], outputs: [], valueInfos: [], annotations: [], sparse: [] };
-  return { ...slice, message, name, nodes: [], initializers: [], ...lists };
+function growing(message: Growing["message"], { source, start, from, to }: Slice): Growing {
+  const values = { inputs: [], outputs: [], valueInfos: [], annotations: [], sparse: [] };
+  const lists = { nodes: [], initializers: [], ...values };
+  return { source, start, from, to, message, name: "", ...lists };
 }
 
-function readInitializer(graph: Graph, slice: Slice, reader: NodeReader): Value {
+function readInitializer(slice: Slice, reader: NodeReader): NamedTensor {
   const tensor = readTensor(slice, "an initializer", reader);
-  const { name = "" } = tensor ?? decode("TensorProto", slice);
-  if (!tensor) throw fail("tensor-type", { tensor: name });
+  if (tensor) return tensor;
+  const { name = "" } = decode("TensorProto", slice);
+  throw fail("tensor-type", { tensor: name });
+}
+
+function defineTensor(graph: Graph, tensor: NamedTensor): Value {
+  const { name, dtype, shape, data, metadata, origin } = tensor;
   const known = graph.values.get(name);
   if (known?.initializer) throw duplicate(graph, name);
   const value = known ?? define(graph, new Value(name));
-  value.type = { dtype: tensor.dtype, shape: tensor.shape };
-  const { dtype, shape, data, metadata, origin } = tensor;
+  value.type = { dtype, shape };
   defineInitializer(graph, value, { dtype, shape, data, metadata, origin });
   return value;
 }
 
-function readNodes(
-  graph: Graph,
-  slices: readonly Slice[],
-  reader: NodeReader,
-  depth: number,
-): void {
-  const bodies = { ...reader, body: (body: Slice) => readGraph(body, reader, depth + 1) };
-  graph.nodes = slices.map((slice) => {
-    const node = readNode(slice, bodies);
+function defineNodes(graph: Graph, nodes: readonly Node[]): void {
+  graph.nodes = [...nodes];
+  for (const node of nodes) {
     node.graph = graph;
     for (const body of node.subgraphs) body.owner = node;
-    const { outputs } = originOf.node(node);
-    setOutputs(
-      node,
-      outputs.map((name) => (name === "" ? null : define(graph, new Value(name)))),
-    );
-    return node;
-  });
-  (graph.origin as Growing).nodes = [...graph.nodes];
+    const outputs = originOf
+      .node(node)
+      .outputs.map((name) => (name === "" ? null : define(graph, new Value(name))));
+    setOutputs(node, outputs);
+  }
 }
 
 function define(graph: Graph, value: Value): Value {
@@ -115,10 +133,10 @@ export function linkGraph(graph: Graph, outer: Scope = () => undefined): void {
   };
   for (const node of graph.nodes) {
     const { inputs } = originOf.node(node);
+    node.inputs = inputs.map(() => null);
     for (let index = 0; index < inputs.length; index++) {
       const name = inputs[index]!;
-      if (name === "") node.inputs[index] = null;
-      else setInput(node, index, find(name, node.name || node.opType));
+      if (name !== "") setInput(node, index, find(name, node.name || node.opType));
     }
     for (const body of node.subgraphs) linkGraph(body, scope);
   }
@@ -130,18 +148,14 @@ export function linkGraph(graph: Graph, outer: Scope = () => undefined): void {
 /** Tells the entries their values, and the values their declared types. */
 function linkEntries(graph: Graph, origin: Growing): void {
   for (const list of ["valueInfos", "inputs", "outputs"] as const) {
-    origin[list] = origin[list].map((entry) => {
+    for (const entry of origin[list]) {
       const value = graph.values.get(entry.name) ?? null;
-      const linked = { ...entry, value };
-      if (value && origin.message === "GraphProto") {
-        value.type = entry.type ?? value.type;
-        value.declared ||= entry.type !== null;
-        value.origin = linked;
-      }
-      return linked;
-    });
+      entry.value = value;
+      if (!value || origin.message === "FunctionProto") continue;
+      value.type = entry.type ?? value.type;
+      value.declared ||= entry.type !== null;
+      value.origin = entry;
+    }
   }
-  origin.annotations = origin.annotations.map((entry) => {
-    return { ...entry, value: graph.values.get(entry.name) ?? null };
-  });
+  for (const entry of origin.annotations) entry.value = graph.values.get(entry.name) ?? null;
 }

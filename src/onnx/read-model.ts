@@ -65,7 +65,8 @@ export function readModelFrom(source: Source, data: ExternalData): Model {
       if (tensor && external.at(-1) === tensor) carried.push(tensor);
     }
   };
-  const reader: NodeReader = { data, external, carry, body: (slice) => readGraph(slice, reader) };
+  const body = (slice: Slice) => readGraph(slice, reader);
+  const reader: NodeReader = { data, external, types: new Map(), carry, body };
   const graph = readGraph(record.graph, reader);
   const bodies = record.functions.map((body) => readFunction(body, reader));
   for (const info of record.training_info) carry("TrainingInfoProto", info);

@@ -7,8 +7,12 @@ import { mapOf, readProperty } from "./properties.ts";
 import { readTensor, type TensorReader } from "./read-tensor.ts";
 import { numbersOf } from "./schema.ts";
 import type { Slice } from "./source.ts";
+import { shared } from "./text.ts";
+import { trimmed } from "./trimmed.ts";
+import type { TypeCache } from "./types.ts";
 
 export interface NodeReader extends TensorReader {
+  readonly types: TypeCache;
   /** Reads a body of a node, without linking it. */
   body(slice: Slice): Graph;
   /** What sits in an attribute that is carried unread. */
@@ -24,7 +28,8 @@ export function readNode(slice: Slice, reader: NodeReader): Node {
   const inputs: string[] = [];
   const outputs: string[] = [];
   const properties: string[] = [];
-  const encoded: Slice[] = [];
+  const list: Attribute[] = [];
+  const label = () => name || outputs[0] || opType;
   const field = new Cursor(slice);
   while (field.next()) {
     if (field.wire !== wireType.bytes) continue;
@@ -32,13 +37,11 @@ export function readNode(slice: Slice, reader: NodeReader): Node {
     if (number === proto.input) inputs.push(field.text());
     else if (number === proto.output) outputs.push(field.text());
     else if (number === proto.name) name = field.text();
-    else if (number === proto.op_type) opType = field.text();
-    else if (number === proto.attribute) encoded.push(field.slice());
+    else if (number === proto.op_type) opType = shared(field.text());
+    else if (number === proto.attribute) list.push(readAttribute(field, label(), reader));
     else if (number === proto.domain) domain = field.text();
-    else if (number === proto.metadata_props) readProperty(field.slice(), properties);
+    else if (number === proto.metadata_props) readProperty(field, properties);
   }
-  const label = name || outputs[0] || opType;
-  const list = encoded.map((attribute) => readAttribute(attribute, label, reader));
   const { source, start, from, to } = slice;
   const origin: NodeOrigin = {
     source,
@@ -48,10 +51,10 @@ export function readNode(slice: Slice, reader: NodeReader): Node {
     name,
     opType,
     domain,
-    inputs,
-    outputs,
-    attributes: list,
-    properties,
+    inputs: trimmed(inputs),
+    outputs: trimmed(outputs),
+    attributes: trimmed(list),
+    properties: trimmed(properties),
   };
   const attributes = new Map<string, Attribute>();
   for (const attribute of list) attributes.set(attribute.name, attribute);
@@ -66,12 +69,35 @@ export function plainDomain(domain: string): string {
 
 /** @param owner what messages call tensors that have no name of their own. */
 function readAttribute(slice: Slice, owner: string, reader: NodeReader): Attribute {
-  const record = decode("AttributeProto", slice);
-  const name = record.name ?? "";
-  const value = attributeValue(record, owner, reader);
+  const plain = plainAttribute(slice);
+  const record = plain ?? decode("AttributeProto", slice);
+  const { name = "" } = record;
+  const value = plain?.value ?? attributeValue(record as Decoded<"AttributeProto">, owner, reader);
   const { source, start, from, to } = slice;
   const origin: AttributeOrigin = { source, start, from, to, name, value };
-  return { name, value, origin };
+  return { name: shared(name), value, origin };
+}
+
+const attributeProto = numbersOf("AttributeProto");
+
+/** Most attributes are one number of a declared type; null for the others. */
+function plainAttribute(slice: Slice): { name: string; value: AttributeValue } | null {
+  let name = "";
+  let type = 0;
+  let f: number | undefined;
+  let i: bigint | undefined;
+  const field = new Cursor(slice);
+  while (field.next()) {
+    const { number, wire } = field;
+    if (number === attributeProto.name && wire === wireType.bytes) name = field.text();
+    else if (number === attributeProto.type && wire === wireType.varint) type = field.int();
+    else if (number === attributeProto.i && wire === wireType.varint) i = field.bigint();
+    else if (number === attributeProto.f && wire === wireType.fixed32) f = field.float();
+    else return null;
+  }
+  if (type === attributeTypes.int) return { name, value: { type: "int", value: i ?? 0n } };
+  if (type === attributeTypes.float) return { name, value: { type: "float", value: f ?? 0 } };
+  return null;
 }
 
 /** AttributeProto.AttributeType of those that are understood. */

@@ -9,6 +9,7 @@ import type { NamedTensor, TensorOrigin } from "./origin.ts";
 import { mapOf, readProperty } from "./properties.ts";
 import { numbersOf } from "./schema.ts";
 import type { Slice } from "./source.ts";
+import { trimmed } from "./trimmed.ts";
 import { countEntries, entriesNeeded, stringData, typedData } from "./typed-data.ts";
 
 /** What reading tensors needs and collects. */
@@ -40,6 +41,7 @@ interface Fields {
  * @throws GraftError for a tensor whose data does not fit its shape, or cannot be found.
  */
 export function readTensor(slice: Slice, owner: string, reader: TensorReader): NamedTensor | null {
+  const { source, start, from, to } = slice;
   const fields = fieldsOf(slice);
   const label = fields.name || owner;
   const dtype = dtypeOfCode(fields.code);
@@ -47,10 +49,10 @@ export function readTensor(slice: Slice, owner: string, reader: TensorReader): N
   const external = fields.location === externalLocation ? entriesOf(fields.external) : null;
   const data = external
     ? externalBytes(label, dtype, fields, external, reader.data)
-    : inlineBytes(label, dtype, fields, slice);
-  const { name, dims: shape } = fields;
+    : inlineBytes(label, dtype, fields, { source, start, from, to });
+  const { name } = fields;
+  const shape = trimmed(fields.dims);
   const metadata = fields.metadata.length === 0 ? noMetadata : mapOf(fields.metadata);
-  const { source, start, from, to } = slice;
   const origin: TensorOrigin = {
     source,
     start,
@@ -93,8 +95,8 @@ function fieldsOf(slice: Slice): Fields {
     } else if (wire !== wireType.bytes) fields.typed = true;
     else if (number === proto.name) fields.name = field.text();
     else if (number === proto.raw_data) fields.raw = field.slice();
-    else if (number === proto.external_data) readProperty(field.slice(), fields.external);
-    else if (number === proto.metadata_props) readProperty(field.slice(), fields.metadata);
+    else if (number === proto.external_data) readProperty(field, fields.external);
+    else if (number === proto.metadata_props) readProperty(field, fields.metadata);
     else if (number === proto.segment) fields.segmented = true;
     else fields.typed = true;
   }

@@ -97,7 +97,7 @@ function convert(slice: Slice, dtype: DType, count: number): Uint8Array {
       sink.copy(source.read(from, to - from));
     } else if (!fixed && wire === wireType.varint) sink.add(field.low, field.high);
     else if (!fixed && packed) {
-      const entries = new Cursor(field.slice());
+      const entries = new Cursor(field);
       while (entries.more) {
         entries.varint();
         sink.add(entries.low, entries.high);

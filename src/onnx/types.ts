@@ -12,13 +12,30 @@ const proto = {
   dim: numbersOf("TensorShapeProto.Dimension"),
 };
 
+/** Types by their encoding: a model has thousands of values and a few dozen types. */
+export type TypeCache = Map<string, TensorType | null>;
+
+const longestKey = 256;
+
 /** null where it is no tensor's type, or of an element type newer than the table. */
-export function decodeType(slice: Slice): TensorType | null {
+export function decodeType(slice: Slice, cache: TypeCache): TensorType | null {
+  const { source, from, to } = slice;
+  if (to - from > longestKey) return decodeTypeProto(slice);
+  source.load(from, to - from);
+  const key = source.buffer.toString("latin1", from - source.base, to - source.base);
+  const known = cache.get(key);
+  if (known !== undefined) return known;
+  const type = decodeTypeProto(slice);
+  cache.set(key, type);
+  return type;
+}
+
+function decodeTypeProto(slice: Slice): TensorType | null {
   let type: TensorType | null = null;
   const field = new Cursor(slice);
   while (field.next()) {
     if (field.wire !== wireType.bytes) continue;
-    type = field.number === proto.type.tensor_type ? decodeTensorType(field.slice()) : type;
+    type = field.number === proto.type.tensor_type ? decodeTensorType(field) : type;
   }
   return type;
 }
@@ -31,7 +48,7 @@ function decodeTensorType(slice: Slice): TensorType | null {
     if (field.number === proto.tensor.elem_type && field.wire === wireType.varint) {
       dtype = dtypeOfCode(field.int());
     } else if (field.number === proto.tensor.shape && field.wire === wireType.bytes) {
-      shape = decodeShape(field.slice());
+      shape = decodeShape(field);
     }
   }
   return dtype ? { dtype, shape } : null;
@@ -42,10 +59,10 @@ function decodeShape(slice: Slice): Dim[] {
   const field = new Cursor(slice);
   while (field.next()) {
     if (field.number === proto.shape.dim && field.wire === wireType.bytes) {
-      shape.push(decodeDim(field.slice()));
+      shape.push(decodeDim(field));
     }
   }
-  return shape;
+  return shape.slice();
 }
 
 /** Negative sizes and empty names are exporters' ways to say unknown. */
