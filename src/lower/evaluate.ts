@@ -14,6 +14,7 @@ import {
   isOperand,
   isTensor,
   kindOf,
+  type List,
   list,
   type Operand,
   show,
@@ -90,6 +91,9 @@ async function binaryValue(frame: Frame, { op, left, right }: ast.Binary): Promi
   if (op === "==" || op === "!=") {
     const plain = (value: Val) => !isOperand(value) && typeof value !== "object";
     if (plain(a) || plain(b) || a === null || b === null) return (a === b) === (op === "==");
+  }
+  if (op === "+" && kindOf(a) === "list" && kindOf(b) === "list") {
+    return list([...(a as List).items, ...(b as List).items]);
   }
   const x = operandOf(frame, left, a);
   const y = operandOf(frame, right, b);

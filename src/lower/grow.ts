@@ -4,6 +4,7 @@ import { inMemory } from "../ir/bytes.ts";
 import type { Value } from "../ir/graph.ts";
 import { type Dim, type DType, dtypes, type TensorType } from "../ir/types.ts";
 import { type AttributeInput, attributesOf } from "../onnx-ops/attributes.ts";
+import { dimOf, termsOf } from "../onnx-ops/dims.ts";
 import { encodeElements } from "../onnx-ops/elements.ts";
 import { ops } from "../onnx-ops/index.ts";
 import { readerOf } from "../onnx-ops/op.ts";
@@ -63,7 +64,9 @@ export function operandOf(tensor: Tensor) {
 
 /** A value of the graph as a tensor. Sizes that are unknown get names of their own. */
 export function wire(ground: Ground, value: Value, type: TensorType): Wire {
-  const shape = (type.shape ?? []).map((dim) => dim ?? ground.sizes.unknown());
+  const shape = (type.shape ?? []).map((dim) =>
+    typeof dim === "string" ? dimOf(termsOf(dim)) : (dim ?? ground.sizes.unknown()),
+  );
   value.type = { dtype: type.dtype, shape: shape.map(stored) };
   ground.sizes.observe(value, shape);
   return { kind: "wire", dtype: type.dtype, shape, value };

@@ -64,17 +64,30 @@ export function createSizes(patch: Patch): Sizes {
     }
     const maker = makers.get(dim);
     if (maker) return maker();
-    const terms = termsOf(dim);
-    if (terms.length === 1 && terms[0]!.factor === 1 && terms[0]!.atoms.length === 1) {
-      throw new Error(`nothing at hand has the size ${dim}`);
-    }
     return fold(
       "Add",
-      terms.map(({ factor, atoms }) => {
-        const product = factor === 1 && atoms.length ? atoms : [factor, ...atoms];
-        return fold("Mul", product.map(one));
+      termsOf(dim).map(({ factor, atoms }) => {
+        const factors = factorsOf(atoms);
+        return fold(
+          "Mul",
+          (factor === 1 && atoms.length ? factors : [factor, ...factors]).map(one),
+        );
       }),
     );
+  }
+
+  /** Atoms, or products of them where only those can be read: N of a grid is `columns*rows`. */
+  function factorsOf(atoms: readonly string[]): string[] {
+    const [first] = atoms;
+    if (first === undefined) return [];
+    if (sources.has(first) || makers.has(first)) return [first, ...factorsOf(atoms.slice(1))];
+    for (const source of sources.keys()) {
+      const [term, ...more] = termsOf(source);
+      if (more.length > 0 || term?.factor !== 1 || !term.atoms.includes(first)) continue;
+      const rest = without(atoms, term.atoms);
+      if (rest) return [source, ...factorsOf(rest)];
+    }
+    throw new Error(`nothing at hand has the size ${first}`);
   }
 
   return {
@@ -119,4 +132,15 @@ function runsOf(dims: readonly Extent[]): (string | number[])[] {
     else runs.push([dim]);
   }
   return runs;
+}
+
+/** What is left of a product; undefined where it does not hold all of the factors. */
+function without(atoms: readonly string[], factors: readonly string[]): string[] | undefined {
+  const rest = [...atoms];
+  for (const factor of factors) {
+    const at = rest.indexOf(factor);
+    if (at < 0) return undefined;
+    rest.splice(at, 1);
+  }
+  return rest;
 }
