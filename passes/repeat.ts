@@ -11,7 +11,17 @@ import { preparesConstants, storedTensor } from "./graph/constants.ts";
 import { copiedName, rescope, weightsOf } from "./graph/copies.ts";
 import { sameShape } from "./graph/shapes.ts";
 import { isIdentity, lastProjection } from "./graph/silence.ts";
-import { commit, nodesOf, now, partNow, patchFor, type Session, scopeOfBlock } from "./session.ts";
+import { layoutsOf } from "./graph/state-dict.ts";
+import {
+  commit,
+  type Layout,
+  nodesOf,
+  now,
+  partNow,
+  patchFor,
+  type Session,
+  scopeOfBlock,
+} from "./session.ts";
 
 type Repeat = Extract<PlannedEdit, { verb: "repeat" }>;
 
@@ -39,13 +49,21 @@ export function repeat(edit: Repeat, site: Site, session: Session): boolean {
   }
   const scope = scopeOfBlock(site);
   const patch = patchFor(session, edit, site, scope);
+  const originals = layoutsOf(plan.nodes);
+  const layouts = new Map<string, Layout>();
   let ends = plan.streams.map(([, output]) => output);
-  for (let copy = 1; copy < edit.times; copy++)
-    ends = grow(patch, plan, ends, scope, `copy${copy}`);
+  for (let copy = 1; copy < edit.times; copy++) {
+    const copies = grow(patch, plan, ends, scope, `copy${copy}`);
+    ends = plan.streams.map(([, output]) => copies.get(output)!);
+    for (const [weight, layout] of originals) {
+      const copied = copies.get(weight);
+      if (copied) layouts.set(copied.name, layout);
+    }
+  }
   plan.streams.forEach(([, output], i) => {
     if (ends[i] !== output) patch.shunt(output, ends[i]!);
   });
-  commit(session, patch, site);
+  commit(session, patch, site, layouts);
   return identity;
 }
 
@@ -107,14 +125,14 @@ function feeds(node: Node, within: ReadonlySet<Node>): boolean {
   return node.outputs.some((value) => value && [...value.uses].some((use) => within.has(use.node)));
 }
 
-/** One copy behind `inputs`; returns what leaves it. */
+/** One copy behind `inputs`; tells what stands for each value of the original. */
 function grow(
   patch: Patch,
   plan: CopyPlan,
   inputs: readonly Value[],
   scope: string,
   step: string,
-): Value[] {
+): ReadonlyMap<Value, Value> {
   const map = new Map<Value, Value>(
     plan.streams.map(([input], i) => [input, sameType(patch, inputs[i]!, input)]),
   );
@@ -130,7 +148,7 @@ function grow(
     patch.within(`${step}${rest}`, () => patch.clone([node], map));
     rescope(patch.nodes.at(-1)!, scope, step);
   }
-  return plan.streams.map(([, output]) => map.get(output)!);
+  return map;
 }
 
 function zeros(length: number): Bytes {

@@ -27,8 +27,10 @@ export interface AddedWeight {
   /** `blocks[1].attn` */
   readonly site: string;
   /** Of the matrix of a linear layer; null for what lies as PyTorch has it. */
-  readonly layout: "in,out" | "out,in" | null;
+  readonly layout: Layout | null;
 }
+
+export type Layout = "in,out" | "out,in";
 
 export function openSession(
   model: Model,
@@ -121,7 +123,7 @@ export function commit(
   session: Session,
   patch: Patch,
   { block, label }: Site,
-  layouts: ReadonlyMap<string, "in,out" | "out,in"> = new Map(),
+  layouts: ReadonlyMap<string, Layout> = new Map(),
 ): void {
   patch.commit();
   for (const name of patch.weights.keys()) {

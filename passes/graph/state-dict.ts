@@ -40,7 +40,7 @@ export function slotsOf(model: Model, added: readonly AddedWeight[]): Map<string
 }
 
 /** How the matrices of linear layers lie, by who reads them. */
-function layoutsOf(nodes: readonly Node[]): Map<Value, "in,out" | "out,in"> {
+export function layoutsOf(nodes: Iterable<Node>): Map<Value, "in,out" | "out,in"> {
   const layouts = new Map<Value, "in,out" | "out,in">();
   for (const node of nodes) {
     const operand = node.inputs[1];
