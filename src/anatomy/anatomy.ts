@@ -131,6 +131,8 @@ export interface AttentionHost {
     | "MultiHeadAttention"
     | "GroupQueryAttention"
     | "other";
+  /** A query whose keys are all masked gets zeros, where softmax alone would give NaN. */
+  readonly guarded: boolean;
   /** What resize and inheritance must refuse, in words; null where everything is understood. */
   readonly opaque: string | null;
 }

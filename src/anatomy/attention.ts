@@ -6,9 +6,10 @@ import { cacheOf } from "./cache.ts";
 import type { Core } from "./cores.ts";
 import { levelOf, type Wire } from "./flow.ts";
 import { isCausal } from "./masks.ts";
-import { linearOf, tokenAxis } from "./path.ts";
+import { linearOf } from "./path.ts";
 import { base, type Projected, pathsOf, projectionsOf, type Side } from "./projections.ts";
 import { rotationOf } from "./rotation.ts";
+import { type Meeting, meetingOf } from "./tokens.ts";
 import { vectorOf } from "./weights.ts";
 
 export interface AttentionMatch {
@@ -46,8 +47,19 @@ export function takeAttentionApart(
   const dependent = core.masks.some(({ wire }) => wire.from && branch.has.has(wire.from));
   const host = assemble({ core, own, second: shared, out, partnerOut, dependent, findings });
   const context = maps.cross ? maps.own.v : maps.other?.v;
-  const tokensFirst = tokenAxis(branch.x, own.q.path, findings.constants) === 0;
-  return { host, context: context ? base(context.x) : null, tokensFirst };
+  const meeting = meetingOf(branch.x, own.q.path, findings.constants);
+  const opaque = host.opaque ?? apartOf(meeting, shared !== null);
+  return {
+    host: { ...host, opaque },
+    context: context ? base(context.x) : null,
+    tokensFirst: meeting === "first",
+  };
+}
+
+/** Streams that are joined before their projections are rearranged by that alone. */
+function apartOf(meeting: Meeting, joined: boolean): string | null {
+  if (meeting === "some") return "its tokens attend within windows";
+  return meeting === "unknown" && !joined ? "its tokens are rearranged before they attend" : null;
 }
 
 interface Pieces {
@@ -101,6 +113,7 @@ function assemble({
     cache: cacheOf(core, own),
     holdsMlp: out.holdsMlp,
     form: core.form,
+    guarded: core.guarded,
     opaque:
       out.odd ??
       core.irregular ??
@@ -204,6 +217,7 @@ function packed(branch: Branch, core: Core, findings: Findings): AttentionMatch 
       cache: null,
       holdsMlp: output.holdsMlp,
       form: core.form,
+      guarded: core.guarded,
       opaque: output.odd ?? core.irregular,
     },
   };

@@ -37,6 +37,8 @@ export interface Core {
   /** In the order in which they meet the scores. */
   readonly masks: readonly Mask[];
   readonly causal: boolean;
+  /** Weights that are no number become 0. */
+  readonly guarded: boolean;
   /** Heads as a fused operator's attributes have them. */
   readonly heads: number | null;
   readonly kvHeads: number | null;
@@ -109,6 +111,7 @@ function aroundSoftmax({ op: softmax, x, ops }: Softmax, constants: Constants): 
     scale: scores.scale * operands.scale * out.scale,
     masks: scores.masks,
     causal: false,
+    guarded: tail.ops.some((op) => op.type === "IsNaN"),
     heads: null,
     kvHeads: null,
     irregular: scores.irregular ?? tail.irregular,

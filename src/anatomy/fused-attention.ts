@@ -21,6 +21,7 @@ export function fusedCore(op: Op, constants: Constants): Core | null {
     scale: Number.NaN,
     masks: [],
     causal: false,
+    guarded: true,
     heads: null,
     kvHeads: null,
     irregular: null,

@@ -175,18 +175,6 @@ function headLayout({ axes }: Layout, features: number): HeadLayout {
   return axes.at(-2)!.length === 0 ? "B,N,H,d" : "B,H,N,d";
 }
 
-/** The axis of `x` that the queries' tokens come from; null where that is not one axis. */
-export function tokenAxis(x: Wire, { map, layout }: Path, constants: Constants): number | null {
-  let before = identityLayout(x);
-  const region = map.x === x ? null : regionBetween(x, map.x);
-  for (const { ops, to } of region ? segmentsOf(region) : []) {
-    before = before && isLayoutOp(ops[0]!) ? carry(before, ops[0]!, to, constants) : null;
-  }
-  const origins = layout.axes.at(-2)?.flatMap(({ axis }) => before?.axes[axis] ?? []) ?? [];
-  const axes = new Set(origins.map(({ axis }) => axis));
-  return axes.size === 1 ? [...axes][0]! : null;
-}
-
 export interface HeadRows {
   readonly heads: number;
   readonly headDim: number;

@@ -53,6 +53,7 @@ export function attention(name: string, scope: string, width = 8): Part {
       joint: null,
       cache: null,
       holdsMlp: false,
+      guarded: false,
       form: "decomposed",
       opaque: null,
     },
