@@ -56,10 +56,15 @@ export function takeAttentionApart(
   };
 }
 
+const meetings: Readonly<Partial<Record<Meeting, string>>> = {
+  some: "its tokens attend within windows",
+  joined: "tokens from elsewhere join its own before they attend",
+  unknown: "its tokens are rearranged before they attend",
+};
+
 /** Streams that are joined before their projections are rearranged by that alone. */
 function apartOf(meeting: Meeting, joined: boolean): string | null {
-  if (meeting === "some") return "its tokens attend within windows";
-  return meeting === "unknown" && !joined ? "its tokens are rearranged before they attend" : null;
+  return joined && meeting !== "some" ? null : (meetings[meeting] ?? null);
 }
 
 interface Pieces {

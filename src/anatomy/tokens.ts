@@ -5,16 +5,19 @@ import { sizeOf } from "./digits.ts";
 import type { Wire } from "./flow.ts";
 import { carry, identityLayout, isLayoutOp, type Layout } from "./layout.ts";
 import type { Path } from "./path.ts";
-import { regionBetween, segmentsOf } from "./region.ts";
+import { type Region, regionBetween, type Segment, segmentsOf } from "./region.ts";
 
 /**
  * `all`: every token sees every other; `first`: the same, in values [N, B, D]; `some`: tokens are cut
- * into windows, rows or columns that stay apart; `unknown`: they are rearranged in another way.
+ * into windows, rows or columns that stay apart; `joined`: other tokens join them before they are
+ * projected; `unknown`: they are rearranged in another way.
  */
-export type Meeting = "all" | "first" | "some" | "unknown";
+export type Meeting = "all" | "first" | "some" | "joined" | "unknown";
 
 export function meetingOf(x: Wire, path: Path, constants: Constants): Meeting {
-  const before = layoutAt(path.map.x, x, constants);
+  const region = path.map.x === x ? null : regionBetween(x, path.map.x);
+  if (region && joinsOthers(region)) return "joined";
+  const before = path.map.x === x ? identityLayout(x) : region && layoutAt(region, constants);
   const { layout, features } = path;
   if (!before) return "unknown";
   const originsOf = (digits: readonly Digit[]) =>
@@ -31,18 +34,39 @@ export function meetingOf(x: Wire, path: Path, constants: Constants): Meeting {
   return rank === 3 && tokens.has(0) && !tokens.has(1) ? "first" : "all";
 }
 
-/** How a projection's input lies in the branch's input. */
-function layoutAt(wire: Wire, x: Wire, constants: Constants): Layout | null {
-  let layout = identityLayout(x);
-  const region = wire === x ? null : regionBetween(x, wire);
-  if (wire !== x && !region) return null;
-  for (const { ops, to } of region ? segmentsOf(region) : []) {
+function joinsOthers({ from, ops, has }: Region): boolean {
+  return ops.some(
+    ({ type, data }) =>
+      type === "Concat" && data.some((wire) => wire !== from && !(wire.from && has.has(wire.from))),
+  );
+}
+
+/** How the end of a region lies in its start. */
+function layoutAt(region: Region, constants: Constants): Layout | null {
+  let layout = identityLayout(region.from);
+  for (const segment of segmentsOf(region)) {
+    const [op, ...more] = segment.ops;
+    if (!layout) return null;
     layout =
-      layout && ops.length === 1 && isLayoutOp(ops[0]!)
-        ? carry(layout, ops[0]!, to, constants)
-        : null;
+      more.length === 0 && isLayoutOp(op!)
+        ? (carry(layout, op!, segment.to, constants) ?? shifted(layout, segment))
+        : shifted(layout, segment);
   }
   return layout;
+}
+
+const shifts = new Set(["Slice", "Split", "Concat", "Pad"]);
+
+/** Rolled, padded or cropped: the elements stay on their axes. */
+function shifted({ axes, offsets }: Layout, { ops, to }: Segment): Layout | null {
+  const shape = to.value?.type?.shape;
+  if (shape?.length !== axes.length || !ops.every((op) => shifts.has(op.type))) return null;
+  const moved = axes.map((digits, i) => {
+    const [digit, ...more] = digits;
+    if (sizeOf(digits) === shape[i]) return digits;
+    return digit && more.length === 0 ? [{ ...digit, size: shape[i]! }] : null;
+  });
+  return moved.every((digits) => digits !== null) ? { axes: moved, offsets } : null;
 }
 
 /** Axes of the origin that a digit of an axis counts, where that axis has digits of its own. */
