@@ -18,9 +18,14 @@ export function slotsOf(model: Model, added: readonly AddedWeight[]): Map<string
   const slots = new Map<string, Slot>();
   const doubled = new Set<string>();
   const layouts = layoutsOf(model.graph.nodes);
-  for (const node of model.graph.nodes) {
-    const scope = scopeOf(node).join(".");
-    if (scope === "") continue;
+  const scopes = new Map(model.graph.nodes.map((node) => [node, scopeOf(node)]));
+  const holders = new Set(
+    [...scopes.values()].flatMap((path) => path.map((_, i) => path.slice(0, i).join("."))),
+  );
+  for (const [node, path] of scopes) {
+    const scope = path.join(".");
+    // What a module does between others is arithmetic of its own, and no layer.
+    if (scope === "" || (holders.has(scope) && elementwise.has(node.op))) continue;
     for (const [tensor, value] of tensorsOf(node)) {
       const name = `${scope}.${tensor}`;
       const known = slots.get(name);
@@ -68,6 +73,8 @@ function passesTranspose(value: Value): boolean {
   const behind = producer.inputs[0] ? passesTranspose(producer.inputs[0]) : false;
   return (producer.op === "Transpose") !== behind;
 }
+
+const elementwise: ReadonlySet<string> = new Set(["Add", "Mul"]);
 
 type Named = readonly [tensor: string, value: Value];
 

@@ -68,7 +68,8 @@ const blockWeights = [
 describe.each(names)("%s", (name) => {
   test("loads what another export has, though names were lost", async () => {
     const source = stateDict(await read(fixture("dit-tiny-dynamo18-static")));
-    const wanted = new Map([...source].filter(([key]) => !/^val_|norm\d/.test(key)));
+    // Norms without weights of their own are exported with ones, which no checkpoint has.
+    const wanted = new Map([...source].filter(([key]) => !/^val_|norm/.test(key)));
     expect([...wanted.keys()]).toEqual(expect.arrayContaining(blockWeights));
     const model = await read(fixture(name));
     const scrambled = [...wanted.keys()].map((key) => slotsOf(model, []).get(key)!.value);
