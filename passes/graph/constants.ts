@@ -1,21 +1,8 @@
-/** What is stored, and what whole numbers shapes and constants tell before anything runs. */
-import { materialize } from "../../src/ir/bytes.ts";
-import type { Initializer, Node, Value } from "../../src/ir/graph.ts";
-import { elements } from "../../src/ir/types.ts";
-import { decodeElements } from "../../src/onnx-ops/elements.ts";
+/** What whole numbers shapes and constants tell before anything runs. */
+import type { Node, Value } from "../../src/ir/graph.ts";
+import { storedInts, storedTensor } from "../../src/onnx-ops/stored.ts";
 
 type Elements = readonly (number | null)[];
-
-/** Longer vectors are no sizes. */
-const longest = 64;
-
-/** The tensor that a value is stored as: an initializer, or the value of a Constant node. */
-export function storedTensor(value: Value): Initializer | null {
-  if (value.initializer) return value.initializer;
-  if (value.producer?.op !== "Constant") return null;
-  const constant = value.producer.attributes.get("value")?.value;
-  return constant?.type === "tensor" ? constant.value : null;
-}
 
 /** Whether a node computes with nothing but what is stored. */
 export function preparesConstants(node: Node): boolean {
@@ -35,18 +22,6 @@ export function storedBehind(value: Value): Value | null {
   const { producer } = value;
   const source = producer && layoutOps.test(producer.op) ? producer.inputs[0] : null;
   return source ? storedBehind(source) : null;
-}
-
-/** Elements of a stored vector of whole numbers; null for what is computed. */
-export function storedInts(value: Value): readonly number[] | null {
-  const tensor = storedTensor(value);
-  if (tensor) {
-    const fits = /^u?int/.test(tensor.dtype) && elements(tensor.shape) <= longest;
-    return fits ? [...decodeElements(tensor.dtype, materialize(tensor.data))] : null;
-  }
-  if (value.producer?.op !== "Constant") return null;
-  const int = value.producer.int("value_int");
-  return int === undefined ? (value.producer.ints("value_ints") ?? null) : [int];
 }
 
 /** As storedInts, but through what exporters compute from shapes; null for elements not known. */

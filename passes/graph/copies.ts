@@ -2,7 +2,7 @@
 import { scopeOf } from "../../src/anatomy/scopes.ts";
 import type { Node, Value } from "../../src/ir/graph.ts";
 import { dtypes } from "../../src/ir/types.ts";
-import { storedTensor } from "./constants.ts";
+import { storedTensor } from "../../src/onnx-ops/stored.ts";
 
 const products = /^(MatMul|Gemm|Conv|ConvTranspose|com\.microsoft::.*)$/;
 

@@ -3,7 +3,7 @@ import type { AttentionHost, Linear, MlpHost } from "../../src/anatomy/anatomy.t
 import { fail } from "../../src/diag/diagnostic.ts";
 import type { Value } from "../../src/ir/graph.ts";
 import { dtypes } from "../../src/ir/types.ts";
-import { storedTensor } from "../graph/constants.ts";
+import { storedTensor } from "../../src/onnx-ops/stored.ts";
 import type { Mark, MarkedTensor } from "./marks.ts";
 
 /** A part's units and the linear maps that make and read them. */

@@ -2,7 +2,8 @@
 import { fail } from "../../src/diag/diagnostic.ts";
 import type { Graph, Node, Value } from "../../src/ir/graph.ts";
 import type { Dim } from "../../src/ir/types.ts";
-import { knownInts, preparesConstants, storedInts, storedTensor } from "../graph/constants.ts";
+import { storedInts, storedTensor } from "../../src/onnx-ops/stored.ts";
+import { knownInts, preparesConstants } from "../graph/constants.ts";
 import type { Mark, MarkedTensor, View } from "./marks.ts";
 import { rules } from "./rules.ts";
 

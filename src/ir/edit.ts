@@ -62,6 +62,14 @@ export function setOutputs(node: Node, values: readonly (Value | null)[]): void 
   });
 }
 
+/** Gives a node of a graph an output that it had left out. */
+export function addOutput(node: Node, index: number, value: Value): void {
+  while (node.outputs.length <= index) node.outputs.push(null);
+  if (node.outputs[index] || !node.graph) throw new Error(`${node.name} has output ${index}`);
+  node.outputs[index] = value;
+  defineValue(node.graph, value);
+}
+
 /** Inserts nodes, already wired, at a position of the graph's order and defines their outputs. */
 export function insertNodes(graph: Graph, at: number, nodes: readonly Node[]): void {
   for (const node of nodes) {

@@ -8,9 +8,9 @@ import { dimOf, termsOf } from "../onnx-ops/dims.ts";
 import { encodeElements } from "../onnx-ops/elements.ts";
 import { ops } from "../onnx-ops/index.ts";
 import { readerOf } from "../onnx-ops/op.ts";
+import { unknownPrefix } from "../onnx-ops/sizes.ts";
 import { filled, mapped } from "./arrays.ts";
 import type { Ground } from "./placement.ts";
-import { unknownPrefix } from "./sizes.ts";
 import { type Extent, type Operand, show, type Tensor, type Wire } from "./values.ts";
 
 export interface GrowOptions {
@@ -25,7 +25,7 @@ export function growAll(
   inputs: readonly (Tensor | null)[],
   { attributes = {}, outputs = 1 }: GrowOptions = {},
 ): Wire[] {
-  const types = ops.get(op)?.infer({
+  const types = ops.get(op)?.infer?.({
     inputs: inputs.map((input) => input && operandOf(input)),
     attributes: readerOf(attributesOf(attributes)),
     opset: ground.opset,

@@ -149,7 +149,7 @@ async function typesOf(
   inputs: readonly (Tensor | null)[],
 ): Promise<readonly TensorType[]> {
   const literal = sketch.domain === "" ? ops.get(sketch.opType) : undefined;
-  const types = literal?.infer({
+  const types = literal?.infer?.({
     inputs: inputs.map((input) => input && operandOf(input)),
     attributes: readerOf(sketch.attributes),
     opset: ground.opset,

@@ -7,6 +7,7 @@ import type { Oracle } from "../ir/oracle.ts";
 import { type Dim, type DType, dtypes, showType, type TensorType } from "../ir/types.ts";
 import { dimOf, termsOf } from "../onnx-ops/dims.ts";
 import type { Patch } from "../onnx-ops/patch.ts";
+import { createSizes } from "../onnx-ops/sizes.ts";
 import { findOrphans } from "../onnx-ops/sweep.ts";
 import type { ArgValue, OperatorScope, Site } from "../plan/plan.ts";
 import { enterOperator } from "./body.ts";
@@ -14,7 +15,6 @@ import { nodeValue, wire } from "./grow.ts";
 import { type Layout, storedTensor } from "./inherit.ts";
 import { asTensor } from "./params.ts";
 import type { PlacedWeight, Placement } from "./placement.ts";
-import { createSizes } from "./sizes.ts";
 import { isOperand, kindOf, type List, show, sizeValue, type Val, type Wire } from "./values.ts";
 
 export interface PlaceRequest {

@@ -5,9 +5,9 @@ import type { Oracle } from "../ir/oracle.ts";
 import type { DType } from "../ir/types.ts";
 import { termsOf } from "../onnx-ops/dims.ts";
 import type { Patch } from "../onnx-ops/patch.ts";
+import type { Sizes } from "../onnx-ops/sizes.ts";
 import type { Host } from "./host.ts";
 import type { Layout } from "./inherit.ts";
-import type { Sizes } from "./sizes.ts";
 import type { Val, Wire } from "./values.ts";
 
 /** The part of a placement that tensor arithmetic needs. */

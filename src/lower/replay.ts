@@ -83,7 +83,7 @@ function replay(ground: Ground, node: Node, map: Map<Value, Value>): void {
   const inputs = node.inputs.map((input) => input && (map.get(input) ?? input));
   const types =
     node.domain === ""
-      ? ops.get(node.opType)?.infer({
+      ? ops.get(node.opType)?.infer?.({
           inputs: inputs.map((input) => input && operandOf(input)),
           attributes: readerOf(node.attributes),
           opset: ground.opset,

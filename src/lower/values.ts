@@ -2,9 +2,9 @@
 import type { Linear } from "../anatomy/anatomy.ts";
 import type { Value } from "../ir/graph.ts";
 import { type DType, showShape } from "../ir/types.ts";
+import type { Extent } from "../onnx-ops/dims.ts";
 
-/** A size is a number, or a symbolic one by its canonical name (src/onnx-ops/dims.ts). */
-export type Extent = number | string;
+export type { Extent };
 
 /** A tensor known at compile time. Elements are float64 until they are stored. */
 export interface Known {

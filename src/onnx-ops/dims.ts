@@ -5,6 +5,9 @@
  */
 import type { Dim } from "../ir/types.ts";
 
+/** A size is a number, or a symbolic one by its canonical name. */
+export type Extent = number | string;
+
 /** `factor` times the product of `atoms`, which are sorted. */
 export interface Term {
   readonly factor: number;

@@ -5,6 +5,7 @@
 import { fail } from "../diag/diagnostic.ts";
 import type { Attribute } from "../ir/graph.ts";
 import { type Dim, type DType, showShape, type TensorType } from "../ir/types.ts";
+import type { Vjp } from "./vjp.ts";
 
 export interface OpLiteral {
   readonly op: string;
@@ -12,8 +13,12 @@ export interface OpLiteral {
    * Types of the outputs; null where the rule does not reach, so that the oracle is asked.
    * @throws GraftError `shapes-do-not-meet` where no runtime could run it.
    */
-  readonly infer: (request: InferRequest) => readonly TensorType[] | null;
+  readonly infer?: Infer;
+  /** The gradients of its inputs. None: its outputs do not vary with them smoothly, or nobody wrote it yet. */
+  readonly vjp?: Vjp;
 }
+
+export type Infer = (request: InferRequest) => readonly TensorType[] | null;
 
 export interface InferRequest {
   readonly inputs: readonly (Operand | null)[];
@@ -39,6 +44,7 @@ export interface Ranked extends Operand {
 
 export interface AttributeReader {
   int(name: string): number | undefined;
+  float(name: string): number | undefined;
   ints(name: string): readonly number[] | undefined;
   string(name: string): string | undefined;
   tensorType(name: string): DType | undefined;
@@ -50,6 +56,10 @@ export function readerOf(attributes: ReadonlyMap<string, Attribute>): AttributeR
     int: (name) => {
       const value = of(name);
       return value?.type === "int" ? Number(value.value) : undefined;
+    },
+    float: (name) => {
+      const value = of(name);
+      return value?.type === "float" ? value.value : undefined;
     },
     ints: (name) => {
       const value = of(name);
@@ -69,7 +79,7 @@ export function readerOf(attributes: ReadonlyMap<string, Attribute>): AttributeR
 /** The rule applied to operands of known rank; null where a rank is unknown. */
 export function ranked(
   rule: (inputs: readonly Ranked[], request: InferRequest) => readonly TensorType[] | null,
-): OpLiteral["infer"] {
+): Infer {
   return (request) => {
     const inputs = request.inputs.filter((input) => input !== null);
     const known = inputs.filter((input): input is Ranked => input.shape !== null);

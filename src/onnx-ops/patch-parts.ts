@@ -1,5 +1,6 @@
 /** What a patch is made of. */
-import type { Node, Value } from "../ir/graph.ts";
+import { setOutputs } from "../ir/edit.ts";
+import { Node, Value } from "../ir/graph.ts";
 import type { TensorType } from "../ir/types.ts";
 import type { AttributeInput } from "./attributes.ts";
 
@@ -36,4 +37,31 @@ export interface Shunt {
   readonly from: Value;
   readonly to: Value;
   readonly among: ReadonlySet<Node> | null;
+}
+
+interface Copying {
+  readonly stamp: Stamp | null;
+  /** What stands for values of the original; gets the copy's outputs. */
+  readonly map: Map<Value, Value>;
+  readonly freshName: (base: string) => string;
+}
+
+/** A node like another one, not yet of any graph. Subgraphs are shared. */
+export function copyOf(node: Node, name: string, { stamp, map, freshName }: Copying): Node {
+  const copy = new Node({
+    name,
+    opType: node.opType,
+    domain: node.domain,
+    attributes: new Map(node.attributes),
+    metadata: new Map([...node.metadata, ...propsOf(stamp)]),
+  });
+  copy.inputs = node.inputs.map((value) => value && (map.get(value) ?? value));
+  const outputs = node.outputs.map((value, i) => {
+    if (!value) return null;
+    const fresh = new Value(freshName(`${name}_output_${i}`), value.type);
+    map.set(value, fresh);
+    return fresh;
+  });
+  setOutputs(copy, outputs);
+  return copy;
 }

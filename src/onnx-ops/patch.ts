@@ -10,6 +10,7 @@
 import { fail } from "../diag/diagnostic.ts";
 import { type Bytes, inMemory, materialize } from "../ir/bytes.ts";
 import {
+  addOutput,
   defineWeights,
   insertNodes,
   renameValue,
@@ -28,12 +29,12 @@ import {
   Value,
 } from "../ir/graph.ts";
 import { sortTopologically } from "../ir/order.ts";
-import type { DType } from "../ir/types.ts";
+import type { DType, TensorType } from "../ir/types.ts";
 import { anchorOf, standsBehind } from "./anchor.ts";
 import { type AttributeInput, attributesOf } from "./attributes.ts";
 import { encodeElements } from "./elements.ts";
 import { freshNames } from "./names.ts";
-import { type NodeOptions, propsOf, type Shunt, type Stamp } from "./patch-parts.ts";
+import { copyOf, type NodeOptions, propsOf, type Shunt, type Stamp } from "./patch-parts.ts";
 import { findOrphans, producersOf, sweep } from "./sweep.ts";
 
 export type { NodeOptions, Shunt, Stamp };
@@ -50,6 +51,7 @@ export class Patch {
   readonly #reweighed = new Map<Value, Initializer>();
   readonly #retuned: [Node, Attribute][] = [];
   readonly #rewired: [Node, number, Value][] = [];
+  readonly #exposed: [Node, number, Value][] = [];
   readonly #evicted = new Set<Value>();
   readonly #constants = new Map<string, Value>();
   readonly #freshName: (base: string) => string;
@@ -165,22 +167,7 @@ export class Patch {
   clone(nodes: readonly Node[], map: Map<Value, Value>): void {
     for (const node of nodes) {
       const name = this.#nodeName(node.opType);
-      const copy = new Node({
-        name,
-        opType: node.opType,
-        domain: node.domain,
-        attributes: new Map(node.attributes),
-        metadata: new Map([...node.metadata, ...propsOf(this.stamp)]),
-      });
-      copy.inputs = node.inputs.map((value) => value && (map.get(value) ?? value));
-      const outputs = node.outputs.map((value, i) => {
-        if (!value) return null;
-        const fresh = new Value(this.#freshName(`${name}_output_${i}`), value.type);
-        map.set(value, fresh);
-        return fresh;
-      });
-      setOutputs(copy, outputs);
-      this.nodes.push(copy);
+      this.nodes.push(copyOf(node, name, { stamp: this.stamp, map, freshName: this.#freshName }));
     }
   }
 
@@ -208,6 +195,17 @@ export class Patch {
     this.#rewired.push([node, input, to]);
   }
 
+  /** An output that a node of the host has left out, from now on there. */
+  expose(node: Node, index: number, type: TensorType): Value {
+    const known = this.#exposed.find(([host, at]) => host === node && at === index);
+    if (known) return known[2];
+    const value = new Value(this.#freshName(`${node.name}_output_${index}`), type);
+    value.producer = node;
+    value.producerIndex = index;
+    this.#exposed.push([node, index, value]);
+    return value;
+  }
+
   /** Gives attributes of a node of the host other values. */
   retune(node: Node, attributes: Readonly<Record<string, AttributeInput>>): void {
     for (const attribute of attributesOf(attributes).values())
@@ -233,6 +231,7 @@ export class Patch {
         setInput(node, index, value);
       });
     }
+    for (const [node, index, value] of this.#exposed) addOutput(node, index, value);
     const position = new Map(graph.nodes.map((node, i) => [node, i]));
     const anchor = anchorOf(this.nodes, position);
     const moves = [

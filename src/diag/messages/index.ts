@@ -1,5 +1,6 @@
 /** Every message of graftc, by its code: one table, a file for each stage that reports. */
 import { cliMessages } from "./cli.ts";
+import { gradientMessages } from "./gradients.ts";
 import { modelMessages } from "./model.ts";
 import { operatorMessages } from "./operator.ts";
 import { planMessages } from "./plan.ts";
@@ -11,6 +12,7 @@ export const messages = {
   ...modelMessages,
   ...planMessages,
   ...operatorMessages,
+  ...gradientMessages,
   ...cliMessages,
   ...runtimeMessages,
 };

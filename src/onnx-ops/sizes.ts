@@ -1,9 +1,9 @@
 /** Symbolic sizes while the model runs: int64 values made of Shape nodes, each made once. */
 import type { Value } from "../ir/graph.ts";
 import type { DType } from "../ir/types.ts";
-import { termsOf } from "../onnx-ops/dims.ts";
-import type { Patch } from "../onnx-ops/patch.ts";
-import type { Extent } from "./values.ts";
+import type { Extent } from "./dims.ts";
+import { termsOf } from "./dims.ts";
+import type { Patch } from "./patch.ts";
 
 export interface Sizes {
   /** Tells where a size can be read: the first value that has it as an axis serves. */

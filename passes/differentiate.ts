@@ -1,0 +1,142 @@
+/**
+ * Reverse-mode differentiation: gradients as ordinary nodes behind the forward ones, by the rules in
+ * the literals of src/onnx-ops. Only what lies between the loss and a wanted value is visited, so a
+ * frozen prefix costs nothing.
+ */
+import { fail } from "../src/diag/diagnostic.ts";
+import type { Graph, Node, Value } from "../src/ir/graph.ts";
+import { dtypes } from "../src/ir/types.ts";
+import type { Grower } from "../src/onnx-ops/grower.ts";
+import { ops } from "../src/onnx-ops/index.ts";
+import { readerOf } from "../src/onnx-ops/op.ts";
+import type { Wire } from "../src/onnx-ops/wire.ts";
+
+/**
+ * Gradients of sum(seed * y) over `seeds`, with respect to `wanted`; null for what no seed depends on.
+ * @param seeds values of `graph`, or of the grower's patch, with what multiplies each.
+ * @throws GraftError `no-gradient` naming every node on the way whose operator has no rule.
+ */
+export function differentiate(
+  graph: Graph,
+  grower: Grower,
+  seeds: ReadonlyMap<Value, Wire>,
+  wanted: readonly Value[],
+): Map<Value, Wire | null> {
+  const path = nodesBetween(graph, new Set(wanted), new Set(seeds.keys()));
+  checkRules(path);
+  const since = grower.patch.nodes.length;
+  const parts = new Map<Value, Wire[]>();
+  for (const [value, seed] of seeds) parts.set(value, [seed]);
+  const gradientOf = (value: Value | null): Wire | null => {
+    const found = value && parts.get(value);
+    if (!found) return null;
+    const whole = grower.sum(found);
+    parts.set(value, [whole]);
+    return whole;
+  };
+  const keep = new Set(wanted);
+  for (const node of path.toReversed()) {
+    const dy = node.outputs.map(gradientOf);
+    if (!dy.some((gradient) => gradient)) continue;
+    for (const [value, gradient] of gradientsAt(node, dy, grower)) {
+      const known = parts.get(value);
+      if (known) known.push(gradient);
+      else parts.set(value, [gradient]);
+    }
+    for (const value of node.outputs) if (value && !keep.has(value)) parts.delete(value);
+  }
+  const gradients = new Map(wanted.map((value) => [value, gradientOf(value)]));
+  const needed = [...gradients.values()].flatMap((gradient) => gradient?.value ?? []);
+  grower.patch.prune(since, needed);
+  return gradients;
+}
+
+/** What flows back through one node, in the type and shape of each input. */
+function gradientsAt(
+  node: Node,
+  dy: readonly (Wire | null)[],
+  grower: Grower,
+): (readonly [Value, Wire])[] {
+  const wire = (value: Value | null) => value && grower.wire(value);
+  const x = node.inputs.map(wire);
+  const gradients = ops.get(node.op)!.vjp!({
+    dy,
+    x,
+    y: node.outputs.map(wire),
+    attributes: readerOf(node.attributes),
+    grower,
+    wants: (i) => varies(node.inputs[i] ?? null),
+    output: (i) => outputOf(node, i, grower),
+  });
+  return gradients.flatMap((gradient, i) => {
+    const input = x[i];
+    if (!gradient || !input || !dtypes[input.dtype].float) return [];
+    const summed = gradient.sumTo(input.shape).expand(input.shape).cast(input.dtype);
+    return [[input.value, summed] as const];
+  });
+}
+
+/** Statistics that norms compute anyway: Mean and InvStdDev of LayerNormalization. */
+function outputOf(node: Node, index: number, grower: Grower): Wire {
+  const there = node.outputs[index];
+  if (there) return grower.wire(there);
+  const types = ops.get(node.op)?.infer?.({
+    inputs: node.inputs.map((value) => value && grower.wire(value)),
+    attributes: readerOf(node.attributes),
+    opset: grower.opset,
+    outputs: index + 1,
+  });
+  const type = types?.[index];
+  if (!type) throw new Error(`${node.op} gives no output ${index}`);
+  return grower.wire(grower.patch.expose(node, index, type));
+}
+
+function varies(value: Value | null): boolean {
+  return value !== null && (value.type === null || dtypes[value.type.dtype].float);
+}
+
+/** Nodes that depend on `from` and that `to` depends on, in graph order. */
+function nodesBetween(graph: Graph, from: ReadonlySet<Value>, to: ReadonlySet<Value>): Node[] {
+  const reached = new Set(from);
+  const behind = graph.nodes.filter((node) => {
+    const depends = readsOf(node).some((value) => reached.has(value));
+    if (depends) for (const value of node.outputs) if (varies(value)) reached.add(value!);
+    return depends;
+  });
+  const needed = new Set(to);
+  return behind
+    .toReversed()
+    .filter((node) => {
+      const wanted = node.outputs.some((value) => value && needed.has(value));
+      if (wanted) for (const value of readsOf(node)) if (reached.has(value)) needed.add(value);
+      return wanted;
+    })
+    .toReversed();
+}
+
+/** What a node reads, the captures of its subgraphs included. */
+function readsOf(node: Node): Value[] {
+  const own = node.inputs.filter((value) => value !== null);
+  return [...own, ...node.subgraphs.flatMap((body) => body.nodes.flatMap(readsOf))];
+}
+
+function checkRules(path: readonly Node[]): void {
+  const without = path.filter((node) => !ops.get(node.op)?.vjp);
+  if (without.length === 0) return;
+  const op = without[0]!.op;
+  const nodes = without.filter((node) => node.op === op);
+  const line = nodes.map((node) => node.metadata.get("graftc.edit")).find((edit) => edit);
+  const names = nodes.slice(0, 3).map((node) => `\`${node.name}\``);
+  const others = [...new Set(without.map((node) => node.op))].slice(1);
+  throw fail(
+    "no-gradient",
+    { op, nodes: nodes.length, names: names.join(", ") },
+    {
+      notes: [
+        ...(line ? [`${line} asked for it`] : []),
+        ...(others.length ? [`nor have ${others.map((other) => `\`${other}\``).join(", ")}`] : []),
+      ],
+      hint: "train less of the model, so that the gradient need not pass there",
+    },
+  );
+}
