@@ -1,8 +1,9 @@
 /**
- * Random numbers by position: Philox4x32-10 (Salmon et al., 2011) under a key of the seed and a
- * name. Element i of a stream does not depend on who else draws, nor on the order of drawing.
+ * Random numbers by position, under a key of the seed and a name. Element i of a stream does not
+ * depend on who else draws, nor on the order of drawing.
  */
 import { createHash } from "node:crypto";
+import { philox } from "../ir/philox.ts";
 
 /** Element i of a stream of uniform numbers, inside (0, 1). */
 export type Stream = (i: number) => number;
@@ -18,48 +19,11 @@ export function streamOf(seed: number, name: string, draw: number): Stream {
     const lane = i % 4;
     const counter = (i - lane) / 4;
     if (counter !== at) {
-      philox(key0, key1, counter, block);
+      philox(key0, key1, counter, Math.floor(counter / 2 ** 32), 0, 0, block);
       at = counter;
     }
     return (block[lane]! + 0.5) * 2 ** -32;
   };
-}
-
-/** The high word of a product of words, by halves. */
-function high(a: number, b: number): number {
-  const ah = a >>> 16;
-  const al = a & 0xffff;
-  const bh = b >>> 16;
-  const bl = b & 0xffff;
-  const middle = ah * bl + ((al * bl) >>> 16);
-  const carry = (al * bh + (middle & 0xffff)) >>> 16;
-  return (ah * bh + (middle >>> 16) + carry) >>> 0;
-}
-
-/** Four random words of a counter under a key of two words. */
-export function philox(key0: number, key1: number, counter: number, out: Uint32Array): void {
-  let a = counter >>> 0;
-  let b = Math.floor(counter / 2 ** 32);
-  let c = 0;
-  let d = 0;
-  let k = key0;
-  let l = key1;
-  for (let round = 0; round < 10; round++) {
-    const h0 = high(0xd2511f53, a);
-    const l0 = Math.imul(0xd2511f53, a);
-    const h1 = high(0xcd9e8d57, c);
-    const l1 = Math.imul(0xcd9e8d57, c);
-    a = (h1 ^ b ^ k) >>> 0;
-    b = l1 >>> 0;
-    c = (h0 ^ d ^ l) >>> 0;
-    d = l0 >>> 0;
-    k = (k + 0x9e3779b9) >>> 0;
-    l = (l + 0xbb67ae85) >>> 0;
-  }
-  out[0] = a;
-  out[1] = b;
-  out[2] = c;
-  out[3] = d;
 }
 
 /**

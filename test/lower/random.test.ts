@@ -1,11 +1,5 @@
 import { expect, test } from "vitest";
-import { normalQuantile, philox, streamOf } from "../../src/lower/random.ts";
-
-test("Philox4x32-10 agrees with the known answers of Random123", () => {
-  const words = new Uint32Array(4);
-  philox(0, 0, 0, words);
-  expect([...words]).toEqual([0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]);
-});
+import { normalQuantile, streamOf } from "../../src/lower/random.ts";
 
 test("a stream is a function of seed, name and position", () => {
   const stream = streamOf(0, "blocks.1.attn.in_proj.weight", 0);
