@@ -1,6 +1,7 @@
 /** Operators that work element by element; operands broadcast as NumPy's do. */
 import { dtypeOfCode } from "../ir/types.ts";
 import { broadcast, type OpLiteral, ranked } from "./op.ts";
+import { vjp } from "./vjp.ts";
 
 const keepsType =
   "Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Ceil Celu Clip Cos Cosh CumSum CumProd Elu Erf " +
@@ -24,6 +25,11 @@ export const elementwise: readonly OpLiteral[] = [
       infer: ranked((inputs) => [{ dtype: inputs[0]!.dtype, shape: broadcast(op, inputs) }]),
     }),
   ),
+  {
+    op: "Mul",
+    infer: ranked((inputs) => [{ dtype: inputs[0]!.dtype, shape: broadcast("Mul", inputs) }]),
+    vjp: vjp(({ dy, x: [a, b] }) => [dy.mul(b!), dy.mul(a!)]),
+  },
   ...compares.split(" ").map(
     (op): OpLiteral => ({
       op,

@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+import { ops } from "../../src/onnx-ops/index.ts";
+import { differencesOf, nodeOf } from "./gradient-differences.ts";
+import { readGoldens } from "./gradient-goldens.ts";
+import { samples } from "./gradient-samples/index.ts";
+import { distance, openBackward } from "./gradients.ts";
+
+const goldens = readGoldens();
+/** Operators whose rule is still to be written. */
+const pending = new Set(
+  (
+    "Add Sub Div Pow Sum Mean MatMul Gemm Einsum LayerNormalization RMSNormalization BatchNormalization " +
+    "GroupNormalization InstanceNormalization LpNormalization Softmax LogSoftmax Gelu Erf Tanh Sigmoid Softplus " +
+    "Softsign Relu LeakyRelu PRelu Elu Celu Selu Mish Swish HardSigmoid HardSwish Exp Log Sqrt Reciprocal Abs Neg " +
+    "Sin Cos Tan Sinh Cosh Atan Asinh Sign Floor Identity Dropout Max Min Clip Where Cast ReduceSum ReduceMean " +
+    "ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSumExp ReduceLogSum ReduceSumSquare CumSum " +
+    "Conv ConvTranspose Slice Concat Split Pad Transpose Reshape Flatten Expand Squeeze Unsqueeze Tile Trilu " +
+    "DepthToSpace SpaceToDepth Gather GatherElements GatherND ScatterElements ScatterND Attention Resize " +
+    "AveragePool MaxPool GlobalAveragePool"
+  ).split(" "),
+);
+
+test.each(goldens.filter(({ node }) => !pending.has(node.op)))(
+  "$name: y and its gradients are PyTorch's",
+  async ({ node, feeds, wanted, tolerance }) => {
+    for (const session of await openBackward(node, ["disabled", "all"])) {
+      const got = await session.run(feeds);
+      for (const [key, want] of wanted) {
+        expect(distance(got.get(key)!, want), key).toBeLessThanOrEqual(tolerance);
+      }
+      await session.release();
+    }
+  },
+);
+
+test.each(samples.map((sample) => [titleOf(sample), sample] as const))(
+  "%s: gradients are the slopes of its values",
+  async (_, sample) => {
+    for (const [name, error] of await differencesOf(nodeOf(sample))) {
+      expect(error, name).toBeLessThan(1e-3);
+    }
+  },
+);
+
+test("what has no rule yet is known", () => {
+  expect([...pending].filter((op) => ops.get(op)?.vjp)).toEqual([]);
+});
+
+function titleOf({ op, opset = 20, attributes = {}, inputs }: (typeof samples)[number]): string {
+  const said = Object.entries(attributes).map(([key, value]) => ` ${key}=${JSON.stringify(value)}`);
+  const shapes = Object.values(inputs).map((x) =>
+    JSON.stringify(x && ("shape" in x ? x.shape : x)),
+  );
+  return `${op}-${opset}${said.join("")} of ${shapes.join(" ")}`;
+}
