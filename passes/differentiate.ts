@@ -3,13 +3,15 @@
  * the literals of src/onnx-ops. Only what lies between the loss and a wanted value is visited, so a
  * frozen prefix costs nothing.
  */
-import { fail } from "../src/diag/diagnostic.ts";
+import { fail, type GraftError } from "../src/diag/diagnostic.ts";
 import type { Graph, Node, Value } from "../src/ir/graph.ts";
 import { dtypes } from "../src/ir/types.ts";
 import type { Grower } from "../src/onnx-ops/grower.ts";
 import { ops } from "../src/onnx-ops/index.ts";
 import { readerOf } from "../src/onnx-ops/op.ts";
-import type { Wire } from "../src/onnx-ops/wire.ts";
+import type { Part } from "../src/onnx-ops/vjp.ts";
+import { Wire } from "../src/onnx-ops/wire.ts";
+import { wholeOf } from "./gradient-parts.ts";
 
 /**
  * Gradients of sum(seed * y) over `seeds`, with respect to `wanted`; null for what no seed depends on.
@@ -22,15 +24,15 @@ export function differentiate(
   seeds: ReadonlyMap<Value, Wire>,
   wanted: readonly Value[],
 ): Map<Value, Wire | null> {
-  const path = nodesBetween(graph, new Set(wanted), new Set(seeds.keys()));
+  const { path, reached } = nodesBetween(graph, new Set(wanted), new Set(seeds.keys()));
   checkRules(path);
   const since = grower.patch.nodes.length;
-  const parts = new Map<Value, Wire[]>();
+  const parts = new Map<Value, Part[]>();
   for (const [value, seed] of seeds) parts.set(value, [seed]);
   const gradientOf = (value: Value | null): Wire | null => {
     const found = value && parts.get(value);
     if (!found) return null;
-    const whole = grower.sum(found);
+    const whole = wholeOf(found, grower.wire(value));
     parts.set(value, [whole]);
     return whole;
   };
@@ -38,7 +40,7 @@ export function differentiate(
   for (const node of path.toReversed()) {
     const dy = node.outputs.map(gradientOf);
     if (!dy.some((gradient) => gradient)) continue;
-    for (const [value, gradient] of gradientsAt(node, dy, grower)) {
+    for (const [value, gradient] of gradientsAt(node, dy, reached, grower)) {
       const known = parts.get(value);
       if (known) known.push(gradient);
       else parts.set(value, [gradient]);
@@ -55,8 +57,9 @@ export function differentiate(
 function gradientsAt(
   node: Node,
   dy: readonly (Wire | null)[],
+  reached: ReadonlySet<Value>,
   grower: Grower,
-): (readonly [Value, Wire])[] {
+): (readonly [Value, Part])[] {
   const wire = (value: Value | null) => value && grower.wire(value);
   const x = node.inputs.map(wire);
   const gradients = ops.get(node.op)!.vjp!({
@@ -65,15 +68,23 @@ function gradientsAt(
     y: node.outputs.map(wire),
     attributes: readerOf(node.attributes),
     grower,
-    wants: (i) => varies(node.inputs[i] ?? null),
+    wants: (i) => reached.has(node.inputs[i]!),
     output: (i) => outputOf(node, i, grower),
+    refuse: (why) => {
+      throw noGradient([node], [why]);
+    },
   });
   return gradients.flatMap((gradient, i) => {
     const input = x[i];
-    if (!gradient || !input || !dtypes[input.dtype].float) return [];
-    const summed = gradient.sumTo(input.shape).expand(input.shape).cast(input.dtype);
-    return [[input.value, summed] as const];
+    if (!gradient || !input || !reached.has(input.value)) return [];
+    return [[input.value, fitted(gradient, input)] as const];
   });
+}
+
+/** In the dtype of the input and, but for a stretch of it, in its shape. */
+function fitted(part: Part, { shape, dtype }: Wire): Part {
+  if (part instanceof Wire) return part.sumTo(shape).expand(shape).cast(dtype);
+  return { ...part, gradient: part.gradient.cast(dtype) };
 }
 
 /** Statistics that norms compute anyway: Mean and InvStdDev of LayerNormalization. */
@@ -95,8 +106,14 @@ function varies(value: Value | null): boolean {
   return value !== null && (value.type === null || dtypes[value.type.dtype].float);
 }
 
-/** Nodes that depend on `from` and that `to` depends on, in graph order. */
-function nodesBetween(graph: Graph, from: ReadonlySet<Value>, to: ReadonlySet<Value>): Node[] {
+interface Path {
+  /** Nodes that depend on the wanted values and that the seeds depend on, in graph order. */
+  readonly path: readonly Node[];
+  /** The wanted values and what varies with them. */
+  readonly reached: ReadonlySet<Value>;
+}
+
+function nodesBetween(graph: Graph, from: ReadonlySet<Value>, to: ReadonlySet<Value>): Path {
   const reached = new Set(from);
   const behind = graph.nodes.filter((node) => {
     const depends = readsOf(node).some((value) => reached.has(value));
@@ -104,7 +121,7 @@ function nodesBetween(graph: Graph, from: ReadonlySet<Value>, to: ReadonlySet<Va
     return depends;
   });
   const needed = new Set(to);
-  return behind
+  const path = behind
     .toReversed()
     .filter((node) => {
       const wanted = node.outputs.some((value) => value && needed.has(value));
@@ -112,6 +129,7 @@ function nodesBetween(graph: Graph, from: ReadonlySet<Value>, to: ReadonlySet<Va
       return wanted;
     })
     .toReversed();
+  return { path, reached };
 }
 
 /** What a node reads, the captures of its subgraphs included. */
@@ -123,19 +141,23 @@ function readsOf(node: Node): Value[] {
 function checkRules(path: readonly Node[]): void {
   const without = path.filter((node) => !ops.get(node.op)?.vjp);
   if (without.length === 0) return;
-  const op = without[0]!.op;
-  const nodes = without.filter((node) => node.op === op);
+  const nodes = without.filter((node) => node.op === without[0]!.op);
+  const others = [...new Set(without.map((node) => node.op))].slice(1);
+  throw noGradient(
+    nodes,
+    others.length ? [`nor have ${others.map((other) => `\`${other}\``).join(", ")}`] : [],
+  );
+}
+
+/** Of nodes of one operator. */
+function noGradient(nodes: readonly Node[], why: readonly string[]): GraftError {
   const line = nodes.map((node) => node.metadata.get("graftc.edit")).find((edit) => edit);
   const names = nodes.slice(0, 3).map((node) => `\`${node.name}\``);
-  const others = [...new Set(without.map((node) => node.op))].slice(1);
-  throw fail(
+  return fail(
     "no-gradient",
-    { op, nodes: nodes.length, names: names.join(", ") },
+    { op: nodes[0]!.op, nodes: nodes.length, names: names.join(", ") },
     {
-      notes: [
-        ...(line ? [`${line} asked for it`] : []),
-        ...(others.length ? [`nor have ${others.map((other) => `\`${other}\``).join(", ")}`] : []),
-      ],
+      notes: [...(line ? [`${line} asked for it`] : []), ...why],
       hint: "train less of the model, so that the gradient need not pass there",
     },
   );

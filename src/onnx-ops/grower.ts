@@ -84,6 +84,21 @@ export class Grower {
     return this.wire(this.patch.scalar(dtype, value));
   }
 
+  zeros(dtype: DType, shape: readonly Extent[]): Wire {
+    return this.scalar(dtype, 0).expand(shape);
+  }
+
+  /** 0, 1, ... as int64. */
+  iota(count: Extent): Wire {
+    const [start, step] = [this.scalar("int64", 0), this.scalar("int64", 1)];
+    const end = this.sizes.scalar(count);
+    const type: TensorType = { dtype: "int64", shape: [] };
+    end.type ??= type;
+    return this.one("Range", [start, this.wire(end), step], {
+      types: [{ dtype: "int64", shape: [count] }],
+    });
+  }
+
   /** An int64 vector known now: axes, bounds, shapes. */
   ints(values: readonly number[]): Wire {
     return this.wire(this.patch.ints(values));

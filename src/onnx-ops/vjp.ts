@@ -1,4 +1,5 @@
 /** What the rule of a gradient gets and gives. Rules live in the literals of operators. */
+import type { Extent } from "./dims.ts";
 import type { Grower } from "./grower.ts";
 import type { AttributeReader } from "./op.ts";
 import type { Wire } from "./wire.ts";
@@ -15,14 +16,26 @@ export interface VjpRequest {
   wants(i: number): boolean;
   /** An optional output of the node, which is added to it where the model leaves it out. */
   output(i: number): Wire;
+  /** @throws GraftError `no-gradient`: the rule does not reach this form of the operator. */
+  refuse(why: string): never;
 }
+
+/** The gradient of the elements from `start` up to `end` along one axis; the others have none. */
+export interface Stretch {
+  readonly axis: number;
+  readonly start: Extent;
+  readonly end: Extent;
+  readonly gradient: Wire;
+}
+
+export type Part = Wire | Stretch;
 
 /**
  * Gradients of the inputs, in their order; null or absent where there is none (indices, shapes).
  * A rule may return the gradient of the broadcast input: it is summed back to the input's shape by
  * the caller, and so is the dtype.
  */
-export type Vjp = (request: VjpRequest) => readonly (Wire | null | undefined)[];
+export type Vjp = (request: VjpRequest) => readonly (Part | null | undefined)[];
 
 /** A rule for nodes of one output: `({ dy, x: [a, b] }) => [dy.mul(b), dy.mul(a)]`. */
 export interface UnaryVjpRequest extends Omit<VjpRequest, "dy" | "x" | "y"> {
