@@ -40,6 +40,7 @@ export function orderOf(seed: number, samples: ArrayLike<number>, batch: number)
 
 /** `count` of the samples 0..total-1, chosen by the seed once and for all, in rising order. */
 export function subsetOf(seed: number, total: number, count: number): Uint32Array {
+  if (count === total) return Uint32Array.from({ length: total }, (_, i) => i);
   const draws = drawsOf(seed, "subset");
   return shuffled(total, count, (out) => draws.uniforms(0, 0, out))
     .subarray(0, count)

@@ -25,12 +25,30 @@ export class DiskFile implements FileSource {
     this.#stamp = stampOf(stats);
   }
 
+  /** @throws GraftError where `path` is no regular file that can be read. */
+  static at(path: string): DiskFile {
+    let stats: Stats;
+    try {
+      stats = statSync(path);
+    } catch (cause) {
+      throw asReadFailure(path, cause);
+    }
+    if (!stats.isFile()) throw fail("file-unreadable", { path, why: "it is no regular file" });
+    return new DiskFile(path, stats);
+  }
+
   read(offset: number, length: number): Uint8Array {
     const bytes = new Uint8Array(length);
+    this.readInto(bytes, offset);
+    return bytes;
+  }
+
+  /** Fills `target` with the bytes at `offset`. */
+  readInto(target: Uint8Array, offset: number): void {
     const descriptor = this.acquire();
     try {
-      for (let done = 0; done < length; ) {
-        const count = readSync(descriptor, bytes, done, length - done, offset + done);
+      for (let done = 0; done < target.length; ) {
+        const count = readSync(descriptor, target, done, target.length - done, offset + done);
         if (count === 0) throw fail("input-changed", { path: this.path });
         done += count;
       }
@@ -39,7 +57,6 @@ export class DiskFile implements FileSource {
     } finally {
       this.release();
     }
-    return bytes;
   }
 
   /** A descriptor for reading that stays open until `release`. */

@@ -1,10 +1,10 @@
 /** Safetensors files: https://huggingface.co/docs/safetensors, format section. */
-import { closeSync, type Stats, statSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fail } from "../diag/diagnostic.ts";
 import { type Bytes, inMemory, lengthOf } from "../ir/bytes.ts";
 import { byteLength, type DType, dtypes, elements } from "../ir/types.ts";
-import { asReadFailure, DiskFile } from "./disk-file.ts";
+import { DiskFile } from "./disk-file.ts";
 import type { Segment } from "./layout.ts";
 import { writeSegments } from "./segments.ts";
 import { refuseOut } from "./targets.ts";
@@ -57,7 +57,7 @@ const longestHeader = 100_000_000;
  * @throws GraftError for files that are missing, truncated, or whose header contradicts itself.
  */
 export function readSafetensors(path: string): Safetensors {
-  const file = openFile(path);
+  const file = DiskFile.at(path);
   const wrong = (why: string) => fail("safetensors-malformed", { path, why });
   if (file.size < prefix) throw wrong("it is too short for a header");
   const length = Number(Buffer.from(file.read(0, prefix)).readBigUInt64LE());
@@ -85,17 +85,6 @@ export function readSafetensors(path: string): Safetensors {
   }
   const texts = Object.entries(metadata ?? {}).filter(([, text]) => typeof text === "string");
   return { tensors, metadata: new Map(texts) };
-}
-
-function openFile(path: string): DiskFile {
-  let stats: Stats;
-  try {
-    stats = statSync(path);
-  } catch (cause) {
-    throw asReadFailure(path, cause);
-  }
-  if (!stats.isFile()) throw fail("file-unreadable", { path, why: "it is no regular file" });
-  return new DiskFile(path, stats);
 }
 
 function headerOf(bytes: Uint8Array): Record<string, unknown> | null {

@@ -6,6 +6,7 @@ import { operatorMessages } from "./operator.ts";
 import { planMessages } from "./plan.ts";
 import { runtimeMessages } from "./runtime.ts";
 import { syntaxMessages } from "./syntax.ts";
+import { trainMessages } from "./train.ts";
 
 export const messages = {
   ...syntaxMessages,
@@ -15,6 +16,7 @@ export const messages = {
   ...gradientMessages,
   ...cliMessages,
   ...runtimeMessages,
+  ...trainMessages,
 };
 
 export type Code = keyof typeof messages;
