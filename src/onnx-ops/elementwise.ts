@@ -1,60 +1,46 @@
-/** Operators that work element by element; operands broadcast as NumPy's do. */
+/** Operators that hand elements on: as they are, in another type, or some of them. */
 import { dtypeOfCode } from "../ir/types.ts";
-import { broadcast, type OpLiteral, ranked } from "./op.ts";
-import { vjp } from "./vjp.ts";
+import { likeFirst, type OpLiteral } from "./op.ts";
+import { flat, type Vjp, vjp } from "./vjp.ts";
 
-const keepsType =
-  "Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Ceil Celu Clip Cos Cosh CumSum CumProd Elu Erf " +
-  "Exp Floor Gelu HardSigmoid HardSwish Hardmax Identity LeakyRelu Log LogSoftmax " +
-  "LpNormalization Mish Neg Not PRelu Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh " +
-  "Softmax Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu Trilu";
-const broadcasts =
-  "Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Max Mean Min Mod Mul Or Pow Sub Sum Xor";
-const compares = "Equal Greater GreaterOrEqual Less LessOrEqual";
+const passes: Vjp = vjp(({ dy }) => [dy]);
+
+/** Without a training mode, or where that is off, nothing is dropped. */
+const dropout: Vjp = (request) => {
+  const { dy, x, output, grower } = request;
+  const [, ratio, training] = x;
+  if (!dy[0]) return [];
+  if (!training || training.known?.[0] === 0) return [dy[0]];
+  const kept = ratio ? ratio.cast(dy[0].dtype).from(1) : grower.scalar(dy[0].dtype, 0.5);
+  return [dy[0].div(kept).where(output(1))];
+};
 
 export const elementwise: readonly OpLiteral[] = [
-  ...keepsType.split(" ").map(
-    (op): OpLiteral => ({
-      op,
-      infer: ({ inputs: [x] }) => (x ? [{ dtype: x.dtype, shape: x.shape }] : null),
-    }),
-  ),
-  ...broadcasts.split(" ").map(
-    (op): OpLiteral => ({
-      op,
-      infer: ranked((inputs) => [{ dtype: inputs[0]!.dtype, shape: broadcast(op, inputs) }]),
-    }),
-  ),
-  {
-    op: "Mul",
-    infer: ranked((inputs) => [{ dtype: inputs[0]!.dtype, shape: broadcast("Mul", inputs) }]),
-    vjp: vjp(({ dy, x: [a, b] }) => [dy.mul(b!), dy.mul(a!)]),
-  },
-  ...compares.split(" ").map(
-    (op): OpLiteral => ({
-      op,
-      infer: ranked((inputs) => [{ dtype: "bool", shape: broadcast(op, inputs) }]),
-    }),
-  ),
-  ...["IsNaN", "IsInf"].map(
-    (op): OpLiteral => ({
-      op,
-      infer: ({ inputs: [x] }) => (x ? [{ dtype: "bool", shape: x.shape }] : null),
-    }),
-  ),
-  {
-    op: "Where",
-    infer: ranked((inputs) => [{ dtype: inputs[1]!.dtype, shape: broadcast("Where", inputs) }]),
-  },
+  { op: "Identity", infer: likeFirst, vjp: passes },
   {
     op: "Cast",
     infer: ({ inputs: [x], attributes }) => {
       const dtype = dtypeOfCode(attributes.int("to") ?? 0);
       return x && dtype ? [{ dtype, shape: x.shape }] : null;
     },
+    vjp: passes,
   },
   {
     op: "CastLike",
     infer: ({ inputs: [x, like] }) => (x && like ? [{ dtype: like.dtype, shape: x.shape }] : null),
+    vjp: passes,
   },
+  {
+    op: "Dropout",
+    infer: ({ inputs: [x] }) =>
+      x
+        ? [
+            { dtype: x.dtype, shape: x.shape },
+            { dtype: "bool", shape: x.shape },
+          ]
+        : null,
+    vjp: dropout,
+  },
+  { op: "Hardmax", infer: likeFirst, vjp: flat },
+  { op: "Trilu", infer: likeFirst },
 ];

@@ -4,7 +4,7 @@ import { inMemory } from "../ir/bytes.ts";
 import type { Value } from "../ir/graph.ts";
 import { type DType, showType, type TensorType } from "../ir/types.ts";
 import { type AttributeInput, attributesOf } from "./attributes.ts";
-import { dimOf, type Extent, termsOf } from "./dims.ts";
+import { dimOf, type Extent, productOf, termsOf } from "./dims.ts";
 import { encodeElements } from "./elements.ts";
 import { ops } from "./index.ts";
 import { type Operand, readerOf } from "./op.ts";
@@ -60,7 +60,7 @@ export class Grower {
     const { attributes = {}, outputs = 1, domain = "" } = options;
     const types =
       options.types ??
-      ops.get(op)?.infer?.({
+      ops.get(domain === "" ? op : `${domain}::${op}`)?.infer?.({
         inputs: inputs.map((input) => input && operandOf(input)),
         attributes: readerOf(attributesOf(attributes)),
         opset: this.opset,
@@ -124,6 +124,13 @@ export class Grower {
   /** Their sum; one of them alone is itself. */
   sum(parts: readonly Wire[]): Wire {
     return parts.reduce((a, b) => a.add(b));
+  }
+
+  /** How many elements these sizes hold. */
+  count(dims: readonly Extent[], dtype: DType): Wire {
+    const count = productOf(dims)!;
+    if (typeof count === "number") return this.scalar(dtype, count);
+    return this.wire(this.sizes.scalar(count)).cast(dtype);
   }
 
   where(condition: Wire, yes: Wire, no: Wire): Wire {

@@ -1,12 +1,32 @@
 /** Every operator that graftc knows more of than its schema. */
+import { activations } from "./activations.ts";
+import { arithmetic } from "./arithmetic.ts";
+import { choices } from "./choices.ts";
+import { einsum } from "./einsum.ts";
 import { elementwise } from "./elementwise.ts";
+import { functions } from "./functions.ts";
 import { matmul } from "./matmul.ts";
 import { nn } from "./nn.ts";
+import { norms } from "./norms.ts";
 import type { OpLiteral } from "./op.ts";
 import { reduce } from "./reduce.ts";
 import { shape } from "./shape.ts";
 
-/** By name, without the domain: all of them are of ai.onnx. */
+const families: readonly (readonly OpLiteral[])[] = [
+  arithmetic,
+  functions,
+  choices,
+  elementwise,
+  activations,
+  matmul,
+  [einsum],
+  reduce,
+  norms,
+  nn,
+  shape,
+];
+
+/** By name, with the domain where it is not ai.onnx. */
 export const ops: ReadonlyMap<string, OpLiteral> = new Map(
-  [...elementwise, ...matmul, ...shape, ...reduce, ...nn].map((literal) => [literal.op, literal]),
+  families.flat().map((literal) => [literal.op, literal]),
 );

@@ -5,20 +5,6 @@ import { mayEqual, type OpLiteral, ranked, refuse } from "./op.ts";
 
 export const nn: readonly OpLiteral[] = [
   {
-    op: "LayerNormalization",
-    infer: ({ inputs: [x], outputs }) =>
-      x && outputs === 1 ? [{ dtype: x.dtype, shape: x.shape }] : null,
-  },
-  {
-    op: "RMSNormalization",
-    infer: ({ inputs: [x] }) => (x ? [{ dtype: x.dtype, shape: x.shape }] : null),
-  },
-  {
-    op: "BatchNormalization",
-    infer: ({ inputs: [x], outputs }) =>
-      x && outputs === 1 ? [{ dtype: x.dtype, shape: x.shape }] : null,
-  },
-  {
     op: "Conv",
     infer: ranked(([x, w], { attributes }) => {
       if (!x || !w || x.shape.length < 3) return null;

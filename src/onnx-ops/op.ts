@@ -112,6 +112,15 @@ export function unify(a: Dim, b: Dim): Dim {
   return a;
 }
 
+/** Outputs are like the first input. */
+export const likeFirst: Infer = ({ inputs: [x] }) =>
+  x ? [{ dtype: x.dtype, shape: x.shape }] : null;
+
+/** Operands broadcast; the output has the element type of the first. */
+export function broadcasts(op: string): Infer {
+  return ranked((inputs) => [{ dtype: inputs[0]!.dtype, shape: broadcast(op, inputs) }]);
+}
+
 /** NumPy's rule. A symbolic size beside a number above 1 can only be that number. */
 export function broadcast(op: string, operands: readonly Ranked[]): readonly Dim[] {
   return operands.reduce<readonly Dim[]>((shape, operand) => {

@@ -1,16 +1,25 @@
-/** Operators that fold axes into one. */
+/** Operators that fold axes into one, or run along one. */
 import type { Dim } from "../ir/types.ts";
-import { axisOf, type InferRequest, type OpLiteral, type Ranked, ranked } from "./op.ts";
-
-const reductions = "L1 L2 LogSum LogSumExp Max Mean Min Prod Sum SumSquare";
+import type { Extent } from "./dims.ts";
+import { axisOf, type InferRequest, likeFirst, type OpLiteral, type Ranked, ranked } from "./op.ts";
+import { flat, type UnaryVjpRequest, type Vjp, vjp } from "./vjp.ts";
+import type { Wire } from "./wire.ts";
 
 /** `keepdims` leaves a 1 where an axis was. */
-function folded(x: Ranked, axes: ReadonlySet<number>, keep: boolean): readonly Dim[] {
-  return x.shape.flatMap((dim, i) => (axes.has(i) ? (keep ? [1] : []) : [dim]));
+function folded<D extends Dim>(
+  shape: readonly D[],
+  axes: ReadonlySet<number>,
+  keep: boolean,
+): (D | 1)[] {
+  return shape.flatMap((dim, i): (D | 1)[] => (axes.has(i) ? (keep ? [1] : []) : [dim]));
 }
 
 /** Axes are an attribute in older versions of these operators and an input in newer ones. */
-function axesOf(op: string, x: Ranked, { inputs, attributes }: InferRequest): Set<number> | null {
+function axesOf(
+  op: string,
+  x: Ranked,
+  { inputs, attributes }: Pick<InferRequest, "inputs" | "attributes">,
+): Set<number> | null {
   const given = inputs[1] ? inputs[1].ints : attributes.ints("axes");
   if (inputs[1] && !given) return null;
   if (!given?.length) {
@@ -21,16 +30,73 @@ function axesOf(op: string, x: Ranked, { inputs, attributes }: InferRequest): Se
   return new Set(given.map((axis) => axisOf(op, axis, x)));
 }
 
+interface Folding extends UnaryVjpRequest {
+  /** Its x. */
+  readonly a: Wire;
+  readonly axes: readonly number[];
+}
+
+/** dx; `dy` and `y` have a 1 where an axis was, and dx may have it too. */
+type Slope = (request: Folding) => Wire;
+
+/** What ties for the extremum shares it evenly. */
+const extremum: Slope = ({ dy, a, y, axes }) => {
+  const chosen = a.equal(y).cast(a.dtype);
+  return chosen.mul(dy.div(chosen.sum(axes)));
+};
+
+/** The product of the others, which zeros among them make zero. */
+const prod: Slope = ({ dy, a, axes, grower }) => {
+  const zero = a.equal(0);
+  const zeros = zero.cast(a.dtype);
+  const nonzero = grower.where(zero, grower.scalar(a.dtype, 1), a);
+  const others = nonzero.reduce("Prod", axes, true).div(nonzero);
+  return dy.mul(others).where(zeros.sum(axes).sub(zeros).equal(0));
+};
+
+const slopes: Readonly<Record<string, Slope>> = {
+  Sum: ({ dy }) => dy,
+  Mean: ({ dy, a, axes, grower }) => dy.div(grower.count(sizesOf(a, axes), dy.dtype)),
+  Max: extremum,
+  Min: extremum,
+  Prod: prod,
+  L1: ({ dy, a }) => a.sign().mul(dy),
+  // PyTorch's at 0.
+  L2: ({ dy, a, y }) => a.mul(dy.div(y).unless(y.equal(0))),
+  SumSquare: ({ dy, a }) => a.mul(dy.mul(2)),
+  LogSum: ({ dy, y }) => dy.mul(y.neg().exp()),
+  LogSumExp: ({ dy, a, y }) => a.sub(y).exp().mul(dy),
+};
+
+function sizesOf(x: Wire, axes: readonly number[]): Extent[] {
+  return axes.map((axis) => x.shape[axis]!);
+}
+
+function reductionRule(op: string, slope: Slope): Vjp {
+  return (request) => {
+    const { x, attributes } = request;
+    const a = x[0]!;
+    const axes = axesOf(op, a, { inputs: x, attributes });
+    if (!axes) return request.refuse("its axes are computed");
+    const wide = (wire: Wire) => wire.reshape(folded(a.shape, axes, true));
+    const rule = vjp(({ dy, y, ...rest }) => [
+      slope({ ...rest, dy: wide(dy), y: wide(y), a, axes: [...axes] }),
+    ]);
+    return rule(request);
+  };
+}
+
 export const reduce: readonly OpLiteral[] = [
-  ...reductions.split(" ").map(
-    (kind): OpLiteral => ({
+  ...Object.entries(slopes).map(
+    ([kind, slope]): OpLiteral => ({
       op: `Reduce${kind}`,
       infer: ranked(([x], request) => {
         const axes = x && axesOf(`Reduce${kind}`, x, request);
         if (!axes) return null;
         const keep = request.attributes.int("keepdims") !== 0;
-        return [{ dtype: x.dtype, shape: folded(x, axes, keep) }];
+        return [{ dtype: x.dtype, shape: folded(x.shape, axes, keep) }];
       }),
+      vjp: reductionRule(`Reduce${kind}`, slope),
     }),
   ),
   ...["ArgMax", "ArgMin"].map(
@@ -40,10 +106,24 @@ export const reduce: readonly OpLiteral[] = [
         if (!x) return null;
         const axis = axisOf(op, attributes.int("axis") ?? 0, x);
         const keep = attributes.int("keepdims") !== 0;
-        return [{ dtype: "int64", shape: folded(x, new Set([axis]), keep) }];
+        return [{ dtype: "int64", shape: folded(x.shape, new Set([axis]), keep) }];
       }),
+      vjp: flat,
     }),
   ),
+  {
+    op: "CumSum",
+    infer: likeFirst,
+    vjp: vjp(({ dy, x: [, axis], attributes, grower }) => [
+      grower.one("CumSum", [dy, axis!], {
+        attributes: {
+          exclusive: attributes.int("exclusive") ?? 0,
+          reverse: 1 - (attributes.int("reverse") ?? 0),
+        },
+      }),
+    ]),
+  },
+  { op: "CumProd", infer: likeFirst },
   {
     op: "TopK",
     infer: ranked(([x, k], { attributes }) => {

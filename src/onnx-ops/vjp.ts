@@ -37,6 +37,9 @@ export type Part = Wire | Stretch;
  */
 export type Vjp = (request: VjpRequest) => readonly (Part | null | undefined)[];
 
+/** Nothing flows back: the outputs are constant wherever they are smooth. */
+export const flat: Vjp = () => [];
+
 /** A rule for nodes of one output: `({ dy, x: [a, b] }) => [dy.mul(b), dy.mul(a)]`. */
 export interface UnaryVjpRequest extends Omit<VjpRequest, "dy" | "x" | "y"> {
   readonly dy: Wire;

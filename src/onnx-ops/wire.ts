@@ -83,9 +83,23 @@ export class Wire {
     return this.grower.one(op, [this, typeof b === "number" ? this.#number(b) : b]);
   }
 
-  /** NumPy's matmul. */
-  matmul(b: Wire): Wire {
-    return this.grower.one("MatMul", [this, b]);
+  /** NumPy's matmul; of matrices that are read transposed where that is asked, without a copy. */
+  matmul(b: Wire, { transA = false, transB = false, alpha = 1 } = {}): Wire {
+    const inputs = [this, b];
+    const attributes = { transA: Number(transA), transB: Number(transB), alpha: float(alpha) };
+    if (!transA && !transB && alpha === 1) return this.grower.one("MatMul", inputs);
+    if (this.rank === 2 && b.rank === 2) return this.grower.one("Gemm", inputs, { attributes });
+    return this.grower.one("FusedMatMul", inputs, { attributes, domain: "com.microsoft" });
+  }
+
+  /** Itself where the condition holds, 0 elsewhere. */
+  where(condition: Wire): Wire {
+    return this.grower.where(condition, this, this.#number(0));
+  }
+
+  /** 0 where the condition holds, itself elsewhere. */
+  unless(condition: Wire): Wire {
+    return this.grower.where(condition, this.#number(0), this);
   }
 
   /** All axes in this order; without one, the last two trade places. */

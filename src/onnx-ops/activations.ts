@@ -1,0 +1,112 @@
+/** Activations: functions of one number with a bend. */
+import { likeFirst, type OpLiteral } from "./op.ts";
+import { type UnaryVjpRequest, type Vjp, vjp } from "./vjp.ts";
+import type { Wire } from "./wire.ts";
+
+interface Activation extends UnaryVjpRequest {
+  /** Its x. */
+  readonly a: Wire;
+  /** An attribute that is a number. */
+  number(name: string, otherwise: number): number;
+}
+
+type Slope = (request: Activation) => Wire;
+
+/** From the schema of Selu. */
+const seluAlpha = 1.6732631921768188;
+const seluGamma = 1.0507010221481323;
+
+const slopes: Readonly<Record<string, Slope>> = {
+  Tanh: ({ dy, y }) => dy.mul(y.square().from(1)),
+  Sigmoid: ({ dy, y }) => dy.mul(y.mul(y.from(1))),
+  Softplus: ({ dy, a }) => dy.mul(a.sigmoid()),
+  Softsign: ({ dy, y }) => dy.mul(y.abs().from(1).square()),
+  Relu: ({ dy, y }) => dy.where(y.greater(0)),
+  LeakyRelu: ({ dy, a, grower, number }) =>
+    grower.where(a.greater(0), dy, dy.mul(number("alpha", 0.01))),
+  Elu: ({ dy, a, y, grower, number }) =>
+    grower.where(a.greater(0), dy, dy.mul(y.add(number("alpha", 1)))),
+  Celu: ({ dy, y, number }) =>
+    dy.mul(
+      y
+        .mul(1 / number("alpha", 1))
+        .add(1)
+        .min(1),
+    ),
+  Selu: ({ dy, a, y, grower, number }) => {
+    const gamma = number("gamma", seluGamma);
+    const bent = y.add(gamma * number("alpha", seluAlpha));
+    return dy.mul(grower.where(a.greater(0), grower.scalar(a.dtype, gamma), bent));
+  },
+  Mish: ({ dy, a }) => {
+    const t = a.unary("Softplus").tanh();
+    return dy.mul(t.square().from(1).mul(a.sigmoid()).mul(a).add(t));
+  },
+  Swish: ({ dy, a, y, number }) => swishSlope(a, y, number("alpha", 1)).mul(dy),
+  HardSigmoid: ({ dy, y, number }) => {
+    return dy.mul(number("alpha", 0.2)).where(y.mul(y.from(1)).greater(0));
+  },
+  HardSwish: ({ dy, a, grower }) => {
+    const inside = dy.mul(a.mul(1 / 3).add(0.5)).where(a.greater(-3));
+    return grower.where(a.less(3), inside, dy);
+  },
+  ThresholdedRelu: ({ dy, a, number }) => dy.where(a.greater(number("alpha", 1))),
+  Shrink: ({ dy, a, number }) => dy.where(a.abs().greater(number("lambd", 0.5))),
+  Gelu: ({ dy, a, attributes }) => {
+    return dy.mul(attributes.string("approximate") === "tanh" ? tanhGeluSlope(a) : geluSlope(a));
+  },
+};
+
+/** Of y = x sigmoid(alpha x). */
+export function swishSlope(x: Wire, y: Wire, alpha: number): Wire {
+  const s = x.mul(alpha).sigmoid();
+  return y.sub(y.mul(s)).mul(alpha).add(s);
+}
+
+/** Of x P(x), P the normal distribution. */
+export function geluSlope(x: Wire): Wire {
+  const distribution = x.mul(Math.SQRT1_2).unary("Erf").mul(0.5).add(0.5);
+  const density = x
+    .square()
+    .mul(-0.5)
+    .exp()
+    .mul(1 / Math.sqrt(2 * Math.PI));
+  return density.mul(x).add(distribution);
+}
+
+/** Of x s(u) with s the sigmoid and u = 2 sqrt(2/pi) (x + 0.044715 x^3), which is the tanh form. */
+export function tanhGeluSlope(x: Wire): Wire {
+  const k = 2 * Math.sqrt(2 / Math.PI);
+  const square = x.square();
+  const s = square
+    .mul(0.044715 * k)
+    .add(k)
+    .mul(x)
+    .sigmoid();
+  const bend = square
+    .mul(3 * 0.044715 * k)
+    .add(k)
+    .mul(x);
+  return s.sub(s.square()).mul(bend).add(s);
+}
+
+export const activations: readonly OpLiteral[] = [
+  ...Object.entries(slopes).map(
+    ([op, slope]): OpLiteral => ({ op, infer: likeFirst, vjp: slopeRule(slope) }),
+  ),
+  {
+    op: "PRelu",
+    infer: likeFirst,
+    vjp: vjp(({ dy, x: [a, slope], grower }) => [
+      grower.where(a!.greater(0), dy, dy.mul(slope!)),
+      dy.mul(a!.min(0)),
+    ]),
+  },
+];
+
+function slopeRule(slope: Slope): Vjp {
+  return vjp((request) => {
+    const number = (name: string, otherwise: number) => request.attributes.float(name) ?? otherwise;
+    return [slope({ ...request, a: request.x[0]!, number })];
+  });
+}
