@@ -32,13 +32,12 @@ export const elementwise: readonly OpLiteral[] = [
   },
   {
     op: "Dropout",
-    infer: ({ inputs: [x] }) =>
-      x
-        ? [
-            { dtype: x.dtype, shape: x.shape },
-            { dtype: "bool", shape: x.shape },
-          ]
-        : null,
+    infer: ({ inputs: [x], outputs }) =>
+      x &&
+      (["bool", x.dtype] as const)
+        .slice(-outputs)
+        .toReversed()
+        .map((dtype) => ({ dtype, shape: x.shape })),
     vjp: dropout,
   },
   { op: "Hardmax", infer: likeFirst, vjp: flat },
