@@ -32,12 +32,11 @@ export const elementwise: readonly OpLiteral[] = [
   },
   {
     op: "Dropout",
-    infer: ({ inputs: [x], outputs }) =>
-      x &&
-      (["bool", x.dtype] as const)
-        .slice(-outputs)
-        .toReversed()
-        .map((dtype) => ({ dtype, shape: x.shape })),
+    infer: ({ inputs: [x], outputs }) => {
+      if (!x) return null;
+      const mask = { dtype: "bool" as const, shape: x.shape };
+      return [{ dtype: x.dtype, shape: x.shape }, mask].slice(0, outputs);
+    },
     vjp: dropout,
   },
   { op: "Hardmax", infer: likeFirst, vjp: flat },
