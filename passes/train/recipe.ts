@@ -74,10 +74,10 @@ const batches = { distill: 64, finetune: 256 } as const;
 const bases = { distill: "new", finetune: "all" } as const;
 
 export function recipeOf({ stage, statement, settings }: PlannedRecipe): Recipe {
-  const choiceOf = (key: string) => valueOf(settings, key, "choice");
-  const numberOf = (key: string) => valueOf(settings, key, "number")?.value;
+  const choiceOf = (key: string) => setting(settings, key, "choice");
+  const numberOf = (key: string) => setting(settings, key, "number")?.value;
   const [steps, epochs] = [numberOf("steps"), numberOf("epochs")];
-  const train = valueOf(settings, "train", "train");
+  const train = setting(settings, "train", "train");
   return {
     stage,
     span: statement.span,
@@ -86,7 +86,7 @@ export function recipeOf({ stage, statement, settings }: PlannedRecipe): Recipe 
       mlp: lossOf(choiceOf("mlp"), "l2"),
       block: lossOf(choiceOf("block"), "l1"),
     },
-    objective: (valueOf(settings, "objective", "sum")?.terms as Recipe["objective"]) ?? null,
+    objective: (setting(settings, "objective", "sum")?.terms as Recipe["objective"]) ?? null,
     train: train ?? { kind: "train", base: bases[stage], sites: [], names: [] },
     length: steps !== undefined ? { steps } : epochs !== undefined ? { epochs } : lengths[stage],
     batch: numberOf("batch") ?? batches[stage],
@@ -100,7 +100,7 @@ export function recipeOf({ stage, statement, settings }: PlannedRecipe): Recipe 
     ema: numberOf("ema") ?? null,
     lora: loraOf(settings),
     noise: noiseOf(choiceOf("noise")),
-    inputs: valueOf(settings, "inputs", "inputs")?.inputs ?? new Map(),
+    inputs: setting(settings, "inputs", "inputs")?.inputs ?? new Map(),
     labelDrop: numberOf("label_drop") ?? 0,
     nullLabel: numberOf("null_label") ?? null,
   };
@@ -109,7 +109,7 @@ export function recipeOf({ stage, statement, settings }: PlannedRecipe): Recipe 
 type Kind = RecipeValue["kind"];
 type Choice = Extract<RecipeValue, { kind: "choice" }>;
 
-function valueOf<K extends Kind>(
+function setting<K extends Kind>(
   settings: PlannedRecipe["settings"],
   key: string,
   kind: K,
@@ -170,7 +170,7 @@ function samplesOf(settings: PlannedRecipe["settings"]): Recipe["samples"] {
 function loraOf(settings: PlannedRecipe["settings"]): Recipe["lora"] {
   const value = settings.get("lora");
   if (!value) return null;
-  const alpha = valueOf(settings, "alpha", "number")?.value;
+  const alpha = setting(settings, "alpha", "number")?.value;
   if (value.kind === "number") return { rank: value.value, alpha: alpha ?? value.value };
   if (value.kind !== "choice") throw fail("wrong-usage", { what: "`lora` is a rank" });
   return { rank: number(value, "rank"), alpha: alpha ?? number(value, "alpha") };
