@@ -53,6 +53,8 @@ export interface Report {
   readonly keepsFunction: boolean;
   /** Warnings and notes. */
   readonly diagnostics: Reporter["diagnostics"];
+  /** What moved where, for passes that follow. */
+  readonly session: Session;
 }
 
 /**
@@ -75,7 +77,7 @@ export async function applyEdits(model: Model, plan: Plan, context: EditContext)
   const edits = rows.map((row, i) => row(flops(model, siteNodes(session, plan.edits[i]!))));
   const { diagnostics } = reporter;
   const keepsFunction = plan.edits.every((edit) => session.kept.has(edit));
-  return { edits, weights: [...session.weights.values()], keepsFunction, diagnostics };
+  return { edits, weights: [...session.weights.values()], keepsFunction, diagnostics, session };
 }
 
 /** A statement's first mistake ends it; the next one is tried all the same. */

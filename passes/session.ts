@@ -65,10 +65,10 @@ export function nodesOf(session: Session, block: Block): Set<Node> {
   return new Set([...block.nodes, ...grown].filter((node) => node.graph === session.model.graph));
 }
 
-/** The nodes that stand at an edit's sites. */
-export function siteNodes(session: Session, edit: PlannedEdit): Set<Node> {
+/** The nodes that stand at sites now. */
+export function siteNodes(session: Session, { sites }: Pick<PlannedEdit, "sites">): Set<Node> {
   const nodes = new Set<Node>();
-  for (const { block, part, label } of edit.sites) {
+  for (const { block, part, label } of sites) {
     if (!part) for (const node of nodesOf(session, block)) nodes.add(node);
     else {
       for (const node of part.nodes) if (node.graph) nodes.add(node);

@@ -1,8 +1,5 @@
 /** `graftc MODEL EDITS... -o OUT`: read, parse, plan, edit, prove, write. */
-import { createHash } from "node:crypto";
-import { closeSync, openSync, readFileSync, readSync } from "node:fs";
-import { loadWeights, type WeightFile } from "../passes/load-weights.ts";
-import { applyEdits, type EditReport } from "../passes/pipeline.ts";
+import type { EditReport } from "../passes/pipeline.ts";
 import {
   type Comparison,
   compareModels,
@@ -10,41 +7,31 @@ import {
   loads,
   parseDevice,
 } from "../runtime/index.ts";
-import { type Diagnostic, fail, GraftError, Reporter } from "./diag/diagnostic.ts";
+import { type Diagnostic, fail, Reporter } from "./diag/diagnostic.ts";
 import { placeOf } from "./diag/span.ts";
-import { dissect } from "./dissect.ts";
+import { type EditingOptions, editModel } from "./editing.ts";
 import { loadEdits, type Settings } from "./edits.ts";
 import type { Explanation } from "./explain/explanation.ts";
 import type { Model } from "./ir/graph.ts";
 import { flops, nodeCount, parameters, weightBytes } from "./measure/index.ts";
-import { beginWrite, type External, readModel, readSafetensors, type Write } from "./onnx/index.ts";
-import { checkEnsures, type Plan, type Program, parseAnalysis, planEdits } from "./plan/index.ts";
+import { beginWrite, type External, readModel, type Write } from "./onnx/index.ts";
+import { checkEnsures, type Plan, type Program } from "./plan/index.ts";
 
-export interface CompileOptions {
-  /** The ONNX model; external data lies beside it. */
-  readonly model: string;
+export interface CompileOptions extends EditingOptions {
   /** `.graft` files, applied in order. None: the model is copied. */
   readonly edits: readonly string[];
   /** Where the result goes; may be left out with `dryRun`. */
   readonly out?: string | null | undefined;
   /** Values of params, as `--set` has them. */
   readonly set?: Settings | undefined;
-  /** Of new weights; 0 unless said. */
-  readonly seed?: number | undefined;
   readonly external?: External | undefined;
   /** Plan, edit and prove, but write nothing. */
   readonly dryRun?: boolean | undefined;
   /** Run both models on random inputs and compare. */
   readonly verify?: boolean | undefined;
-  /** `FILE.safetensors` or `FILE.safetensors@blocks[1].attn`. */
-  readonly weights?: readonly string[] | undefined;
-  readonly weightsPartial?: boolean | undefined;
-  /** The report of `graftc analyze` that selections rank by. */
-  readonly analysis?: string | undefined;
   /** `cpu` or `cuda[:N]`, for `verify`. */
   readonly device?: string | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Figures {
@@ -143,48 +130,25 @@ async function untouched(options: CompileOptions, opening: Opening): Promise<Wor
 }
 
 async function edited(options: CompileOptions, program: Program, opening: Opening): Promise<Work> {
-  const report = options.analysis === undefined ? null : readAnalysis(options.analysis);
-  const { model, anatomy, oracle } = await dissect(options.model);
-  options.signal?.throwIfAborted();
-  const before = figuresOf(model);
-  const sha256 = () => digestOf(options.model);
-  const planned = planEdits(program, model, anatomy, { report, sha256 });
-  if (!planned.plan) throw new GraftError(planned.diagnostics);
-  const { plan, explanations } = planned;
-  opening.begin(model);
-  const applied = await applyEdits(model, plan, { oracle, seed: options.seed ?? 0 });
-  const files = (options.weights ?? []).map(weightFile);
-  const loading = { anatomy, added: applied.weights, partial: options.weightsPartial ?? false };
-  const notes = files.length > 0 ? loadWeights(model, files, loading) : [];
+  let before: Figures | undefined;
+  const work = await editModel(options, program, (model) => {
+    before = figuresOf(model);
+    opening.begin(model);
+  });
+  const { model, plan, report, explanations, diagnostics } = work;
   checkBounds(model, plan);
   return {
     model,
-    before,
+    before: before!,
     explanations,
-    edits: applied.edits,
-    keepsFunction: applied.keepsFunction && files.length === 0,
+    edits: report.edits,
+    keepsFunction: report.keepsFunction && !options.weights?.length,
     recipes: plan.recipes.map(({ stage, statement }) => ({
       stage,
       place: placeOf(statement.span),
     })),
-    diagnostics: [...planned.diagnostics, ...applied.diagnostics, ...notes],
+    diagnostics,
   };
-}
-
-function readAnalysis(path: string) {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    throw fail("not-a-report", { path, reason: (cause as Error).message });
-  }
-  return parseAnalysis(path, text);
-}
-
-/** `FILE.safetensors`, or `FILE.safetensors@blocks[1].attn`. */
-function weightFile(given: string): WeightFile {
-  const [, path = given, site = null] = /^(.+)@([^@/]*\[[^@/]*)$/.exec(given) ?? [];
-  return { path, site, tensors: readSafetensors(path).tensors };
 }
 
 function checkBounds(model: Model, plan: Plan): void {
@@ -244,15 +208,4 @@ function figuresOf(model: Model): Figures {
     bytes: weightBytes(model),
     flops: flops(model),
   };
-}
-
-function digestOf(path: string): string {
-  const hash = createHash("sha256");
-  const file = openSync(path, "r");
-  const chunk = Buffer.allocUnsafe(1 << 20);
-  for (let n = readSync(file, chunk); n > 0; n = readSync(file, chunk)) {
-    hash.update(chunk.subarray(0, n));
-  }
-  closeSync(file);
-  return hash.digest("hex");
 }

@@ -1,0 +1,101 @@
+/** From a file and a program to an edited model in memory: what compiling and training share. */
+import { createHash } from "node:crypto";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { loadWeights, type WeightFile } from "../passes/load-weights.ts";
+import { applyEdits, type Report } from "../passes/pipeline.ts";
+import type { Anatomy } from "./anatomy/anatomy.ts";
+import { type Diagnostic, fail, GraftError } from "./diag/diagnostic.ts";
+import { dissect } from "./dissect.ts";
+import type { Explanation } from "./explain/explanation.ts";
+import type { Model } from "./ir/graph.ts";
+import type { Oracle } from "./ir/oracle.ts";
+import { readSafetensors } from "./onnx/index.ts";
+import { type Plan, type Program, parseAnalysis, planEdits } from "./plan/index.ts";
+
+export interface EditingOptions {
+  /** The ONNX model; external data lies beside it. */
+  readonly model: string;
+  /** Of new weights; 0 unless said. */
+  readonly seed?: number | undefined;
+  /** `FILE.safetensors` or `FILE.safetensors@blocks[1].attn`. */
+  readonly weights?: readonly string[] | undefined;
+  readonly weightsPartial?: boolean | undefined;
+  /** The report of `graftc analyze` that selections rank by. */
+  readonly analysis?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface EditedModel {
+  readonly model: Model;
+  /** Of the model as it was. */
+  readonly anatomy: Anatomy;
+  readonly oracle: Oracle;
+  readonly plan: Plan;
+  readonly report: Report;
+  readonly explanations: readonly Explanation[];
+  /** Warnings and notes; an error throws. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/**
+ * Reads a model, plans the program on it and applies its edits; weights are loaded last.
+ * @param planned called before anything changes.
+ * @throws GraftError with every diagnostic of the step that failed.
+ */
+export async function editModel(
+  options: EditingOptions,
+  program: Program,
+  planned: (model: Model) => void = () => {},
+): Promise<EditedModel> {
+  const report = options.analysis === undefined ? null : readAnalysis(options.analysis);
+  const { model, anatomy, oracle } = await dissect(options.model);
+  options.signal?.throwIfAborted();
+  const sha256 = () => digestOf(options.model);
+  const { plan, explanations, diagnostics } = planEdits(program, model, anatomy, {
+    report,
+    sha256,
+  });
+  if (!plan) throw new GraftError(diagnostics);
+  planned(model);
+  const applied = await applyEdits(model, plan, { oracle, seed: options.seed ?? 0 });
+  const files = (options.weights ?? []).map(weightFile);
+  const loading = { anatomy, added: applied.weights, partial: options.weightsPartial ?? false };
+  const notes = files.length > 0 ? loadWeights(model, files, loading) : [];
+  return {
+    model,
+    anatomy,
+    oracle,
+    plan,
+    report: applied,
+    explanations,
+    diagnostics: [...diagnostics, ...applied.diagnostics, ...notes],
+  };
+}
+
+function readAnalysis(path: string) {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw fail("not-a-report", { path, reason: (cause as Error).message });
+  }
+  return parseAnalysis(path, text);
+}
+
+/** `FILE.safetensors`, or `FILE.safetensors@blocks[1].attn`. */
+function weightFile(given: string): WeightFile {
+  const [, path = given, site = null] = /^(.+)@([^@/]*\[[^@/]*)$/.exec(given) ?? [];
+  return { path, site, tensors: readSafetensors(path).tensors };
+}
+
+/** Hex SHA-256 of a file, read in pieces. */
+export function digestOf(path: string): string {
+  const hash = createHash("sha256");
+  const file = openSync(path, "r");
+  const chunk = Buffer.allocUnsafe(1 << 20);
+  for (let n = readSync(file, chunk); n > 0; n = readSync(file, chunk)) {
+    hash.update(chunk.subarray(0, n));
+  }
+  closeSync(file);
+  return hash.digest("hex");
+}
