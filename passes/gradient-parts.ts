@@ -18,7 +18,8 @@ export function wholeOf(parts: readonly Part[], value: Wire): Wire {
       value,
     ),
   );
-  return grower.sum([...wires, ...rows]);
+  const all = [...wires, ...rows];
+  return all.length ? grower.sum(all) : grower.zeros(value.dtype, value.shape);
 }
 
 /** As few tensors of the whole shape as hold stretches that may overlap. */

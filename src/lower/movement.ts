@@ -2,9 +2,8 @@
 import { fail } from "../diag/diagnostic.ts";
 import type { Value } from "../ir/graph.ts";
 import type { Dim } from "../ir/types.ts";
-import { addDims, divideDims, productOf, subtractDims } from "../onnx-ops/dims.ts";
+import { addDims, divideDims, endless, productOf, subtractDims } from "../onnx-ops/dims.ts";
 import { mayEqual, refuse } from "../onnx-ops/op.ts";
-import { endless } from "../onnx-ops/shape.ts";
 import { expanded, joined, permuted, picked, reshaped, room, sliced } from "./arrays.ts";
 import { grow, growAll, sizesTensor } from "./grow.ts";
 import type { Ground } from "./placement.ts";

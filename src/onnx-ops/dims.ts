@@ -8,6 +8,9 @@ import type { Dim } from "../ir/types.ts";
 /** A size is a number, or a symbolic one by its canonical name. */
 export type Extent = number | string;
 
+/** As the end of a slice: all that is there. */
+export const endless = 2 ** 31 - 1;
+
 /** `factor` times the product of `atoms`, which are sorted. */
 export interface Term {
   readonly factor: number;

@@ -76,7 +76,7 @@ const codecs: Partial<Record<DType, Codec>> = {
   },
   int64: {
     size: 8,
-    write: (v, at, x) => v.setBigInt64(at, BigInt(x), true),
+    write: (v, at, x) => v.setBigInt64(at, x >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(x), true),
     read: (v, at) => Number(v.getBigInt64(at, true)),
   },
   uint64: {

@@ -40,5 +40,4 @@ export const elementwise: readonly OpLiteral[] = [
     vjp: dropout,
   },
   { op: "Hardmax", infer: likeFirst, vjp: flat },
-  { op: "Trilu", infer: likeFirst },
 ];

@@ -5,12 +5,15 @@ import { choices } from "./choices.ts";
 import { einsum } from "./einsum.ts";
 import { elementwise } from "./elementwise.ts";
 import { functions } from "./functions.ts";
+import { gather } from "./gather.ts";
 import { matmul } from "./matmul.ts";
+import { movement } from "./movement.ts";
 import { nn } from "./nn.ts";
 import { norms } from "./norms.ts";
 import type { OpLiteral } from "./op.ts";
 import { reduce } from "./reduce.ts";
 import { shape } from "./shape.ts";
+import { slice } from "./slice.ts";
 
 const families: readonly (readonly OpLiteral[])[] = [
   arithmetic,
@@ -24,6 +27,9 @@ const families: readonly (readonly OpLiteral[])[] = [
   norms,
   nn,
   shape,
+  movement,
+  slice,
+  gather,
 ];
 
 /** By name, with the domain where it is not ai.onnx. */

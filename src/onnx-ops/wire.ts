@@ -3,7 +3,7 @@ import { materialize } from "../ir/bytes.ts";
 import type { Value } from "../ir/graph.ts";
 import { type DType, dtypes, isStatic, type TensorType } from "../ir/types.ts";
 import { float } from "./attributes.ts";
-import type { Extent } from "./dims.ts";
+import { divideDims, type Extent, productOf } from "./dims.ts";
 import { decodeElements } from "./elements.ts";
 import type { Grower } from "./grower.ts";
 import { storedTensor } from "./stored.ts";
@@ -117,7 +117,7 @@ export class Wire {
   /** To these sizes; -1 once for what is left. */
   reshape(dims: readonly Extent[]): Wire {
     if (sameDims(dims, this.shape)) return this;
-    const target = this.grower.shape(dims);
+    const target = this.grower.shape(leaveOne(dims, this.shape));
     return this.grower.one("Reshape", [this, target], { attributes: { allowzero: 1 } });
   }
 
@@ -189,4 +189,13 @@ function swapLast(axis: number, rank: number): number {
 
 function sameDims(a: readonly Extent[], b: readonly Extent[]): boolean {
   return a.length === b.length && a.every((dim, i) => dim === b[i]);
+}
+
+/** With -1 for the only symbolic size where the others leave no choice: no Shape node is needed. */
+function leaveOne(dims: readonly Extent[], from: readonly Extent[]): readonly Extent[] {
+  const [symbolic, ...more] = dims.filter((dim) => typeof dim === "string");
+  const rest = dims.filter((dim) => typeof dim === "number");
+  if (!symbolic || more.length > 0 || rest.some((dim) => dim <= 0)) return dims;
+  const left = divideDims(productOf(from), productOf(rest));
+  return left === symbolic ? dims.map((dim) => (dim === symbolic ? -1 : dim)) : dims;
 }
