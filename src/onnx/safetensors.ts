@@ -1,14 +1,11 @@
 /** Safetensors files: https://huggingface.co/docs/safetensors, format section. */
-import { closeSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
 import { fail } from "../diag/diagnostic.ts";
 import { type Bytes, inMemory, lengthOf } from "../ir/bytes.ts";
 import { byteLength, type DType, dtypes, elements } from "../ir/types.ts";
 import { DiskFile } from "./disk-file.ts";
 import type { Segment } from "./layout.ts";
+import { replaceFile } from "./replace-file.ts";
 import { writeSegments } from "./segments.ts";
-import { refuseOut } from "./targets.ts";
-import { createFile, publish, Temporaries } from "./temporary.ts";
 
 export interface StoredTensor {
   readonly dtype: DType;
@@ -111,6 +108,7 @@ function entryOf(
 /**
  * Writes tensors, the widest element types first and then by name, as the reference implementation
  * does; the same tensors give the same bytes. The file is put in place when it is complete.
+ * @param options `durable`: not before it is on the disk.
  * @throws GraftError where `path` cannot be written; Error for strings and other types that the
  * format has not.
  */
@@ -118,8 +116,8 @@ export async function writeSafetensors(
   path: string,
   tensors: Iterable<readonly [name: string, tensor: StoredTensor]>,
   metadata: Readonly<Record<string, string>> = {},
+  { durable = false } = {},
 ): Promise<void> {
-  refuseOut(path);
   const sorted = [...tensors].sort(([a, { dtype: s }], [b, { dtype: t }]) => {
     return dtypes[t].bits - dtypes[s].bits || (a < b ? -1 : 1);
   });
@@ -137,7 +135,10 @@ export async function writeSafetensors(
   }
   const head = encodedHeader(header);
   const placed = segments.map(({ bytes, at }) => ({ bytes, at: at + head.length }));
-  await writeWhole(path, [{ bytes: inMemory(head), at: 0 }, ...placed]);
+  const all = [{ bytes: inMemory(head), at: 0 }, ...placed];
+  await replaceFile(path, durable, async (descriptor) => {
+    await writeSegments(descriptor, path, all, { advance: () => {}, signal: undefined });
+  });
 }
 
 /** Padded with spaces, so that the tensors begin at a multiple of 8. */
@@ -147,20 +148,4 @@ function encodedHeader(header: Record<string, unknown>): Buffer {
   padded.writeBigUInt64LE(BigInt(padded.length - prefix));
   json.copy(padded, prefix);
   return padded;
-}
-
-async function writeWhole(path: string, segments: readonly Segment[]): Promise<void> {
-  const temporaries = new Temporaries();
-  const final = join(dirname(resolve(path)), basename(path));
-  try {
-    const descriptor = createFile(temporaries.for(final), path);
-    try {
-      await writeSegments(descriptor, path, segments, { advance: () => {}, signal: undefined });
-    } finally {
-      closeSync(descriptor);
-    }
-    publish([{ temporary: temporaries.for(final), final }]);
-  } finally {
-    temporaries.removeAll();
-  }
 }
