@@ -18,4 +18,9 @@ export const trainMessages = {
   "data-not-finite": error`\`${"name"}\` in ${"path"} is ${"value"} in ${"place"}.`,
   "data-range": error`\`${"name"}\` in ${"path"} is ${"value"} in ${"place"}, and the model takes ${"least"} to ${"most"}.`,
   "data-unused": note`${"path"} also has ${"names"}, which training does not use.`,
+
+  "run-exists": error`${"path"} already holds a run.`,
+  "run-missing": error`${"path"} holds no run to resume.`,
+  "run-differs": error`${"path"} holds another run: ${"differences"}.`,
+  "run-damaged": error`${"path"} is damaged: ${"why"}.`,
 } as const;
