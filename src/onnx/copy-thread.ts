@@ -33,26 +33,22 @@ interface Job {
     at: number,
   ])[];
   readonly chunk: number;
-  readonly lanes: number;
 }
 interface Failure {
   readonly side: "read" | "write";
   readonly stretch: number;
   readonly code: string | undefined;
 }
-type Move = (
-  file: number,
-  buffer: Uint8Array,
-  offset: number,
-  length: number,
-  position: number,
-  settle: (cause: Error | null, count: number) => void,
-) => void;
-type Files = Readonly<Record<"read" | "write", Move>>;
+/** What the thread needs of `node:fs`. */
+type Files = Readonly<
+  Record<
+    "readSync" | "writeSync",
+    (file: number, buffer: Uint8Array, offset: number, length: number, position: number) => number
+  >
+>;
 
-/** Bytes at a time, and how many at once: while one is being written another is read. */
-const chunk = 1 << 20;
-const lanes = 2;
+/** Bytes at a time: few enough to be still in the core's cache when they are written. */
+const chunk = 1 << 17;
 /** Starting a thread takes as long as copying this much. */
 const worthAThread = 32 << 20;
 
@@ -60,50 +56,29 @@ const worthAThread = 32 << 20;
  * Runs in the thread: refers to nothing but its arguments.
  * @param state bytes copied, and where to stop.
  */
-async function copyStretches(
-  files: Files,
-  job: Job,
-  state: BigInt64Array,
-): Promise<Failure | null> {
-  let failure: Failure | null = null;
-  let [index, within, begun] = [0, 0, 0];
-  const next = () => {
-    const [from, offset, length, at] = job.stretches[index] ?? [0, 0, 0, 0];
-    const count = Math.min(job.chunk, length - within, Number(Atomics.load(state, 1)) - begun);
-    if (failure || count <= 0) return null;
-    const piece = { from, offset: offset + within, at: at + within, count, stretch: index };
-    begun += count;
-    within += count;
-    if (within === length) [index, within] = [index + 1, 0];
-    return piece;
-  };
-  const moved = (side: Failure["side"], file: number, rest: Uint8Array, position: number) =>
-    new Promise<number>((resolve, reject) => {
-      files[side](file, rest, 0, rest.length, position, (cause, count) => {
-        if (cause || count === 0) reject(Object.assign(cause ?? new Error(), { side }));
-        else resolve(count);
-      });
-    });
-  const lane = async () => {
-    const buffer = new Uint8Array(job.chunk);
-    for (let piece = next(); piece; piece = next()) {
-      const { from, offset, at, count, stretch } = piece;
+function copyStretches(files: Files, job: Job, state: BigInt64Array): Failure | null {
+  const buffer = new Uint8Array(job.chunk);
+  const left = () => Number(Atomics.load(state, 1) - Atomics.load(state, 0));
+  for (const [stretch, [from, offset, length, at]] of job.stretches.entries()) {
+    for (let done = 0; done < length; ) {
+      const wanted = Math.min(job.chunk, length - done, left());
+      if (wanted <= 0) return null;
+      let side: Failure["side"] = "read";
       try {
-        for (let done = 0; done < count; ) {
-          done += await moved("read", from, buffer.subarray(done, count), offset + done);
+        const count = files.readSync(from, buffer, 0, wanted, offset + done);
+        if (count === 0) return { side, stretch, code: undefined };
+        side = "write";
+        for (let put = 0; put < count; ) {
+          put += files.writeSync(job.to, buffer, put, count - put, at + done + put);
         }
-        for (let done = 0; done < count; ) {
-          done += await moved("write", job.to, buffer.subarray(done, count), at + done);
-        }
+        done += count;
         Atomics.add(state, 0, BigInt(count));
       } catch (cause) {
-        const { side, code } = cause as Pick<Failure, "side" | "code">;
-        failure ??= { side, code, stretch };
+        return { side, stretch, code: (cause as NodeJS.ErrnoException).code };
       }
     }
-  };
-  await Promise.all(Array.from({ length: job.lanes }, lane));
-  return failure;
+  }
+  return null;
 }
 
 /** @param to a descriptor open for writing; it stays open until `done`. */
@@ -117,13 +92,12 @@ export function startCopy(stretches: readonly Stretch[], to: number, path: strin
       const job: Job = {
         to,
         chunk,
-        lanes,
         stretches: stretches.map(({ file, offset, length, at }) => {
           return [sources.get(file)!, offset, length, at] as const;
         }),
       };
-      const copy = total < worthAThread ? copyStretches.bind(null, fs) : inThread;
-      const failure = await copy(job, state);
+      const alone = total >= worthAThread;
+      const failure = alone ? await inThread(job, state) : copyStretches(fs, job, state);
       if (failure) throw asDiagnostic(failure, stretches[failure.stretch]!.file.path, path);
     } finally {
       for (const file of sources.keys()) file.release();
@@ -150,8 +124,7 @@ function inThread(job: Job, state: BigInt64Array): Promise<Failure | null> {
   const program = `
     const { parentPort, workerData } = require("node:worker_threads");
     const copy = ${copyStretches.toString()};
-    copy(require("node:fs"), workerData.job, workerData.state).then((failure) =>
-      parentPort.postMessage(failure));
+    parentPort.postMessage(copy(require("node:fs"), workerData.job, workerData.state));
   `;
   return new Promise((resolve, reject) => {
     const worker = new Worker(program, {
