@@ -1,6 +1,7 @@
 /** What numbers mean, as far as the types of a graph are known before it is probed. */
 import type { Dim, TensorType } from "../../src/ir/types.ts";
 import { evaluateDim } from "../../src/measure/index.ts";
+import { divideDims, productOf } from "../../src/onnx-ops/dims.ts";
 import { explain } from "./naming.ts";
 import type { Measured } from "./probe.ts";
 import type { Scene } from "./scene.ts";
@@ -41,14 +42,32 @@ export function dictionaryOf(
 
 /** The types that were measured, in words of the dictionary; undefined where a word is missing. */
 export function translate(
+  { graph }: Scene,
   measured: ReadonlyMap<string, Measured>,
-  meanings: Dictionary,
+  dictionary: Dictionary,
 ): Map<string, TensorType> | undefined {
+  const meanings = new Map(dictionary);
   const types = new Map<string, TensorType>();
   for (const [name, { dtype, shape }] of measured) {
     const dims = shape?.map((size) => (typeof size === "number" ? meanings.get(size) : size));
-    if (dims?.includes(undefined)) return undefined;
+    const gap = dims?.indexOf(undefined) ?? -1;
+    if (dims && gap >= 0) {
+      const reshape = graph.values.get(name)?.producer;
+      const data = reshape?.op === "Reshape" ? reshape.inputs[0] : null;
+      const from = data && (types.get(data.name) ?? data.type ?? data.initializer)?.shape;
+      const size = from ? missingFactor(from, dims) : undefined;
+      if (size === undefined) return undefined;
+      meanings.set(shape![gap] as number, size);
+      dims[gap] = size;
+    }
     types.set(name, { dtype, shape: (dims as Dim[] | undefined) ?? null });
   }
   return types;
+}
+
+/** The one size that is not known of those that elements in the shape `from` were put into. */
+function missingFactor(from: readonly Dim[], to: readonly (Dim | undefined)[]): Dim | undefined {
+  const known = to.filter((dim) => dim !== undefined);
+  if (known.length !== to.length - 1) return undefined;
+  return divideDims(productOf(from), productOf(known));
 }

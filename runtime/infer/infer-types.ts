@@ -84,7 +84,7 @@ async function typesOf(scene: Scene): Promise<Types> {
     const measured = await probe(scene, trial[0]);
     if (symbols.names.length === 0) return new Map(measured);
     const meanings = onlyBatch ? dictionaryOf(scene, trial, measured) : undefined;
-    return (meanings && translate(measured, meanings)) ?? compare(scene, trial, measured);
+    return (meanings && translate(scene, measured, meanings)) ?? compare(scene, trial, measured);
   };
 
   const before = fitting.get(scene.graph);
