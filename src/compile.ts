@@ -13,8 +13,15 @@ import { type EditingOptions, editModel } from "./editing.ts";
 import { loadEdits, type Settings } from "./edits.ts";
 import type { Explanation } from "./explain/explanation.ts";
 import type { Model } from "./ir/graph.ts";
-import { flops, nodeCount, parameters, weightBytes } from "./measure/index.ts";
-import { beginWrite, type External, readModel, type Write } from "./onnx/index.ts";
+import { flops, nodeCount, parameters } from "./measure/index.ts";
+import {
+  beginWrite,
+  bytesRead,
+  type External,
+  readModel,
+  type Write,
+  writtenBytes,
+} from "./onnx/index.ts";
 import { checkEnsures, type Plan, type Program } from "./plan/index.ts";
 
 export interface CompileOptions extends EditingOptions {
@@ -37,6 +44,7 @@ export interface CompileOptions extends EditingOptions {
 export interface Figures {
   readonly nodes: number;
   readonly parameters: number;
+  /** Of the model file and the data files that it refers to. */
   readonly bytes: number;
   /** 2 per multiply-add at batch 1. */
   readonly flops: number;
@@ -74,14 +82,13 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
       isEmpty(program) && !options.weights?.length
         ? await untouched(options, opening)
         : await edited(options, program, opening);
-    const after = figuresOf(work.model);
-    const published = await publish(work, options, opening.write);
+    const { size, ...published } = await publish(work, options, opening.write);
     return {
       model: options.model,
       out: opening.write ? options.out! : null,
       edits: work.edits,
       before: work.before,
-      after,
+      after: figuresOf(work.model, size),
       ...published,
       recipes: work.recipes,
       explanations: work.explanations,
@@ -126,17 +133,17 @@ async function untouched(options: CompileOptions, opening: Opening): Promise<Wor
   const model = await readModel(options.model);
   opening.begin(model);
   const nothing = { edits: [], recipes: [], explanations: [], diagnostics: [] };
-  return { model, keepsFunction: true, before: figuresOf(model), ...nothing };
+  return { model, keepsFunction: true, before: figuresOf(model, bytesRead(model)), ...nothing };
 }
 
 async function edited(options: CompileOptions, program: Program, opening: Opening): Promise<Work> {
   let before: Figures | undefined;
   const work = await editModel(options, program, (model) => {
-    before = figuresOf(model);
+    before = figuresOf(model, bytesRead(model));
     opening.begin(model);
   });
   const { model, plan, report, explanations, diagnostics } = work;
-  checkBounds(model, plan);
+  checkBounds(model, plan, options);
   return {
     model,
     before: before!,
@@ -151,12 +158,12 @@ async function edited(options: CompileOptions, program: Program, opening: Openin
   };
 }
 
-function checkBounds(model: Model, plan: Plan): void {
+function checkBounds(model: Model, plan: Plan, options: CompileOptions): void {
   const reporter = new Reporter();
   const figures = {
     parameters: () => parameters(model),
     flops: () => flops(model),
-    bytes: () => figuresOf(model).bytes,
+    bytes: () => sizeIn(model, options),
     blocks: () => blocksAfter(plan),
   };
   checkEnsures(plan.ensures, figures, reporter);
@@ -173,13 +180,21 @@ function blocksAfter({ anatomy, edits }: Plan): number {
   }, blocks);
 }
 
+type Published = Pick<CompileResult, "bytesWritten" | "verification" | "diagnostics"> & {
+  readonly size: number;
+};
+
 /** Everything is on disk under temporary names before the runtime is asked, and it before OUT is. */
 async function publish(
   { model, edits, keepsFunction }: Work,
-  { model: input, verify, device = "cpu", seed = 0, signal }: CompileOptions,
+  options: CompileOptions,
   write: Write | null,
-): Promise<Pick<CompileResult, "bytesWritten" | "verification" | "diagnostics">> {
-  if (!write) return { bytesWritten: 0, verification: null, diagnostics: [] };
+): Promise<Published> {
+  if (!write) {
+    const size = sizeIn(model, options);
+    return { size, bytesWritten: 0, verification: null, diagnostics: [] };
+  }
+  const { model: input, verify, device = "cpu", seed = 0, signal } = options;
   await write.stage();
   let verification: Comparison | null = null;
   let unproven: Diagnostic | null = null;
@@ -191,8 +206,8 @@ async function publish(
     const settings = { seed, device: deviceOf(device), keepsFunction, signal };
     if (verify) verification = await compareModels(files, settings);
   }
-  const { bytesWritten } = write.publish();
-  return { bytesWritten, verification, diagnostics: unproven ? [unproven] : [] };
+  const { bytesWritten, size } = write.publish();
+  return { bytesWritten, size, verification, diagnostics: unproven ? [unproven] : [] };
 }
 
 function deviceOf(text: string): Device {
@@ -201,11 +216,10 @@ function deviceOf(text: string): Device {
   return device;
 }
 
-function figuresOf(model: Model): Figures {
-  return {
-    nodes: nodeCount(model),
-    parameters: parameters(model),
-    bytes: weightBytes(model),
-    flops: flops(model),
-  };
+function figuresOf(model: Model, bytes: number): Figures {
+  return { nodes: nodeCount(model), parameters: parameters(model), bytes, flops: flops(model) };
+}
+
+function sizeIn(model: Model, { out, external }: CompileOptions): number {
+  return writtenBytes(model, out ?? null, external);
 }

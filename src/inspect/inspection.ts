@@ -2,7 +2,8 @@
 import type { Anatomy, Block, Linear, Part, Stack } from "../anatomy/anatomy.ts";
 import type { Model, Value } from "../ir/graph.ts";
 import type { Dim } from "../ir/types.ts";
-import { flops, nodeCount, parameters, weightBytes } from "../measure/index.ts";
+import { flops, nodeCount, parameters } from "../measure/index.ts";
+import { bytesRead } from "../onnx/index.ts";
 import { type OwnParameters, ownParameters } from "./parameters.ts";
 
 export interface Inspection {
@@ -13,6 +14,7 @@ export interface Inspection {
     readonly producer: string;
     readonly nodes: number;
     readonly parameters: number;
+    /** Of the model file and the data files that it refers to. */
     readonly bytes: number;
   };
   readonly inputs: readonly Port[];
@@ -75,7 +77,7 @@ export function inspectionOf(model: Model, anatomy: Anatomy): Inspection {
       producer: [model.producer.name, model.producer.version].filter((text) => text).join(" "),
       nodes: nodeCount(model),
       parameters: parameters(model),
-      bytes: weightBytes(model),
+      bytes: bytesRead(model),
     },
     inputs: model.graph.inputs.filter((input) => !input.initializer).map(portOf),
     outputs: model.graph.outputs.map(portOf),

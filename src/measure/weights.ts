@@ -1,5 +1,4 @@
-import { lengthOf } from "../ir/bytes.ts";
-import type { Graph, Initializer, Model } from "../ir/graph.ts";
+import type { Initializer, Model } from "../ir/graph.ts";
 import { dtypes, elements } from "../ir/types.ts";
 
 /**
@@ -22,16 +21,4 @@ export function isParameter({ dtype, shape }: Initializer): boolean {
 /** Nodes of the main graph, Constant nodes included, those of subgraphs not. */
 export function nodeCount(model: Model): number {
   return model.graph.nodes.length;
-}
-
-/** Bytes of every initializer, subgraphs included: what the model weighs without its graph. */
-export function weightBytes(model: Model): number {
-  const of = (graph: Graph): number => {
-    const own = [...graph.initializers].map(({ initializer }) =>
-      initializer ? lengthOf(initializer.data) : 0,
-    );
-    const bodies = graph.nodes.flatMap((node) => node.subgraphs.map(of));
-    return [...own, ...bodies].reduce((sum, bytes) => sum + bytes, 0);
-  };
-  return of(model.graph);
 }

@@ -34,9 +34,11 @@ export interface PlannedFile {
 export interface Layout {
   home(tensor: Initializer): Home;
   readonly files: readonly PlannedFile[];
+  /** Of all data files that the output refers to, those that are not written included. */
+  readonly dataBytes: number;
 }
 
-export const allInline: Layout = { home: () => "inline", files: [] };
+export const allInline: Layout = { home: () => "inline", files: [], dataBytes: 0 };
 
 /** Every tensor of the model that has bytes, with what it is; in the order of the encoding. */
 function* tensorsOf(model: Model): Generator<{ tensor: Initializer; weight: boolean }> {
@@ -82,9 +84,11 @@ export function planLayout(model: Model, targets: Targets, external: External): 
       homes.set(tensor, appender.place(data));
     }
   }
+  const kept = [...carried.values()].map((home) => (home.planned ? 0 : home.size));
   return {
     home: (tensor) => homes.get(tensor) ?? "inline",
     files: appender.files.filter(isWorthWriting),
+    dataBytes: sum([...kept, ...appender.files.map(({ size }) => size)]),
   };
 }
 
@@ -107,19 +111,27 @@ interface Carried {
   readonly location: string;
   /** Null where the input's own file is used. */
   readonly planned: PlannedFile | null;
+  /** Of the file before new weights are appended; 0 where the output does not refer to it. */
+  readonly size: number;
   /** The new offset of what was at `offset`. */
   moved(offset: number): number;
+}
+
+function sum(sizes: readonly number[]): number {
+  return sizes.reduce((total, size) => total + size, 0);
 }
 
 function carry(target: Target, model: Model, tensors: readonly { tensor: Initializer }[]): Carried {
   const { file } = target.source;
   const { location, path } = target;
-  if (!target.written) return { location, planned: null, moved: (offset) => offset };
   const isHere = ({ data }: Initializer): Extent[] =>
     data.kind === "file" && data.file === file ? [data] : [];
   const wanted = tensors.flatMap(({ tensor }) => isHere(tensor));
+  if (!target.written || wanted.length === 0) {
+    const size = wanted.length === 0 ? 0 : file.size;
+    return { location, planned: null, size, moved: (offset) => offset };
+  }
   const before = originOf.model(model).external.flatMap(isHere);
-  if (wanted.length === 0) return { location, planned: null, moved: (offset) => offset };
   const { moves, moved, size } = compact(before, wanted, file.size);
   const identical = moves[0]?.from === 0 && moves[0].to === 0 ? moves[0].length : 0;
   const rest = identical > 0 ? moves.slice(1) : moves;
@@ -127,7 +139,8 @@ function carry(target: Target, model: Model, tensors: readonly { tensor: Initial
     return { bytes: { kind: "file", file, offset: from, length }, at: to };
   };
   const segments = rest.map(segment);
-  return { location, moved, planned: { location, path, base: target, identical, segments, size } };
+  const planned = { location, path, base: target, identical, segments, size };
+  return { location, moved, planned, size };
 }
 
 /** Appends new weights: to the sole file that is carried, else to one of their own. */

@@ -1,14 +1,13 @@
 /** Model -> files: complete under temporary names first, then put in place all at once. */
 import { closeSync, ftruncateSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
-import { fail } from "../diag/diagnostic.ts";
 import { lengthOf } from "../ir/bytes.ts";
 import type { Model } from "../ir/graph.ts";
 import { type BaseCopy, startBase } from "./base-copy.ts";
-import { encodeModel, largestMessage } from "./encode-model.ts";
+import { encodeModel } from "./encode-model.ts";
 import type { Home } from "./encode-tensor.ts";
-import { allInline, type Layout, type PlannedFile, planLayout, type Segment } from "./layout.ts";
-import { originOf } from "./origin.ts";
+import type { Layout, PlannedFile, Segment } from "./layout.ts";
+import { planWrite, sizeOf, type WritePlan } from "./plan-write.ts";
 import type { Rope } from "./rope.ts";
 import { type Watch, watched, writeSegments } from "./segments.ts";
 import { type External, planTargets, refuseOut, type Target, type Targets } from "./targets.ts";
@@ -27,6 +26,8 @@ export interface WriteResult {
   /** The model file, and behind it the data files that were written. */
   readonly files: readonly string[];
   readonly bytesWritten: number;
+  /** Of the model file and all data that it refers to, written or not. */
+  readonly size: number;
 }
 
 /** A write under way. Until `publish` there is nothing but temporary files beside OUT. */
@@ -112,7 +113,7 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
   }
 
   async function stage(): Promise<void> {
-    const { layout, rope } = encode(model, targets, external, out);
+    const { layout, rope } = planWrite(model, targets, external, out);
     const kept = new Set(layout.files.map(({ base }) => base));
     for (const target of [...bases.keys()]) if (!kept.has(target)) dropBase(target);
     const total = rope.length + layout.files.reduce((sum, { size }) => sum + size, 0);
@@ -163,7 +164,7 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
       const paths = [...layout.files.map(({ path }) => path), outPath];
       publish(paths.map((final) => ({ temporary: temporaries.for(final), final })));
       const written = layout.files.map(({ location }) => join(dirname(out), location));
-      return { files: [out, ...written], bytesWritten: total };
+      return { files: [out, ...written], bytesWritten: total, size: sizeOf(staged!) };
     },
     abandon() {
       for (const target of [...bases.keys()]) dropBase(target);
@@ -172,9 +173,7 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
   };
 }
 
-interface Staged {
-  readonly layout: Layout;
-  readonly rope: Rope;
+interface Staged extends WritePlan {
   readonly total: number;
 }
 
@@ -184,27 +183,6 @@ function earlyCopy({ carried }: Targets, external: External): Target | undefined
   if (external === "inline" || !target?.written || others.length > 0) return undefined;
   const { file } = target.source;
   return file.size >= longCopy && file.path !== target.path ? target : undefined;
-}
-
-/** Where the model does not fit into its file, weights go to a data file whatever was asked for. */
-function encode(
-  model: Model,
-  targets: Targets,
-  external: External,
-  out: string,
-): { layout: Layout; rope: Rope } {
-  const hasData = originOf.model(model).dataFiles.length > 0;
-  const inline = external === "inline" || (!hasData && external !== "file");
-  const ways: (() => Layout)[] = [
-    () => (inline ? allInline : planLayout(model, targets, external)),
-    () => planLayout(model, targets, "file"),
-  ];
-  for (const way of ways) {
-    const layout = way();
-    const rope = encodeModel(model, layout.home);
-    if (rope.length <= largestMessage) return { layout, rope };
-  }
-  throw fail("model-too-large", { out });
 }
 
 async function writeRope(rope: Rope, temporary: string, out: string, watch: Watch): Promise<void> {

@@ -1,6 +1,16 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { compile, inspect } from "../../src/index.ts";
+import type { External } from "../../src/onnx/index.ts";
 import { graftc, json, root, scratch } from "./graftc.ts";
 
 const model = join(root, "examples/digits/model.onnx");
@@ -51,6 +61,42 @@ test("--dry-run plans and writes nothing", () => {
     edits: [{ line: 3 }],
   });
   expect(readdirSync(folder)).toEqual(before);
+});
+
+test("bytes are those of the model's files, in inspect, ensure and the result", async () => {
+  const input = join(root, "test/fixtures/models/dit-tiny-external.onnx");
+  const sizeOf = (...paths: string[]) => paths.reduce((sum, path) => sum + statSync(path).size, 0);
+  const home = join(folder, "bytes");
+  mkdirSync(home);
+  const copy = join(home, "in.onnx");
+  await compile({ model: input, edits: [], out: copy });
+  const files: Record<External, string[]> = {
+    auto: ["out.onnx", "out.onnx.data"],
+    inline: ["out.onnx"],
+    file: ["out.onnx", "out.onnx.data"],
+    share: ["out.onnx", "out.onnx.data", "in.onnx.data"],
+  };
+  expect((await inspect(copy)).model.bytes).toBe(sizeOf(copy, `${copy}.data`));
+  for (const [external, names] of Object.entries(files) as [External, string[]][]) {
+    const given = {
+      model: copy,
+      edits: [join(folder, hyena)],
+      out: join(home, "out.onnx"),
+      external,
+    };
+    const done = await compile(given);
+    const size = sizeOf(...names.map((name) => join(home, name)));
+    const seen = (await inspect(given.out)).model.bytes;
+    const { after } = await compile({ ...given, dryRun: true });
+    expect([done.after.bytes, seen, after.bytes], external).toEqual([size, size, size]);
+    // The text of the bound is part of the model that it bounds.
+    const bound = (bytes: number) => file("bound.graft", `ensure { bytes: <= ${bytes} }`);
+    const bounded = (bytes: number) =>
+      compile({ ...given, edits: [...given.edits, join(folder, bound(bytes))], dryRun: true });
+    await bounded(size + 300);
+    await expect(bounded(size - 1), external).rejects.toThrow(/bound-broken/);
+    rmSync(join(home, "out.onnx.data"), { force: true });
+  }
 });
 
 test("--explain says why, with the nearest misses", () => {
