@@ -1,4 +1,5 @@
 /** ONNX Runtime behind plain functions; nothing of it is loaded before the first is called. */
+export { fittingInputs } from "./infer/infer-types.ts";
 export { createOracle } from "./infer/oracle.ts";
 export { cpu, type Device, parseDevice } from "./session/device.ts";
 export { loads } from "./session/loads.ts";

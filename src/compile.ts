@@ -4,6 +4,7 @@ import {
   type Comparison,
   compareModels,
   type Device,
+  fittingInputs,
   loads,
   parseDevice,
 } from "../runtime/index.ts";
@@ -199,7 +200,7 @@ async function publish(
   let verification: Comparison | null = null;
   let unproven: Diagnostic | null = null;
   if (verify || edits.length > 0) {
-    const path = await write.loadable();
+    const path = await write.loadable(fittingInputs(model.graph));
     unproven = await loads(path, { original: input, nodes: model.graph.nodes.length });
     signal?.throwIfAborted();
     const files = { before: input, after: path, model };

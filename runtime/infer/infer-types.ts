@@ -8,6 +8,7 @@ import { type Measured, probe, Refusal } from "./probe.ts";
 import { type Scene, sceneOf } from "./scene.ts";
 import {
   batchTrial,
+  concrete,
   familiesOf,
   symbolsIn,
   type Trial,
@@ -117,6 +118,18 @@ async function typesOf(scene: Scene): Promise<Types> {
 
 /** The sizes that a graph was found to fit. */
 const fitting = new WeakMap<Graph, { readonly key: string; readonly trial: Trial }>();
+
+/** The inputs of a graph that was asked about, with numbers that it fits in the place of names. */
+export function fittingInputs(graph: Graph): ReadonlyMap<Value, TensorType> {
+  const types = new Map<Value, TensorType>();
+  const sizes = fitting.get(graph)?.trial[0];
+  if (!sizes) return types;
+  for (const value of graph.inputs) {
+    const type = value.type && concrete(value.type, sizes);
+    if (type && isStatic(type.shape)) types.set(value, type);
+  }
+  return types;
+}
 
 /** undefined where the sizes were refused; operators that are missing are another matter. */
 async function unlessRefused<T>(scene: Scene, ask: () => Promise<T>): Promise<T | undefined> {

@@ -1,7 +1,7 @@
 /** Graph -> GraphProto or FunctionProto: as it was, or with what changed. */
 import type { Graph, Value } from "../ir/graph.ts";
 import { carry } from "./carried.ts";
-import { type Encoder, encodeNode } from "./encode-node.ts";
+import { type Encoder, encodeNode, type PortTypes } from "./encode-node.ts";
 import { encodeTensor } from "./encode-tensor.ts";
 import { type Entry, originOf } from "./origin.ts";
 import { Rope } from "./rope.ts";
@@ -28,7 +28,8 @@ export function encodeGraph(graph: Graph, encoder: Encoder): Encoded {
     return { slot: slots.get(value) ?? -1, content };
   });
   edits.messages(proto.initializer, origin.initializers.length, initializers);
-  edits.messages(proto.input, origin.inputs.length, portsOf(graph.inputs, origin.inputs));
+  const inputs = portsOf(graph.inputs, origin.inputs, encoder.inputs);
+  edits.messages(proto.input, origin.inputs.length, inputs);
   edits.messages(proto.output, origin.outputs.length, portsOf(graph.outputs, origin.outputs));
   edits.messages(proto.value_info, origin.valueInfos.length, valueInfosOf(graph));
   const annotations = surviving(graph, origin.annotations, renamedAnnotation);
@@ -68,7 +69,11 @@ function nodesOf(
 }
 
 /** Inputs or outputs: each keeps what the file said of it, under its present name. */
-function portsOf(values: readonly Value[], entries: readonly Entry[]): Element[] {
+function portsOf(
+  values: readonly Value[],
+  entries: readonly Entry[],
+  types?: PortTypes,
+): Element[] {
   const slots = new Map<unknown, number>();
   entries.forEach((entry, slot) => {
     slots.set(entry, slot);
@@ -78,6 +83,8 @@ function portsOf(values: readonly Value[], entries: readonly Entry[]): Element[]
     const here = entries[i];
     const stays = here && (here.value ? here.value === value : here.name === value.name);
     const slot = stays ? i : (slots.get(value.origin) ?? slots.get(value) ?? -1);
+    const type = types?.get(value);
+    if (type) return { slot, content: newInfo({ name: value.name, type }) };
     const content = slot < 0 ? newInfo(value) : renamedInfo(entries[slot]!, value.name, value);
     return { slot, content };
   });
@@ -112,7 +119,7 @@ function surviving(
   });
 }
 
-function newInfo(value: Value): Rope {
+function newInfo(value: Pick<Value, "name" | "type">): Rope {
   const rope = new Rope().text(info.name, value.name);
   return value.type ? rope.message(info.type, encodeType(value.type)) : rope;
 }

@@ -2,7 +2,7 @@
 import type { Graph, Initializer, Model } from "../ir/graph.ts";
 import { carry } from "./carried.ts";
 import { encodeFunction, encodeGraph } from "./encode-graph.ts";
-import type { Encoder } from "./encode-node.ts";
+import type { Encoder, PortTypes } from "./encode-node.ts";
 import type { Home } from "./encode-tensor.ts";
 import { originOf } from "./origin.ts";
 import { plainDomain } from "./read-node.ts";
@@ -17,11 +17,20 @@ const opset = numbersOf("OperatorSetIdProto");
 /** What protobuf's readers take. */
 export const largestMessage = 2 ** 31 - 1;
 
-/** @param home where each tensor's bytes go. Nothing is read but what was edited. */
-export function encodeModel(model: Model, home: (tensor: Initializer) => Home): Rope {
+/**
+ * Nothing is read but what was edited.
+ * @param home where each tensor's bytes go.
+ * @param inputs types to write in the place of the inputs' own.
+ */
+export function encodeModel(
+  model: Model,
+  home: (tensor: Initializer) => Home,
+  inputs?: PortTypes,
+): Rope {
   const origin = originOf.model(model);
   const { carried } = origin;
-  const encoder: Encoder = { home, carried, body: (graph) => encodeGraph(graph, encoder) };
+  const body = (graph: Graph) => encodeGraph(graph, encoder);
+  const encoder: Encoder = { home, carried, body, inputs };
   const edits = new Edits(origin);
   edits.int(proto.ir_version, origin.head.irVersion, model.irVersion);
   edits.text(proto.producer_name, origin.head.producer.name, model.producer.name);

@@ -1,5 +1,6 @@
 /** Node and Attribute -> NodeProto and AttributeProto: as they were, or with what changed. */
-import type { Attribute, AttributeValue, Graph, Initializer, Node } from "../ir/graph.ts";
+import type { Attribute, AttributeValue, Graph, Initializer, Node, Value } from "../ir/graph.ts";
+import type { TensorType } from "../ir/types.ts";
 import { carry } from "./carried.ts";
 import { encodeTensor, type Home } from "./encode-tensor.ts";
 import { type NamedTensor, originOf } from "./origin.ts";
@@ -14,7 +15,11 @@ export interface Encoder {
   /** Tensors inside of what is carried unread whose encoding may change. */
   readonly carried: readonly NamedTensor[];
   body(graph: Graph): Encoded;
+  /** Of inputs of the main graph, where not their own. */
+  readonly inputs?: PortTypes | undefined;
 }
+
+export type PortTypes = ReadonlyMap<Value, TensorType>;
 
 const node = numbersOf("NodeProto");
 const proto = numbersOf("AttributeProto");

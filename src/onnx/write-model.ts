@@ -5,6 +5,7 @@ import { lengthOf } from "../ir/bytes.ts";
 import type { Model } from "../ir/graph.ts";
 import { type BaseCopy, startBase } from "./base-copy.ts";
 import { encodeModel } from "./encode-model.ts";
+import type { PortTypes } from "./encode-node.ts";
 import type { Home } from "./encode-tensor.ts";
 import type { Layout, PlannedFile, Segment } from "./layout.ts";
 import { planWrite, sizeOf, type WritePlan } from "./plan-write.ts";
@@ -37,8 +38,12 @@ export interface Write {
    * @throws GraftError where that is impossible.
    */
   stage(): Promise<void>;
-  /** Behind `stage`: a model file that a runtime can load now, data included. */
-  loadable(): Promise<string>;
+  /**
+   * Behind `stage`: a model file that a runtime can load now, data included.
+   * @param inputs types for inputs in the place of their own, if the file is not the output itself:
+   * runtimes are faster where sizes are numbers.
+   */
+  loadable(inputs?: PortTypes): Promise<string>;
   /** Behind `stage`: puts the files in place, all or none. */
   publish(): WriteResult;
   /** Removes what is not published. */
@@ -138,7 +143,7 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
     staged = { layout, rope, total };
   }
 
-  async function loadable(): Promise<string> {
+  async function loadable(inputs?: PortTypes): Promise<string> {
     const { layout } = staged!;
     if (layout.files.length === 0) return temporaries.for(outPath);
     const now = new Map(
@@ -152,7 +157,7 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
       return { ...place, location: now.get(place.location) ?? place.location };
     };
     const check = temporaries.for(`${outPath}.check`);
-    await writeRope(encodeModel(model, home), check, out, { advance: () => {}, signal });
+    await writeRope(encodeModel(model, home, inputs), check, out, { advance: () => {}, signal });
     return check;
   }
 
