@@ -88,15 +88,17 @@ export class Grower {
     return this.scalar(dtype, 0).expand(shape);
   }
 
+  /** An int64 scalar. */
+  size(dim: Extent): Wire {
+    const value = this.sizes.scalar(dim);
+    const type: TensorType = { dtype: "int64", shape: [] };
+    value.type ??= type;
+    return new Wire(this, value, "int64", [], [dim]);
+  }
+
   /** 0, 1, ... as int64. */
   iota(count: Extent): Wire {
-    const [start, step] = [this.scalar("int64", 0), this.scalar("int64", 1)];
-    const end = this.sizes.scalar(count);
-    const type: TensorType = { dtype: "int64", shape: [] };
-    end.type ??= type;
-    return this.one("Range", [start, this.wire(end), step], {
-      types: [{ dtype: "int64", shape: [count] }],
-    });
+    return this.one("Range", [this.size(0), this.size(count), this.size(1)]);
   }
 
   /** An int64 vector known now: axes, bounds, shapes. */

@@ -1,17 +1,20 @@
 /** Every operator that graftc knows more of than its schema. */
 import { activations } from "./activations.ts";
 import { arithmetic } from "./arithmetic.ts";
+import { attention } from "./attention.ts";
 import { choices } from "./choices.ts";
+import { conv } from "./conv.ts";
 import { einsum } from "./einsum.ts";
 import { elementwise } from "./elementwise.ts";
 import { functions } from "./functions.ts";
 import { gather } from "./gather.ts";
 import { matmul } from "./matmul.ts";
 import { movement } from "./movement.ts";
-import { nn } from "./nn.ts";
 import { norms } from "./norms.ts";
 import type { OpLiteral } from "./op.ts";
+import { pool } from "./pool.ts";
 import { reduce } from "./reduce.ts";
+import { resize } from "./resize.ts";
 import { shape } from "./shape.ts";
 import { slice } from "./slice.ts";
 
@@ -25,7 +28,10 @@ const families: readonly (readonly OpLiteral[])[] = [
   [einsum],
   reduce,
   norms,
-  nn,
+  conv,
+  pool,
+  resize,
+  attention,
   shape,
   movement,
   slice,

@@ -1,5 +1,6 @@
 /** Operators that fold axes into one, or run along one. */
 import type { Dim } from "../ir/types.ts";
+import { scatterAdd } from "./adjoints.ts";
 import type { Extent } from "./dims.ts";
 import { axisOf, type InferRequest, likeFirst, type OpLiteral, type Ranked, ranked } from "./op.ts";
 import { flat, type UnaryVjpRequest, type Vjp, vjp } from "./vjp.ts";
@@ -135,5 +136,8 @@ export const reduce: readonly OpLiteral[] = [
         { dtype: "int64", shape },
       ];
     }),
+    vjp: ({ dy, x: [x], output, attributes }) => {
+      return [dy[0] && scatterAdd(x!, output(1), dy[0], attributes.int("axis") ?? -1)];
+    },
   },
 ];

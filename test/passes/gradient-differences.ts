@@ -25,7 +25,9 @@ export async function differencesOf(node: OneNode): Promise<ReadonlyMap<string, 
     shape,
     data: Float64Array.from({ length: elements(shape) }, () => random.normal()),
   });
-  const seeds = [...(await forward.run(inputs))].map(([name, y]) => [`d${name}`, like(y)] as const);
+  const seeds = [...(await forward.run(inputs))].flatMap(([name, y]) => {
+    return dtypes[y.dtype].float ? [[`d${name}`, like(y)] as const] : [];
+  });
   const gradients = await backward!.run(new Map([...inputs, ...seeds]));
   const lossAt = async (name: string, direction: Numbers, step: number) => {
     const x = inputs.get(name)!;
@@ -62,7 +64,7 @@ export interface Sample {
   readonly opset?: number;
   readonly attributes?: OneNode["attributes"];
   /**
-   * By name, in the node's order: sizes, with `batch` for a symbolic one (2); `over` where the
+   * By name, in the node's order: sizes, with `batch` and `tokens` for symbolic ones; `over` where the
    * numbers lie (normal ones unless said); `values` of what is stored.
    */
   readonly inputs: Readonly<Record<string, SampleInput | null>>;
@@ -74,7 +76,7 @@ export type SampleInput =
   | { readonly shape: readonly Dim[]; readonly over: readonly [number, number] }
   | { readonly shape: readonly number[]; readonly values: readonly number[]; dtype?: DType };
 
-const sizes: Readonly<Record<string, number>> = { batch: 2 };
+const sizes: Readonly<Record<string, number>> = { batch: 2, tokens: 5 };
 
 /** Every float input that is not given its values is differentiated. */
 export function nodeOf({ op, opset = 20, attributes = {}, inputs, outputs = 1 }: Sample): OneNode {

@@ -6,7 +6,7 @@ import { verify } from "../../passes/verify.ts";
 import { createOracle } from "../../runtime/index.ts";
 import { inMemory } from "../../src/ir/bytes.ts";
 import type { Model, Value } from "../../src/ir/graph.ts";
-import { type Dim, type DType, elements, type TensorType } from "../../src/ir/types.ts";
+import { type Dim, type DType, dtypes, elements, type TensorType } from "../../src/ir/types.ts";
 import { encodeModel } from "../../src/onnx/encode-model.ts";
 import type { AttributeInput } from "../../src/onnx-ops/attributes.ts";
 import { blankModel, declareOutput } from "../../src/onnx-ops/blank-model.ts";
@@ -67,7 +67,11 @@ export async function openBackward(node: OneNode, levels: readonly Level[]): Pro
   const patch = new Patch(model.graph, null, "");
   const grower = new Grower(patch, node.opset);
   const input = (name: string) => model.graph.inputs.find((value) => value.name === name)!;
-  const seeds = new Map(y.map((value, i) => [value, grower.wire(input(`dy${i}`))] as const));
+  const seeds = new Map(
+    y.flatMap((value, i) => {
+      return varies(value) ? [[value, grower.wire(input(`dy${i}`))] as const] : [];
+    }),
+  );
   const wanted = node.wanted.map((name) => values.get(name)!);
   const gradients = differentiate(model.graph, grower, seeds, wanted);
   const named = wanted.map((value) => {
@@ -82,8 +86,10 @@ export async function openBackward(node: OneNode, levels: readonly Level[]): Pro
 
 async function typesOf(node: OneNode): Promise<ReadonlyMap<string, TensorType>> {
   const { y } = await grow(node, new Map());
-  return new Map(y.map((value, i) => [`dy${i}`, value.type!]));
+  return new Map(y.flatMap((v, i) => (varies(v) ? [[`dy${i}`, v.type!] as const] : [])));
 }
+
+const varies = ({ type }: Value) => dtypes[type!.dtype].float;
 
 async function grow(node: OneNode, extra: ReadonlyMap<string, TensorType>) {
   const operands = new Map(node.inputs.flatMap((x) => (x ? [[x.name, x] as const] : [])));

@@ -1,6 +1,7 @@
 import type { Sample } from "../gradient-differences.ts";
+import { layers } from "./layers.ts";
 import { movement } from "./movement.ts";
 import { pointwise } from "./pointwise.ts";
 
 /** What the goldens leave out: other ranks and axes, symbolic sizes, older forms of operators. */
-export const samples: readonly Sample[] = [...movement, ...pointwise];
+export const samples: readonly Sample[] = [...layers, ...movement, ...pointwise];
