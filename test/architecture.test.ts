@@ -70,6 +70,7 @@ const keepers: Record<string, string> = {
   "onnxruntime-node": "runtime",
   "onnxruntime-common": "runtime",
   commander: "src/cli",
+  vega: "runtime",
   yauzl: "runtime",
 };
 
