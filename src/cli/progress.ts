@@ -1,9 +1,12 @@
-/** Progress of long writes, on stderr. */
+/** Progress of long work, on stderr. */
 import { showBytes } from "./figures.ts";
 
 export interface Progress {
-  /** `done` of `total` bytes of `label` are written. */
-  update(label: string, done: number, total: number): void;
+  /**
+   * `done` of `total` are done of what `label` says.
+   * @param words say more of it; without them both are bytes.
+   */
+  update(label: string, done: number, total: number, words?: string): void;
   /** Takes the bar off the terminal, so that other text starts on a clean line. */
   clear(): void;
 }
@@ -11,8 +14,9 @@ export interface Progress {
 /** Shorter work is over before anyone wonders. */
 const patience = 1000;
 const frame = 100;
-/** Between two lines, where there is no terminal. */
+/** Between two lines, where there is no terminal: so long, or this share of all the time so far. */
 const pause = 3000;
+const share = 1 / 20;
 const width = 28;
 
 export function createProgress(
@@ -29,7 +33,7 @@ export function createProgress(
     drawn = false;
   }
 
-  function bar(label: string, done: number, total: number): void {
+  function bar(label: string, done: number, total: number, words?: string): void {
     const now = performance.now();
     if (now - begun < patience || (now - last < frame && done < total)) return;
     last = now;
@@ -39,24 +43,25 @@ export function createProgress(
     }
     const filled = Math.round((width * done) / total);
     const track = `${"━".repeat(filled)}${"╌".repeat(width - filled)}`;
-    const line = `${track} ${showBytes(done)} of ${showBytes(total)}  ${label}`;
+    const line = `${track} ${words ?? `${showBytes(done)} of ${showBytes(total)}`}  ${label}`;
     stream.write(`\r${line.slice(0, stream.columns - 1)}\x1b[K`);
     drawn = true;
   }
 
-  function lines(label: string, done: number, total: number): void {
+  function lines(label: string, done: number, total: number, words?: string): void {
     const now = performance.now();
-    if (now - Math.max(begun, last) < pause || done >= total) return;
+    const wait = Math.max(pause, (now - begun) * share);
+    if (now - Math.max(begun, last) < wait || done >= total) return;
     last = now;
-    const share = Math.floor((100 * done) / total);
-    stream.write(`${label}: ${share}% of ${showBytes(total)}\n`);
+    const percent = Math.floor((100 * done) / total);
+    stream.write(`${label}: ${words ?? `${percent}% of ${showBytes(total)}`}\n`);
   }
 
   const show = form === "bar" ? bar : form === "lines" ? lines : () => {};
   return {
-    update(label, done, total) {
+    update(label, done, total, words) {
       begun ||= performance.now();
-      show(label, done, total);
+      show(label, done, total, words);
     },
     clear,
   };
