@@ -39,8 +39,12 @@ export async function applyGraft(edit: Replace, site: Site, session: Session): P
     asked,
   });
   const outputs = part?.outputs ?? [block.output, block.context?.output].filter((v) => v != null);
+  const grown = new Set(patch.nodes.flatMap((node) => node.outputs));
   outputs.forEach((output, i) => {
-    patch.shunt(output, placed.outputs[i]!);
+    const end = placed.outputs[i]!;
+    // An operator that hands its input on leaves a node all the same, which tells where it stands.
+    const own = grown.has(end) ? end : patch.one("Identity", [end], { types: [end.type] });
+    patch.shunt(output, own);
   });
   const layouts = placed.weights.flatMap(({ name, layout }) =>
     layout ? [[name, layout] as const] : [],

@@ -1,5 +1,6 @@
 /** `repeat SEL times n`: copies of a block right behind it, which start as the identity. */
 import type { Block, Part } from "../src/anatomy/anatomy.ts";
+import { graftOf } from "../src/anatomy/index.ts";
 import { scopeOf } from "../src/anatomy/scopes.ts";
 import { fail } from "../src/diag/diagnostic.ts";
 import { type Bytes, lengthOf } from "../src/ir/bytes.ts";
@@ -147,9 +148,19 @@ function grow(
     const inner = scopeOf(node).join(".");
     const rest = inner.startsWith(`${scope}.`) ? inner.slice(scope.length) : "";
     patch.within(`${step}${rest}`, () => patch.clone([node], map));
-    rescope(patch.nodes.at(-1)!, scope, step);
+    const copy = patch.nodes.at(-1)!;
+    rescope(copy, scope, step);
+    keepGraft(node, copy, step);
   }
   return map;
+}
+
+/** A copy of a grafted part says which part it is, as the original does. */
+function keepGraft(node: Node, { metadata }: Node, step: string): void {
+  const graft = graftOf(node);
+  if (!graft?.part) return;
+  metadata.set("graftc.operator", graft.operator);
+  metadata.set("graftc.site", `${metadata.get("graftc.site")}.${step}.${graft.part}`);
 }
 
 function zeros(length: number): Bytes {

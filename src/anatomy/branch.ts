@@ -5,6 +5,7 @@
 import type { Constants } from "./constants.ts";
 import type { Core } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
+import { graftedBranch } from "./grafted.ts";
 import type { LinearMap, Linears } from "./linears.ts";
 import { matchNorm, type NormMatch } from "./norms.ts";
 import { type Region, regionBetween, type Segment, segmentsOf } from "./region.ts";
@@ -101,7 +102,8 @@ function piecesOf(region: Region, findings: Findings): Piece[] {
   const segments = segmentsOf(region);
   const pieces: Piece[] = [];
   for (let i = 0; i < segments.length; ) {
-    const norm = matchNorm(segments, i, findings.constants);
+    const grafted = segments[i]!.ops.some((op) => graftedBranch(op.place));
+    const norm = grafted ? null : matchNorm(segments, i, findings.constants);
     if (norm) {
       pieces.push({ kind: "norm", norm, segments: segments.slice(i, i + norm.length) });
       i += norm.length;
@@ -116,7 +118,7 @@ function piecesOf(region: Region, findings: Findings): Piece[] {
 
 function kindOf(segment: Segment, { linears }: Findings): "affine" | "layout" | "substance" {
   const { ops } = segment;
-  if (ops.some((op) => linears.byOp.has(op))) return "substance";
+  if (ops.some((op) => linears.byOp.has(op) || graftedBranch(op.place))) return "substance";
   if (ops.every((op) => layouts.has(op.type))) return "layout";
   return isAffine(segment) ? "affine" : "substance";
 }

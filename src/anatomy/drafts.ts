@@ -5,7 +5,7 @@ import type { Flow, Op, Wire } from "./flow.ts";
 import { groupsOf, type Item, lettersOf } from "./grouping.ts";
 import { joinSecondStreams, secondChains } from "./joint.ts";
 import { matchNorm, type NormMatch } from "./norms.ts";
-import { isTokenStream, type Placed } from "./placed.ts";
+import { isTokenStream, type Placed, placeOf } from "./placed.ts";
 import { regionBetween, segmentsOf } from "./region.ts";
 
 export interface StepDraft {
@@ -81,7 +81,7 @@ function isNamed({ blocks }: StackDraft): boolean {
 
 /** A stack attends somewhere; or it repeats an unknown mixer. */
 function mixes(chain: Chain<Placed>): boolean {
-  const sorts = chain.flatMap(({ step }) => step.drafts.map((draft) => draft.sort));
+  const sorts = chain.flatMap(({ step }) => step.drafts.map(placeOf));
   const mixers = sorts.filter((sort) => sort === "mixer").length;
   return sorts.some((sort) => sort === "attn" || sort === "cross") || mixers > 1;
 }

@@ -1,6 +1,6 @@
 /** Steps in a row cut into blocks: by what repeats, starting a block where tokens mix again. */
 import type { Chain, ChainItem } from "./chains.ts";
-import type { Placed, Sort } from "./placed.ts";
+import { type Placed, placeOf, type Sort } from "./placed.ts";
 
 export type Item = ChainItem<Placed>;
 /** One letter a step: Attention, Cross-attention, Mlp, Parallel attention and MLP, X unknown. */
@@ -8,7 +8,7 @@ type Letter = "A" | "C" | "M" | "P" | "X";
 
 /** What a step is taken for in its row, unknown mixers decided. */
 export function lettersOf(chain: Chain<Placed>): Letter[] {
-  const raw = chain.map(({ step }) => letterOf(step.drafts.map((draft) => draft.sort)));
+  const raw = chain.map(({ step }) => letterOf(step.drafts.map(placeOf)));
   if (!raw.includes("X")) return raw;
   const forms = chain.map(({ step }) =>
     step.drafts.map(({ branch }) => formOf(branch.ops)).join("|"),

@@ -17,6 +17,7 @@ import { findSteps } from "./residual.ts";
 import { buildStacks } from "./stacks.ts";
 
 export type * from "./anatomy.ts";
+export { graftOf } from "./grafted.ts";
 
 /**
  * The blocks of a model. Names and scopes only label what was found. Value types, where they are

@@ -8,7 +8,7 @@ import { takeMlpApart } from "./mlp.ts";
 import type { NormMatch } from "./norms.ts";
 import { matchNorm } from "./norms.ts";
 import { linearOf } from "./path.ts";
-import type { Draft } from "./placed.ts";
+import { type Draft, placeOf } from "./placed.ts";
 import { base } from "./projections.ts";
 import { regionBetween, segmentsOf } from "./region.ts";
 
@@ -88,7 +88,7 @@ function streamParts(steps: readonly StepDraft[], prefix: "" | "context_", conte
       pre += branch.norms.length > 0 ? 1 : 0;
       post += norms.length > 0 && branch.norms.length === 0 ? 1 : 0;
       const name = () => context.names.norm(`${prefix}norm`);
-      const role = `${prefix}${draft.sort}`;
+      const role = `${prefix}${placeOf(draft)}`;
       const named = fresh.map((norm) => normPart(name(), norm, `${role} before`));
       const behind = after.map((norm) => normPart(name(), norm, `${role} behind`));
       const part = joinsEarlier(draft, prefix) ? [] : [partOf(draft, prefix, asMlp, context)];
@@ -106,8 +106,8 @@ function joinsEarlier(draft: Draft, prefix: string): boolean {
 function partOf(draft: Draft, prefix: string, asMlp: boolean, context: Context): PartDraft {
   const { branch, partner } = draft;
   const { host, second, refused } = hostOf(draft, asMlp, context);
-  const kind =
-    asMlp || draft.sort === "mlp" ? "mlp" : draft.sort === "cross" ? "cross_attn" : "attn";
+  const place = asMlp ? "mlp" : placeOf(draft);
+  const kind = place === "mlp" ? "mlp" : place === "cross" ? "cross_attn" : "attn";
   const outputs = [branch.y, ...(partner ? [partner.branch.y] : [])];
   return {
     name: context.names.part(`${prefix}${kind}`),
@@ -176,6 +176,13 @@ function hostOf(
     const why = reasonOf(branch);
     return {
       host: other(branch, asMlp ? "feature map" : "token mixer", true, why),
+      second: null,
+      refused,
+    };
+  }
+  if (placeOf(draft) !== "mlp") {
+    return {
+      host: other(branch, "feature map", false, "its tokens do not meet"),
       second: null,
       refused,
     };

@@ -2,6 +2,7 @@
 import { type Branch, branchesOf, type Findings } from "./branch.ts";
 import type { Core } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
+import { graftedBranch } from "./grafted.ts";
 import { mixingOf } from "./mixing.ts";
 import { regionBetween } from "./region.ts";
 import type { Step } from "./residual.ts";
@@ -17,6 +18,8 @@ export interface Draft {
   readonly branch: Branch;
   /** The one attention in it; null where there is none, or several. */
   readonly core: Core | null;
+  /** What it stands for by the metadata of the edit that placed its operator. */
+  readonly as: "attn" | "cross" | "mlp" | null;
   /** The same part's branch in the second stream. */
   partner: Draft | null;
   /** Where the tokens of both streams stand in one value, if all projections read that. */
@@ -40,21 +43,27 @@ export function placeSteps(steps: readonly Step[], findings: Findings): Placed[]
 }
 
 function attentionFirst(a: Draft, b: Draft): number {
-  return Number(a.sort === "mlp") - Number(b.sort === "mlp");
+  return Number(placeOf(a) === "mlp") - Number(placeOf(b) === "mlp");
+}
+
+/** What a branch stands for in its block, as far as it tells by itself. */
+export function placeOf({ sort, as }: Draft): Sort {
+  return as ?? sort;
 }
 
 function draftOf(branch: Branch, { linears, constants }: Findings): Draft {
+  const as = branch.ops.map(({ place }) => graftedBranch(place)).find((kind) => kind) ?? null;
   const [core, ...more] = branch.cores;
   if (core) {
     const own = [core.k, core.v].some(
       (wire) => wire === branch.x || (wire.from && branch.has.has(wire.from)),
     );
     const single = more.length === 0 ? core : null;
-    return { sort: own ? "attn" : "cross", branch, core: single, partner: null, joined: null };
+    return { sort: own ? "attn" : "cross", branch, core: single, as, partner: null, joined: null };
   }
   const mixing = mixingOf(branch.x, branch.ops, linears, constants);
   const sort = mixing === "features" ? "mlp" : "mixer";
-  return { sort, branch, core: null, partner: null, joined: null };
+  return { sort, branch, core: null, as, partner: null, joined: null };
 }
 
 /** Branches of two streams that share an attention, or projections, are one part of a joint block. */
@@ -81,7 +90,8 @@ function joinTokens(draft: Draft, { linears, constants }: Findings): void {
     (op) => op.type === "Concat" && (partner ? partner.branch.has.has(op) : op.data.length > 1),
   );
   const y = join?.outputs[0];
-  if (!y || branch.linears.some((map) => !regionBetween(y, map.y))) return;
+  if (!y || branch.linears.length === 0) return;
+  if (branch.linears.some((map) => !regionBetween(y, map.y))) return;
   draft.joined = y;
   if (draft.sort !== "mixer") return;
   const last = branch.linears.at(-1)?.ops.at(-1);

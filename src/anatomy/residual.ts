@@ -5,6 +5,7 @@
 import type { Constants } from "./constants.ts";
 import type { Core } from "./cores.ts";
 import { type Flow, levelOf, type Op, type Wire } from "./flow.ts";
+import { graftedBlock, graftedBranch } from "./grafted.ts";
 import type { Linears } from "./linears.ts";
 import { type Region, regionBetween } from "./region.ts";
 
@@ -39,15 +40,40 @@ export function findSteps(
   constants: Constants,
 ): Steps {
   const kernels = new Set(cores.map((core) => core.op));
-  const weighs = (op: Op) => linears.byOp.has(op) || kernels.has(op) || mixesByConstant(op);
+  const grafted = (op: Op) => graftedBranch(op.place) !== null;
+  const weighs = (op: Op) =>
+    linears.byOp.has(op) || kernels.has(op) || mixesByConstant(op) || grafted(op);
   const candidates = new Map<Op, Step>();
   for (const op of flow.ops) {
-    if (op.type !== "Add" || op.data.length < 2) continue;
+    // A sum inside of an operator is no sum of the stream.
+    if (op.type !== "Add" || op.data.length < 2 || grafted(op)) continue;
     const step = extended(op, candidates, weighs) ?? stepAt(op, constants, weighs);
     if (!step) continue;
     candidates.set(op, step);
   }
+  for (const step of graftedBlocks(flow, candidates)) candidates.set(step.add, step);
   return sortOut([...candidates.values()], kernels, linears);
+}
+
+/** Operators in the place of whole blocks that keep no residual sum: each is a step by itself. */
+function* graftedBlocks(flow: Flow, candidates: ReadonlyMap<Op, Step>): Iterable<Step> {
+  const groups = new Map<string, Op[]>();
+  for (const op of flow.ops) {
+    const site = op.data.length > 0 ? graftedBlock(op.place) : null;
+    if (site !== null) groups.set(site, [...(groups.get(site) ?? []), op]);
+  }
+  for (const ops of groups.values()) {
+    const own = new Set(ops);
+    if (ops.some((op) => candidates.has(op))) continue;
+    const ends = ops.flatMap(({ outputs }) =>
+      outputs.flatMap((wire) => (wire?.uses.some((reader) => !own.has(reader)) ? wire : [])),
+    );
+    const [y, ...others] = ends;
+    const entries = new Set(ops.flatMap(({ data }) => data.filter((x) => !own.has(x.from!))));
+    const [x, ...more] = [...entries].filter((wire) => y && mayEqual(wire, y));
+    const region = x && y && regionBetween(x, y);
+    if (region && others.length + more.length === 0) yield stepOf(y.from!, x, [region]);
+  }
 }
 
 function mixesByConstant(op: Op): boolean {
@@ -148,7 +174,9 @@ function sortOut(candidates: readonly Step[], kernels: ReadonlySet<Op>, linears:
   const size = (step: Step) => step.regions.reduce((sum, region) => sum + region.ops.length, 0);
   for (const step of [...candidates].sort((a, b) => size(a) - size(b))) {
     const own = new Set(step.regions.flatMap((region) => region.ops));
-    const inner = [...own].flatMap((op) => byAdd.get(op) ?? []).filter((s) => !dropped.has(s));
+    const inner = [...own]
+      .flatMap((op) => byAdd.get(op) ?? [])
+      .filter((s) => s !== step && !dropped.has(s));
     if (inner.length === 0) continue;
     const inside = new Set(inner.flatMap((s) => s.regions.flatMap((region) => region.ops)));
     const attention = [...own].filter((op) => kernels.has(op));

@@ -1,5 +1,6 @@
 /** What `graftc inspect` knows of a model, as the JSON of the command line has it. */
 import type { Anatomy, Block, Linear, Part, Stack } from "../anatomy/anatomy.ts";
+import { graftOf } from "../anatomy/index.ts";
 import type { Model, Value } from "../ir/graph.ts";
 import type { Dim } from "../ir/types.ts";
 import { flops, nodeCount, parameters } from "../measure/index.ts";
@@ -123,14 +124,11 @@ function partView(part: Part, model: Model, own: OwnParameters): PartView {
   };
 }
 
-/** Edits that place no operator leave their verb instead. */
-const verbs = new Set(["resize", "parallelize", "remove", "repeat", "rewrite"]);
-
 /** The operator that graftc put there, where all of the part's nodes say the same. */
 function placedBy({ nodes }: Part): string | null {
-  const names = new Set([...nodes].map((node) => node.metadata.get("graftc.operator")));
+  const names = new Set([...nodes].map((node) => graftOf(node)?.operator ?? null));
   const [name, ...more] = names;
-  return more.length > 0 || name === undefined || verbs.has(name) ? null : name;
+  return more.length > 0 ? null : (name ?? null);
 }
 
 function kindOf({ host }: Part): string {
