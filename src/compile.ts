@@ -201,7 +201,8 @@ async function publish(
   let unproven: Diagnostic | null = null;
   if (verify || edits.length > 0) {
     const path = await write.loadable(fittingInputs(model.graph));
-    unproven = await loads(path, { original: input, nodes: model.graph.nodes.length });
+    const nodes = model.graph.nodes.length;
+    unproven = await loads(path, { shown: options.out!, original: input, nodes });
     signal?.throwIfAborted();
     const files = { before: input, after: path, model };
     const settings = { seed, device: deviceOf(device), keepsFunction, signal };

@@ -11,6 +11,8 @@ import { lightly, ort, reasonOf } from "./ort.ts";
 const manyNodes = 1500;
 
 export interface LoadOptions {
+  /** What a message calls the file, which may have a temporary name. */
+  readonly shown?: string;
   /**
    * The file that it was made from: what does not load itself, for operators that ONNX Runtime
    * does not know say, is no yardstick.
@@ -29,13 +31,13 @@ export interface LoadOptions {
  */
 export async function loads(
   path: string,
-  { original, nodes = 0 }: LoadOptions = {},
+  { shown = path, original, nodes = 0 }: LoadOptions = {},
 ): Promise<Diagnostic | null> {
   const ask = nodes > manyNodes ? probing : loading;
   const reason = await ask(path);
   if (reason === null) return null;
   const before = original === undefined ? null : await ask(original);
-  if (before === null) throw fail("model-refused", { model: path, reason });
+  if (before === null) throw fail("model-refused", { model: shown, reason });
   return diagnostic("load-unproven", { model: original!, reason: before });
 }
 

@@ -35,11 +35,11 @@ export interface Targets {
 /** @throws GraftError where no file can be written at `out`. */
 export function refuseOut(out: string): void {
   const folder = dirname(resolve(out));
-  if (!statOf(folder)?.isDirectory()) {
+  if (!statOf(folder, out)?.isDirectory()) {
     throw fail("out-nowhere", { path: out, folder: dirname(out) });
   }
-  const there = statOf(out);
-  if (there?.isDirectory()) throw fail("out-folder", { path: out });
+  const there = statOf(resolve(out), out);
+  if (there?.isDirectory() || out.endsWith("/")) throw fail("out-folder", { path: out });
   if (there && !there.isFile()) throw fail("out-unwritable", { path: out, why: "it is a device" });
   try {
     accessSync(folder, constants.W_OK);
@@ -48,11 +48,14 @@ export function refuseOut(out: string): void {
   }
 }
 
-function statOf(path: string): Stats | undefined {
+/** What is at `path` on the way to `out`, if anything. */
+function statOf(path: string, out: string): Stats | undefined {
   try {
     return statSync(path);
-  } catch {
-    return undefined;
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw asWriteFailure(out, cause);
   }
 }
 

@@ -45,11 +45,15 @@ export class Temporaries {
   }
 }
 
+/** So much of a name is in that of its temporary file, which may not be too long where it is not. */
+const recognisable = 60;
+
 /** A hidden name beside `path`. */
 function temporaryFor(path: string): string {
   if (!watching) process.once("exit", abandonWrites);
   watching = true;
-  const name = `.${basename(path)}.${randomBytes(4).toString("hex")}.partial`;
+  const begin = basename(path).slice(0, recognisable);
+  const name = `.${begin}.${randomBytes(4).toString("hex")}.partial`;
   const temporary = join(dirname(path), name);
   unfinished.add(temporary);
   return temporary;

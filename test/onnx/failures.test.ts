@@ -36,6 +36,10 @@ test("OUT that is a folder, a device or nowhere is refused before anything is do
   writeFileSync(join(folder, "file"), "");
   expect(await codes(join(folder, "file", "out.onnx"))).toEqual(["out-nowhere"]);
   expect(await codes("/dev/null")).toEqual(["out-unwritable"]);
+  expect(await codes(join(folder, "out.onnx/"))).toEqual(["out-folder"]);
+  expect(await codes("")).toEqual(["out-folder"]);
+  expect(await codes(join(folder, `${"long".repeat(70)}.onnx`))).toEqual(["out-unwritable"]);
+  expect(await codes(`${folder}${"/long".repeat(2000)}`)).toEqual(["out-unwritable"]);
   mkdirSync(join(folder, "other.onnx.data"));
   const withData = await readModel(external);
   const blocked = await codesOf(() => writeModel(withData, join(folder, "other.onnx")));
@@ -109,6 +113,20 @@ test("until it is published there are only temporary files, which a runtime coul
   expect(Object.keys(filesIn(folder)).sort()).toEqual(["out.onnx", "out.onnx.data"]);
   expect(files).toEqual([out, `${out}.data`]);
   expect(bytesWritten).toBe(files.reduce((sum, file) => sum + statSync(file).size, 0));
+});
+
+test("a name may be as long as the file system takes it", async () => {
+  const folder = freshFolder();
+  const name = `${"long".repeat(60)}.onnx`;
+  await writeModel(await readModel(external), join(folder, name));
+  expect(Object.keys(filesIn(folder)).sort()).toEqual([name, `${name}.data`]);
+  const longer = `${"long".repeat(62)}.onnx`;
+  // There is no room for `.data`.
+  const codes = await codesOf(async () =>
+    writeModel(await readModel(external), join(folder, longer)),
+  );
+  expect(codes).toEqual(["out-unwritable"]);
+  expect(Object.keys(filesIn(folder)).length).toBe(2);
 });
 
 test("files have the mode of any new file, whatever the input's is", async () => {

@@ -15,7 +15,7 @@ export const compile: Command<Given> = {
   async run({ explain = false, ...given }, { signal, progress, colors }) {
     const { model, out, dryRun = false } = given;
     checkWord(model);
-    if (out === undefined && !dryRun) {
+    if (!out && !dryRun) {
       throw fail("out-missing", {}, { hint: "say where to write the model: `-o OUT`" });
     }
     const begun = performance.now();

@@ -13,7 +13,7 @@ type Given = NewFlags & { readonly preset: string };
 export const create: Command<Given> = {
   failed: ({ preset }) => ({ preset, out: null, parameters: null, bytes_written: 0 }),
   async run({ preset, out, ...sizes }, { progress, signal }) {
-    if (out === undefined) {
+    if (!out) {
       throw fail("out-missing", {}, { hint: "say where to write the model: `-o OUT`" });
     }
     const begun = performance.now();
