@@ -19,7 +19,7 @@ const imageScale = 127.5;
 export function conversionOf(from: DType, to: DType, role: Role): Conversion | null {
   if (from === to) return keep;
   const image = from === "uint8" && role === "sample" && dtypes[to].float;
-  if (image) return (bytes) => encode(to, bytes, (value) => value / imageScale - 1);
+  if (image) return (bytes) => encode(to, imageValues(bytes));
   if (from === "bool" || to === "bool") return null;
   if (dtypes[from].float && !dtypes[to].float) return null;
   if (!dtypes[from].float && dtypes[to].float && role === "sample") return null;
@@ -76,14 +76,18 @@ function upperHalves(bits: Uint16Array): Float32Array {
   return new Float32Array(out.buffer);
 }
 
-function encode(
-  to: DType,
-  values: ArrayLike<number>,
-  map: (value: number) => number = (value) => value,
-): Uint8Array {
-  if (to === "float32") return bytesOf(filled(values, map, Float32Array));
+const imageTable = Float64Array.from({ length: 256 }, (_, level) => level / imageScale - 1);
+
+function imageValues(levels: Uint8Array): Float64Array {
+  const out = new Float64Array(levels.length);
+  for (let i = 0; i < levels.length; i++) out[i] = imageTable[levels[i]!]!;
+  return out;
+}
+
+function encode(to: DType, values: ArrayLike<number>): Uint8Array {
+  if (to === "float32") return bytesOf(new Float32Array(values));
   if (to === "int64") return bytesOf(filled(values, BigInt, BigInt64Array));
-  return encodeElements(to, filled(values, map, Float64Array));
+  return encodeElements(to, values);
 }
 
 /** An array of the mapped values: `TypedArray.from`, but a hundred times as fast. */
