@@ -5,6 +5,7 @@
  */
 import { fail, type GraftError } from "../src/diag/diagnostic.ts";
 import type { Graph, Node, Value } from "../src/ir/graph.ts";
+import { readsOf } from "../src/ir/order.ts";
 import { dtypes } from "../src/ir/types.ts";
 import type { Grower } from "../src/onnx-ops/grower.ts";
 import { ops } from "../src/onnx-ops/index.ts";
@@ -130,12 +131,6 @@ function nodesBetween(graph: Graph, from: ReadonlySet<Value>, to: ReadonlySet<Va
     })
     .toReversed();
   return { path, reached };
-}
-
-/** What a node reads, the captures of its subgraphs included. */
-function readsOf(node: Node): Value[] {
-  const own = node.inputs.filter((value) => value !== null);
-  return [...own, ...node.subgraphs.flatMap((body) => body.nodes.flatMap(readsOf))];
 }
 
 function checkRules(path: readonly Node[]): void {

@@ -1,5 +1,15 @@
 import type { Graph, Node, Value } from "./graph.ts";
 
+/** What a node reads, the captures of its subgraphs included. */
+export function readsOf(node: Node): Value[] {
+  const own = node.inputs.filter((value) => value !== null);
+  const captured = node.subgraphs.flatMap(({ nodes, outputs }) => [
+    ...nodes.flatMap(readsOf),
+    ...outputs,
+  ]);
+  return [...own, ...captured];
+}
+
 /** Producers that must run before `node`, captures of its subgraphs included. */
 function producersOf(node: Node, graph: Graph, found: Set<Node> = new Set()): Set<Node> {
   const add = (value: Value | null) => {

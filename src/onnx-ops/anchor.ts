@@ -1,11 +1,12 @@
 import type { Node, Value } from "../ir/graph.ts";
+import { readsOf } from "../ir/order.ts";
 
 /** New nodes go right behind the last producer of what they read and did not make themselves. */
 export function anchorOf(nodes: readonly Node[], position: ReadonlyMap<Node, number>): number {
   let anchor = 0;
-  for (const { inputs } of nodes) {
-    for (const value of inputs) {
-      const at = value?.producer ? position.get(value.producer) : undefined;
+  for (const node of nodes) {
+    for (const value of readsOf(node)) {
+      const at = value.producer ? position.get(value.producer) : undefined;
       if (at !== undefined && at >= anchor) anchor = at + 1;
     }
   }

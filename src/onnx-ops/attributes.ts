@@ -1,5 +1,5 @@
 import type { Bytes } from "../ir/bytes.ts";
-import type { Attribute, AttributeValue } from "../ir/graph.ts";
+import { type Attribute, type AttributeValue, Graph } from "../ir/graph.ts";
 import type { DType } from "../ir/types.ts";
 
 /** How code writes an attribute: `axis: 1` is an int, `epsilon: float(1e-5)` a float. */
@@ -10,6 +10,7 @@ export type AttributeInput =
   | { readonly float: number }
   | { readonly floats: readonly number[] }
   | { readonly strings: readonly string[] }
+  | Graph
   | { readonly dtype: DType; readonly shape: readonly number[]; readonly data: Bytes };
 
 export function float(value: number): { readonly float: number } {
@@ -19,6 +20,7 @@ export function float(value: number): { readonly float: number } {
 function attributeValue(input: AttributeInput): AttributeValue {
   if (typeof input === "number") return { type: "int", value: BigInt(input) };
   if (typeof input === "string") return { type: "string", value: new TextEncoder().encode(input) };
+  if (input instanceof Graph) return { type: "graph", value: input };
   if ("float" in input) return { type: "float", value: input.float };
   if ("floats" in input) return { type: "floats", value: input.floats };
   if ("strings" in input) {

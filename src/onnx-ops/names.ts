@@ -1,11 +1,13 @@
 import type { Graph } from "../ir/graph.ts";
 
+export type FreshName = (base: string) => string;
+
 /**
  * Names that neither the graph has nor an earlier call gave: `base`, `base_1`, ... Nodes and values
  * share them, and so do the bodies of If, Loop and Scan: runtimes refuse two nodes of one name and
  * an inner value that hides an outer one.
  */
-export function freshNames(graph: Graph): (base: string) => string {
+export function freshNames(graph: Graph): FreshName {
   const taken = reservedOf(graph);
   const next = new Map<string, number>();
   return (base) => {

@@ -28,12 +28,13 @@ import {
   type Use,
   Value,
 } from "../ir/graph.ts";
-import { sortTopologically } from "../ir/order.ts";
+import { readsOf, sortTopologically } from "../ir/order.ts";
 import type { DType, TensorType } from "../ir/types.ts";
 import { anchorOf, standsBehind } from "./anchor.ts";
 import { type AttributeInput, attributesOf } from "./attributes.ts";
+import { type BodyInputs, connect, type GrowBody, growBody } from "./bodies.ts";
 import { encodeElements } from "./elements.ts";
-import { freshNames } from "./names.ts";
+import { type FreshName, freshNames } from "./names.ts";
 import { copyOf, type NodeOptions, propsOf, type Shunt, type Stamp } from "./patch-parts.ts";
 import { findOrphans, producersOf, sweep } from "./sweep.ts";
 
@@ -54,14 +55,14 @@ export class Patch {
   readonly #exposed: [Node, number, Value][] = [];
   readonly #evicted = new Set<Value>();
   readonly #constants = new Map<string, Value>();
-  readonly #freshName: (base: string) => string;
+  readonly #freshName: FreshName;
   #scope: string;
 
   /** @param scope names of what is grown start with it: `blocks.1.attn`. */
-  constructor(graph: Graph, stamp: Stamp | null, scope: string) {
+  constructor(graph: Graph, stamp: Stamp | null, scope: string, freshName = freshNames(graph)) {
     this.graph = graph;
     this.stamp = stamp;
-    this.#freshName = freshNames(graph);
+    this.#freshName = freshName;
     this.#scope = scope;
   }
 
@@ -79,18 +80,16 @@ export class Patch {
   within<T>(step: string, grow: () => T): T {
     const outer = this.#scope;
     this.#scope = outer === "" ? step : `${outer}.${step}`;
+    const leave = () => {
+      this.#scope = outer;
+    };
+    let under: Promise<unknown> | null = null;
     try {
       const result = grow();
-      if (result instanceof Promise) {
-        return result.finally(() => {
-          this.#scope = outer;
-        }) as T;
-      }
-      this.#scope = outer;
-      return result;
-    } catch (cause) {
-      this.#scope = outer;
-      throw cause;
+      if (result instanceof Promise) under = result.finally(leave);
+      return (under ?? result) as T;
+    } finally {
+      if (!under) leave();
     }
   }
 
@@ -111,8 +110,15 @@ export class Patch {
       return new Value(this.#freshName(`${name}_output_${i}`), options.types?.[i] ?? null);
     });
     setOutputs(node, outputs);
+    for (const body of node.subgraphs) body.owner = node;
     this.nodes.push(node);
     return outputs;
+  }
+
+  /** A graph for an attribute of a node that is added next; it may read what stands outside. */
+  body(inputs: BodyInputs, grow: GrowBody): Graph {
+    const names = this.#freshName;
+    return growBody(inputs, grow, names, (body) => new Patch(body, this.stamp, this.#scope, names));
   }
 
   /** Adds a node with one output and returns it. */
@@ -120,7 +126,7 @@ export class Patch {
     return this.add(opType, inputs, options)[0]!;
   }
 
-  /** A tensor known now, as a Constant node; equal constants of a patch are one node. */
+  /** A tensor known now, as a Constant node; equal ones of a patch are one node. */
   constant(dtype: DType, shape: readonly number[], data: Bytes): Value {
     const bytes = materialize(data);
     const key = `${dtype}[${shape}]${Buffer.from(bytes).toString("latin1")}`;
@@ -224,13 +230,7 @@ export class Patch {
     );
     this.#clearNames(new Set(uses.flat()));
     defineWeights(graph, this.weights.values());
-    for (const node of this.nodes) {
-      const inputs = node.inputs;
-      node.inputs = [];
-      inputs.forEach((value, index) => {
-        setInput(node, index, value);
-      });
-    }
+    this.nodes.forEach(connect);
     for (const [node, index, value] of this.#exposed) addOutput(node, index, value);
     const position = new Map(graph.nodes.map((node, i) => [node, i]));
     const anchor = anchorOf(this.nodes, position);
@@ -265,7 +265,7 @@ export class Patch {
     const leaving = findOrphans(graph, starts, {
       moved,
       replaced: new Set(this.#shunts.flatMap(({ from, among }) => (among ? [] : [from]))),
-      read: new Set(this.nodes.flatMap(({ inputs }) => inputs)),
+      read: new Set(this.nodes.flatMap(readsOf)),
     });
     const yields = (r: Value) => leaving.values.has(r) || (this.#evicted.has(r) && !fixed.has(r));
     const staying = rivals.find((rival) => !yields(rival));

@@ -1,5 +1,6 @@
 import { removeInitializer, removeNodes } from "../ir/edit.ts";
 import type { Graph, Node, Use, Value } from "../ir/graph.ts";
+import { readsOf } from "../ir/order.ts";
 
 /** Changes that are still to be made when orphans are looked for. */
 export interface Pending {
@@ -35,7 +36,7 @@ export function findOrphans(graph: Graph, start: readonly Value[], pending?: Pen
     if (!producer.outputs.every((output) => !output || idle(output))) continue;
     nodes.add(producer);
     for (const output of producer.outputs) if (output) values.add(output);
-    open.push(...inputsOf(producer));
+    open.push(...readsOf(producer));
   }
   return { nodes, values };
 }
@@ -54,14 +55,7 @@ export function producersOf(values: readonly Value[]): Set<Node> {
   for (let node = open.pop(); node; node = open.pop()) {
     if (found.has(node)) continue;
     found.add(node);
-    for (const input of node.inputs) if (input?.producer) open.push(input.producer);
+    for (const { producer } of readsOf(node)) if (producer) open.push(producer);
   }
   return found;
-}
-
-/** What a node reads, the captures of its subgraphs included. */
-function inputsOf(node: Node): Value[] {
-  const own = node.inputs.filter((value) => value !== null);
-  const captured = node.subgraphs.flatMap((body) => body.nodes.flatMap(inputsOf));
-  return [...own, ...captured];
 }

@@ -157,6 +157,13 @@ export class Wire {
     return grower.one("Slice", [this, at(start), at(end), grower.ints([axis])]);
   }
 
+  /** Parts of these sizes along an axis. */
+  split(axis: number, sizes: readonly number[]): Wire[] {
+    const { grower } = this;
+    const options = { attributes: { axis }, outputs: sizes.length };
+    return grower.all("Split", [this, grower.ints(sizes)], options);
+  }
+
   leakyRelu(alpha: number): Wire {
     return this.grower.one("LeakyRelu", [this], { attributes: { alpha: float(alpha) } });
   }
