@@ -7,6 +7,7 @@ import { fail, type GraftError } from "../src/diag/diagnostic.ts";
 import type { Graph, Node, Value } from "../src/ir/graph.ts";
 import { readsOf } from "../src/ir/order.ts";
 import { dtypes } from "../src/ir/types.ts";
+import { isDetached } from "../src/onnx-ops/detached.ts";
 import type { Grower } from "../src/onnx-ops/grower.ts";
 import { ops } from "../src/onnx-ops/index.ts";
 import { readerOf } from "../src/onnx-ops/op.ts";
@@ -104,7 +105,8 @@ function outputOf(node: Node, index: number, grower: Grower): Wire {
 }
 
 function varies(value: Value | null): boolean {
-  return value !== null && (value.type === null || dtypes[value.type.dtype].float);
+  if (value === null || isDetached(value)) return false;
+  return value.type === null || dtypes[value.type.dtype].float;
 }
 
 interface Path {

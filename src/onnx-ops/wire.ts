@@ -3,6 +3,7 @@ import { materialize } from "../ir/bytes.ts";
 import type { Value } from "../ir/graph.ts";
 import { type DType, dtypes, isStatic, type TensorType } from "../ir/types.ts";
 import { float } from "./attributes.ts";
+import { markDetached } from "./detached.ts";
 import { divideDims, type Extent, productOf } from "./dims.ts";
 import { decodeElements } from "./elements.ts";
 import type { Grower } from "./grower.ts";
@@ -155,6 +156,13 @@ export class Wire {
     const { grower } = this;
     const at = (bound: Extent) => grower.shape([bound]);
     return grower.one("Slice", [this, at(start), at(end), grower.ints([axis])]);
+  }
+
+  /** The same numbers, whose gradient is zero. */
+  detach(): Wire {
+    const copy = this.unary("Identity");
+    markDetached(copy.value);
+    return copy;
   }
 
   /** Parts of these sizes along an axis. */

@@ -201,9 +201,14 @@ export function readGolden(name: string): Golden {
     data_offsets: [number, number];
     dtype: string;
   }>(entries)) {
-    if (dtype !== "F32") continue;
-    const data = bytes.subarray(8 + length + offsets[0], 8 + length + offsets[1]);
-    tensors.set(key, { shape, data: new Float32Array(Uint8Array.from(data).buffer) });
+    const { buffer } = Uint8Array.from(
+      bytes.subarray(8 + length + offsets[0], 8 + length + offsets[1]),
+    );
+    if (dtype === "F32") tensors.set(key, { shape, data: new Float32Array(buffer) });
+    if (dtype === "I64") {
+      const data = Float32Array.from(new BigInt64Array(buffer), Number);
+      tensors.set(key, { shape, data });
+    }
   }
   return { tensors, metadata };
 }

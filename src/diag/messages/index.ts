@@ -2,6 +2,7 @@
 import { cliMessages } from "./cli.ts";
 import { gradientMessages } from "./gradients.ts";
 import { modelMessages } from "./model.ts";
+import { objectiveMessages } from "./objectives.ts";
 import { operatorMessages } from "./operator.ts";
 import { planMessages } from "./plan.ts";
 import { runtimeMessages } from "./runtime.ts";
@@ -14,6 +15,7 @@ export const messages = {
   ...planMessages,
   ...operatorMessages,
   ...gradientMessages,
+  ...objectiveMessages,
   ...cliMessages,
   ...runtimeMessages,
   ...trainMessages,
