@@ -26,6 +26,8 @@ export interface OptimizerRequest {
   /** With the norm of each group's gradients, for a log. */
   readonly norms: boolean;
   readonly form: Form;
+  /** `any`: outputs may be reshaped, with their elements in the same order; saves copies. */
+  readonly shapes: "own" | "any";
 }
 
 export interface OptimizerInput extends TensorType {
@@ -47,6 +49,7 @@ export interface OptimizerOutput {
   readonly role: "parameter" | "state" | "ema" | "norm";
   /** The input that it replaces; of a norm, the group. */
   readonly of: string;
+  readonly shape: readonly number[];
 }
 
 export interface OptimizerModel {
@@ -64,7 +67,7 @@ export const gradientName = (parameter: string) => `${parameter}.grad`;
 
 /** States start at zero, averages as the parameters, `step` at 1. */
 export function optimizerModel(request: OptimizerRequest): OptimizerModel {
-  const { parameters, optimizer, clip, ema, norms, form } = request;
+  const { parameters, optimizer, clip, ema, norms, form, shapes } = request;
   const stateNames = updateRuleOf(optimizer).states;
   const inputs = inputsOf(parameters, stateNames, ema);
   const model = blankModel({
@@ -89,6 +92,7 @@ export function optimizerModel(request: OptimizerRequest): OptimizerModel {
       optimizer,
       clip,
       form,
+      shapes,
       learningRate: input("learning_rate"),
       step: input("step"),
       averageDecay: ema ? input("ema_decay") : null,
@@ -98,7 +102,7 @@ export function optimizerModel(request: OptimizerRequest): OptimizerModel {
   const outputs: OptimizerOutput[] = [];
   const declare = (role: OptimizerOutput["role"], of: string, wire: Wire, name: string) => {
     declareOutput(model, wire.value, name, wire.type);
-    outputs.push({ name, role, of });
+    outputs.push({ name, role, of, shape: wire.shape as readonly number[] });
   };
   const replace = (role: OptimizerOutput["role"], of: string, wire: Wire) =>
     declare(role, of, wire, `${of}.next`);

@@ -15,7 +15,8 @@ const [fewest, most] = [4096, 65536] as const;
 
 /**
  * The arithmetic on each list of operands, which have one shape within a list. Large tensors go
- * row by row; the others are joined to one vector first, which keeps nodes few.
+ * row by row, and their results stay [rows, columns]: giving them their shape back would copy them.
+ * The others are joined to one vector first, which keeps nodes few.
  */
 export function inRows(
   grower: Grower,
@@ -50,7 +51,7 @@ function byRows(
   columns: number,
   arithmetic: Elementwise,
 ): readonly Wire[] {
-  const { dtype, shape, count } = operands[0]!;
+  const { dtype, count } = operands[0]!;
   const row: TensorType = { dtype, shape: [columns] };
   const matrix: TensorType = { dtype, shape: [count! / columns, columns] };
   const rows = Object.fromEntries(operands.map((_, i) => [`row_${i}`, row]));
@@ -59,7 +60,7 @@ function byRows(
     return arithmetic(values.map((value) => inner.wire(value))).map(({ value }) => value);
   });
   const outputs = body.outputs.length;
-  const scanned = grower.all(
+  return grower.all(
     "Scan",
     operands.map((operand) => operand.reshape(matrix.shape as number[])),
     {
@@ -68,7 +69,6 @@ function byRows(
       types: Array<TensorType>(outputs).fill(matrix),
     },
   );
-  return scanned.map((output) => output.reshape(shape));
 }
 
 /** Zeros at the end fill the last row. */
@@ -81,6 +81,7 @@ function joinedly(
   const counts = shapes.map(elements);
   const total = counts.reduce((a, b) => a + b, 0);
   const padding = total > most ? (ideal - (total % ideal)) % ideal : 0;
+  const sizes = padding ? [...counts, padding] : counts;
   const zeros = padding ? [grower.constant("float32", [padding], new Float32Array(padding))] : [];
   const operands = lists[0]!.map((_, role) => {
     const flat = lists.map((wires, i) => wires[role]!.reshape([counts[i]!]));
@@ -88,8 +89,8 @@ function joinedly(
   });
   const results = total > most ? byRows(grower, operands, ideal, arithmetic) : arithmetic(operands);
   const parts = results.map((result) => {
-    if (lists.length === 1 && padding === 0) return [result];
-    return result.split(0, padding ? [...counts, padding] : counts);
+    const flat = result.reshape([total + padding]);
+    return sizes.length === 1 ? [flat] : flat.split(0, sizes);
   });
   return shapes.map((shape, i) => parts.map((part) => part[i]!.reshape(shape)));
 }

@@ -3,13 +3,14 @@ import type { Grower } from "../../src/onnx-ops/grower.ts";
 import type { Wire } from "../../src/onnx-ops/wire.ts";
 import type { Adam, OptimizerSpec, Sgd } from "./recipe.ts";
 
-/** Numbers of one step, float32 []; what is in float64 is the step's own. */
+/** Numbers of one step, float32 []. */
 export type Scalars = Readonly<Record<string, Wire>>;
 
 export interface StepInputs {
   readonly grower: Grower;
-  /** Both float64 []. */
+  /** float32 [] */
   readonly rate: Wire;
+  /** float64 [] */
   readonly step: Wire;
 }
 
@@ -39,7 +40,8 @@ function adam({ kind, beta1, beta2, eps, weightDecay }: Adam): UpdateRule {
   const decoupled = kind === "adamw" && weightDecay !== 0;
   return {
     states: ["exp_avg", "exp_avg_sq"],
-    scalars: ({ grower, rate, step }) => {
+    scalars: ({ grower, rate: given, step }) => {
+      const rate = given.cast("float64");
       const correction = (beta: number) => grower.scalar("float64", beta).pow(step).from(1);
       const root = correction(beta2).sqrt();
       return {
@@ -62,7 +64,7 @@ function adam({ kind, beta1, beta2, eps, weightDecay }: Adam): UpdateRule {
 function sgd({ momentum, nesterov, weightDecay }: Sgd): UpdateRule {
   return {
     states: momentum === 0 ? [] : ["momentum_buffer"],
-    scalars: ({ rate }) => ({ rate: rate.cast("float32") }),
+    scalars: ({ rate }) => ({ rate }),
     update: ({ parameter, gradient, states: [buffer] }, { rate }) => {
       const g = weightDecay === 0 ? gradient : gradient.add(parameter.mul(weightDecay));
       const next = buffer?.mul(momentum).add(g);

@@ -28,6 +28,8 @@ export interface StepRequest {
   /** Largest norm of a group's gradients. */
   readonly clip: number;
   readonly form: Form;
+  /** `any`: large results of rows stay matrices of rows. */
+  readonly shapes: "own" | "any";
   /** float32 [] */
   readonly learningRate: Wire;
   /** int64 [], from 1 */
@@ -48,6 +50,7 @@ export interface Updates {
  * computed from: it may be written over the parameter or state that it replaces.
  */
 export function growUpdates(grower: Grower, slots: readonly Slot[], request: StepRequest): Updates {
+  const { clip, form, shapes } = request;
   const operate = operationOf(grower, request);
   const updated = new Map<Slot, Updated>();
   const norms = new Map<string, Wire>();
@@ -55,16 +58,17 @@ export function growUpdates(grower: Grower, slots: readonly Slot[], request: Ste
     const members = slots.filter((slot) => slot.group === group);
     grower.patch.within(group, () => {
       const gradients = members.map(({ gradient }) => gradient);
-      const { norm, factor } = clipping(grower, gradients, request.clip);
+      const { norm, factor } = clipping(grower, gradients, clip);
       norms.set(group, norm);
       const operands = members.map(operandsOf);
       const elementwise = operate(factor);
       const results =
-        request.form === "rows"
+        form === "rows"
           ? inRows(grower, operands, elementwise)
           : operands.map((wires) => elementwise(wires));
       members.forEach((slot, i) => {
-        updated.set(slot, updatedOf(slot, results[i]!));
+        const own = (wire: Wire) => wire.reshape(slot.parameter.shape);
+        updated.set(slot, updatedOf(slot, shapes === "own" ? results[i]!.map(own) : results[i]!));
       });
     });
   }
@@ -83,13 +87,8 @@ function updatedOf({ states }: Slot, [parameter, ...rest]: readonly Wire[]): Upd
 /** From `operandsOf` to what `updatedOf` reads, by what a group's gradients are multiplied with. */
 function operationOf(grower: Grower, request: StepRequest): (factor: Wire) => Elementwise {
   const rule = updateRuleOf(request.optimizer);
-  const scalars = Object.entries(
-    rule.scalars({
-      grower,
-      rate: request.learningRate.cast("float64"),
-      step: request.step.cast("float64"),
-    }),
-  );
+  const { learningRate: rate, step } = request;
+  const scalars = Object.entries(rule.scalars({ grower, rate, step: step.cast("float64") }));
   const pull = request.averageDecay?.from(1);
   return (factor) =>
     ([parameter, gradient, ...rest]) => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { verify } from "../../passes/verify.ts";
 import { inMemory } from "../../src/ir/bytes.ts";
-import type { Model } from "../../src/ir/graph.ts";
+import type { Model, Value } from "../../src/ir/graph.ts";
 import { readModel } from "../../src/onnx/index.ts";
 import { encodeElements } from "../../src/onnx-ops/elements.ts";
 import { Patch, type Stamp } from "../../src/onnx-ops/patch.ts";
@@ -114,4 +114,22 @@ test("equal constants of a patch are one node, and names are never given twice",
   patch.commit();
   const names = model.graph.nodes.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
+});
+
+test("a body reads what stands outside, and is on record with it once its patch is committed", async () => {
+  const model = await read();
+  const before = picture(model);
+  const patch = patchOf(model);
+  const [input] = model.graph.inputs as [Value];
+  const factor = patch.one("ReduceMax", [input], { attributes: { keepdims: 0 } });
+  const row = { dtype: "float32", shape: input.type!.shape!.slice(1) } as const;
+  const body = patch.body({ row }, (inner, [each]) => [inner.one("Mul", [each!, factor])]);
+  const scan = patch.one("Scan", [input], { attributes: { body, num_scan_inputs: 1 } });
+  expect(picture(model)).toEqual(before);
+  patch.shunt(input, scan);
+  patch.commit();
+  const [product] = body.nodes;
+  expect([...factor.uses].map(({ node }) => node)).toEqual([product]);
+  expect(body.owner).toBe(scan.producer);
+  verify(model);
 });
