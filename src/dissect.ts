@@ -2,6 +2,7 @@ import { inferTypes } from "../passes/infer-types.ts";
 import { createOracle } from "../runtime/index.ts";
 import type { Anatomy } from "./anatomy/anatomy.ts";
 import { anatomize } from "./anatomy/index.ts";
+import { breath } from "./ir/breath.ts";
 import type { Model } from "./ir/graph.ts";
 import type { Oracle } from "./ir/oracle.ts";
 import { readModel } from "./onnx/index.ts";
@@ -16,11 +17,14 @@ export interface Dissected {
 
 /**
  * Reads a model, infers the types of its values and finds its blocks.
- * @throws GraftError for what is no valid model.
+ * @throws GraftError for what is no valid model; the reason of `signal` where it comes.
  */
-export async function dissect(path: string): Promise<Dissected> {
+export async function dissect(path: string, signal?: AbortSignal): Promise<Dissected> {
   const model = await readModel(path);
-  const oracle = createOracle();
+  const oracle = createOracle(signal);
   await inferTypes(model, oracle);
-  return { model, anatomy: anatomize(model), oracle };
+  await breath(signal);
+  const anatomy = anatomize(model);
+  await breath(signal);
+  return { model, anatomy, oracle };
 }

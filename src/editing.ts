@@ -48,8 +48,7 @@ export async function editModel(
   planned: (model: Model) => void = () => {},
 ): Promise<EditedModel> {
   const report = options.analysis === undefined ? null : readAnalysis(options.analysis);
-  const { model, anatomy, oracle } = await dissect(options.model);
-  options.signal?.throwIfAborted();
+  const { model, anatomy, oracle } = await dissect(options.model, options.signal);
   const sha256 = () => digestOf(options.model);
   const { plan, explanations, diagnostics } = planEdits(program, model, anatomy, {
     report,

@@ -7,8 +7,8 @@ import { type Inspection, inspectionOf } from "./inspect/index.ts";
  * What graftc sees in the model at `path`: the document of `graftc inspect --json`.
  * @throws GraftError where the file is no model.
  */
-export async function inspect(path: string): Promise<Inspection> {
-  const { model, anatomy } = await dissect(path);
+export async function inspect(path: string, signal?: AbortSignal): Promise<Inspection> {
+  const { model, anatomy } = await dissect(path, signal);
   return inspectionOf(model, anatomy);
 }
 
@@ -16,7 +16,7 @@ export async function inspect(path: string): Promise<Inspection> {
  * What differs between two models, grouped by block and part. Names of values are no difference.
  * @throws GraftError where one of them is no model.
  */
-export async function diff(a: string, b: string): Promise<Diff> {
-  const [before, after] = [await dissect(a), await dissect(b)];
+export async function diff(a: string, b: string, signal?: AbortSignal): Promise<Diff> {
+  const [before, after] = [await dissect(a, signal), await dissect(b, signal)];
   return diffModels(before.model, after.model, [before.anatomy, after.anatomy]);
 }

@@ -1,5 +1,6 @@
 /** Writes bytes to their places in a file: short pieces gathered, long stretches copied. */
 import { writeSync } from "node:fs";
+import { breath } from "../ir/breath.ts";
 import { lengthOf, materialize } from "../ir/bytes.ts";
 import { type Copy, type Stretch, startCopy } from "./copy-thread.ts";
 import { DiskFile } from "./disk-file.ts";
@@ -36,7 +37,7 @@ export async function writeSegments(
     }
     gathered.put(materialize(bytes), at);
     watch.advance(lengthOf(bytes));
-    if (lengthOf(bytes) >= longStretch) await breath(watch);
+    if (lengthOf(bytes) >= longStretch) await breath(watch.signal);
   }
   gathered.flush();
   for (const batch of batches(stretches)) await watched(startCopy(batch, descriptor, path), watch);
@@ -65,12 +66,6 @@ export async function watched(copy: Copy, { advance, signal }: Watch): Promise<v
 function diskOf(file: unknown): DiskFile | null {
   if (file instanceof DiskFile) return file;
   return file instanceof Source ? file.disk : null;
-}
-
-/** Lets signals and timers through between long writes. */
-async function breath({ signal }: Watch): Promise<void> {
-  await new Promise(setImmediate);
-  signal?.throwIfAborted();
 }
 
 function* batches(stretches: readonly Stretch[]): Generator<Stretch[]> {

@@ -178,6 +178,21 @@ test.each(refusals)("a failure leaves OUT as it was: %j", (words, code) => {
   expect(readdirSync(folder)).toEqual(before);
 });
 
+test("a signal is heard before the model is even understood", async () => {
+  const before = readdirSync(folder);
+  const calls = [
+    (signal: AbortSignal) =>
+      compile({ model, edits: [join(folder, hyena)], out: join(folder, "never.onnx"), signal }),
+    (signal: AbortSignal) => inspect(model, signal),
+  ];
+  for (const call of calls) {
+    const controller = new AbortController();
+    setImmediate(() => controller.abort());
+    await expect(call(controller.signal)).rejects.toMatchObject({ name: "AbortError" });
+  }
+  expect(readdirSync(folder)).toEqual(before);
+});
+
 test("one run shows several mistakes, with their places", () => {
   const { stdout } = run(model, wrong, "-o", "x.onnx", "--json");
   const { diagnostics } = JSON.parse(stdout) as { diagnostics: { line: number; file: string }[] };

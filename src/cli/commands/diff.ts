@@ -12,8 +12,8 @@ interface Given {
 export const diff: Command<Given> = {
   trouble: 2,
   failed: () => ({ same: null, groups: [] }),
-  async run({ a, b }, { colors }) {
-    const result = await diffFiles(a, b);
+  async run({ a, b }, { colors, signal }) {
+    const result = await diffFiles(a, b, signal);
     return { code: result.same ? 0 : 1, json: diffJson(result), text: diffText(result, colors) };
   },
 };

@@ -9,8 +9,8 @@ interface Given {
 
 export const inspect: Command<Given> = {
   failed: () => ({ model: null, inputs: [], outputs: [], stacks: [], unplaced: null }),
-  async run({ model }, { colors }) {
-    const inspection = await inspectModel(model);
+  async run({ model }, { colors, signal }) {
+    const inspection = await inspectModel(model, signal);
     return {
       code: 0,
       json: { ...inspection },
