@@ -52,30 +52,28 @@ const slopes: Readonly<Record<string, Slope>> = {
   },
   ThresholdedRelu: ({ dy, a, number }) => dy.where(a.greater(number("alpha", 1))),
   Shrink: ({ dy, a, number }) => dy.where(a.abs().greater(number("lambd", 0.5))),
-  Gelu: ({ dy, a, attributes }) => {
-    return dy.mul(attributes.string("approximate") === "tanh" ? tanhGeluSlope(a) : geluSlope(a));
-  },
+  Gelu: ({ dy, a, y, attributes }) =>
+    dy.mul(attributes.string("approximate") === "tanh" ? tanhGeluSlope(a, y) : geluSlope(a)),
 };
 
 /** Of y = x sigmoid(alpha x). */
 export function swishSlope(x: Wire, y: Wire, alpha: number): Wire {
   const s = x.mul(alpha).sigmoid();
-  return y.sub(y.mul(s)).mul(alpha).add(s);
+  return s.from(1).mul(y).mul(alpha).add(s);
 }
 
-/** Of x P(x), P the normal distribution. */
+/** Of x P(x), P the normal distribution: P + x P', with w = x / sqrt 2 and 2 P = 1 + erf w. */
 export function geluSlope(x: Wire): Wire {
-  const distribution = x.mul(Math.SQRT1_2).unary("Erf").mul(0.5).add(0.5);
-  const density = x
+  const w = x.mul(Math.SQRT1_2);
+  const density = w
     .square()
-    .mul(-0.5)
-    .exp()
-    .mul(1 / Math.sqrt(2 * Math.PI));
-  return density.mul(x).add(distribution);
+    .from(Math.log(2 / Math.sqrt(Math.PI)))
+    .exp();
+  return density.mul(w).add(w.unary("Erf")).add(1).mul(0.5);
 }
 
-/** Of x s(u) with s the sigmoid and u = 2 sqrt(2/pi) (x + 0.044715 x^3), which is the tanh form. */
-export function tanhGeluSlope(x: Wire): Wire {
+/** Of y = x s(u) with s the sigmoid and u = 2 sqrt(2/pi) (x + 0.044715 x^3): s + y (1 - s) u'. */
+export function tanhGeluSlope(x: Wire, y: Wire): Wire {
   const k = 2 * Math.sqrt(2 / Math.PI);
   const square = x.square();
   const s = square
@@ -83,11 +81,8 @@ export function tanhGeluSlope(x: Wire): Wire {
     .add(k)
     .mul(x)
     .sigmoid();
-  const bend = square
-    .mul(3 * 0.044715 * k)
-    .add(k)
-    .mul(x);
-  return s.sub(s.square()).mul(bend).add(s);
+  const bend = square.mul(3 * 0.044715 * k).add(k);
+  return s.from(1).mul(y).mul(bend).add(s);
 }
 
 export const activations: readonly OpLiteral[] = [

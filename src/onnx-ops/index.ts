@@ -3,6 +3,7 @@ import { activations } from "./activations.ts";
 import { arithmetic } from "./arithmetic.ts";
 import { attention } from "./attention.ts";
 import { choices } from "./choices.ts";
+import { contrib } from "./contrib.ts";
 import { conv } from "./conv.ts";
 import { einsum } from "./einsum.ts";
 import { elementwise } from "./elementwise.ts";
@@ -32,6 +33,7 @@ const families: readonly (readonly OpLiteral[])[] = [
   pool,
   resize,
   attention,
+  contrib,
   shape,
   movement,
   slice,

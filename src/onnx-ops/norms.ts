@@ -1,14 +1,20 @@
 /** Operators that bring what lies along some axes to one scale. */
 import type { Dim } from "../ir/types.ts";
-import { float } from "./attributes.ts";
 import type { Extent } from "./dims.ts";
-import type { Grower } from "./grower.ts";
-import { axisOf, type Infer, likeFirst, type OpLiteral, ranked } from "./op.ts";
+import {
+  type AttributeReader,
+  axisOf,
+  type Infer,
+  likeFirst,
+  type OpLiteral,
+  ranked,
+} from "./op.ts";
 import { type Vjp, vjp } from "./vjp.ts";
 import type { Wire } from "./wire.ts";
 
-const epsilonOf = (attributes: { float(name: string): number | undefined }) =>
-  attributes.float("epsilon") ?? 1e-5;
+export function epsilonOf(attributes: AttributeReader, otherwise = 1e-5): number {
+  return attributes.float("epsilon") ?? otherwise;
+}
 
 /** Every axis from `axis` on. */
 function axesFrom(op: string, x: Wire, axis: number): number[] {
@@ -24,7 +30,7 @@ export interface Normal {
 }
 
 /** Through x -> normal: dx = rate (g - normal mean(g normal)), with x not centred. */
-function throughScale(g: Wire, { normal, rate, axes }: Normal): Wire {
+export function throughScale(g: Wire, { normal, rate, axes }: Normal): Wire {
   return g.sub(normal.mul(g.mul(normal).mean(axes))).mul(rate);
 }
 
@@ -49,31 +55,13 @@ function holds(x: Wire | null | undefined, value: number): boolean {
   return x?.known?.every((element) => element === value) ?? false;
 }
 
-/** x with mean 0 and variance 1 along the last axes, in one node. */
-function normalised(
-  x: Wire,
-  axes: readonly number[],
-  epsilon: number,
-  grower: Grower,
-): Wire | null {
-  const sizes = axes.map((axis) => x.shape[axis]!);
-  if (!sizes.every((size) => typeof size === "number")) return null;
-  const ones = grower.scalar(x.dtype, 1).expand(sizes);
-  return grower.one("LayerNormalization", [x, ones], {
-    attributes: { axis: axes[0]!, epsilon: float(epsilon) },
-  });
-}
-
 const layerNormalization: Vjp = vjp((request) => {
-  const { dy, x, y, attributes, grower } = request;
+  const { dy, x, y, attributes } = request;
   const [a, scale, bias] = x;
   const axes = axesFrom("LayerNormalization", a!, attributes.int("axis") ?? -1);
-  const epsilon = epsilonOf(attributes);
   const plain = holds(scale, 1) && (!bias || holds(bias, 0));
   const rate = request.output(2);
-  const normal = plain
-    ? y
-    : (normalised(a!, axes, epsilon, grower) ?? a!.sub(request.output(1)).mul(rate));
+  const normal = plain ? y : a!.sub(request.output(1)).mul(rate);
   const g = holds(scale, 1) ? dy : dy.mul(scale!);
   return [throughNormal(g, { normal, rate, axes }), dy.mul(normal), bias && dy];
 });
@@ -169,6 +157,8 @@ const firstOutput: Infer = (request) => (request.outputs === 1 ? likeFirst(reque
 export const norms: readonly OpLiteral[] = [
   { op: "LayerNormalization", infer: withStatistics, vjp: layerNormalization },
   { op: "RMSNormalization", infer: likeFirst, vjp: rmsNormalization },
+  // ONNX Runtime's own, and without a domain.
+  { op: "SimplifiedLayerNormalization", infer: likeFirst, vjp: rmsNormalization },
   { op: "BatchNormalization", infer: firstOutput, vjp: batchNormalization },
   { op: "InstanceNormalization", infer: likeFirst, vjp: instanceNormalization },
   { op: "GroupNormalization", infer: likeFirst, vjp: groupNormalization },

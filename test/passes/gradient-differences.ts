@@ -33,7 +33,10 @@ export async function differencesOf(node: OneNode): Promise<ReadonlyMap<string, 
     const x = inputs.get(name)!;
     const data = Float64Array.from(x.data, (value, i) => value + step * direction.data[i]!);
     const outputs = await forward.run(new Map([...inputs, [name, { ...x, data }]]));
-    return seeds.reduce((sum, [key, dy]) => sum + dot(dy, outputs.get(key.slice(1))!), 0);
+    return seeds.reduce((sum, [key, dy]) => {
+      const unused = node.unused?.includes(Number(key.slice(2)));
+      return unused ? sum : sum + dot(dy, outputs.get(key.slice(1))!);
+    }, 0);
   };
   const errors = new Map<string, number>();
   for (const name of node.wanted) {
@@ -69,6 +72,7 @@ export interface Sample {
    */
   readonly inputs: Readonly<Record<string, SampleInput | null>>;
   readonly outputs?: number;
+  readonly unused?: readonly number[];
 }
 
 export type SampleInput =
@@ -79,7 +83,8 @@ export type SampleInput =
 const sizes: Readonly<Record<string, number>> = { batch: 2, tokens: 5 };
 
 /** Every float input that is not given its values is differentiated. */
-export function nodeOf({ op, opset = 20, attributes = {}, inputs, outputs = 1 }: Sample): OneNode {
+export function nodeOf(sample: Sample): OneNode {
+  const { op, opset = 20, attributes = {}, inputs, outputs = 1, unused = [] } = sample;
   const operands = Object.entries(inputs).map(([name, input]) => input && operandOf(name, input));
   return {
     op,
@@ -87,6 +92,7 @@ export function nodeOf({ op, opset = 20, attributes = {}, inputs, outputs = 1 }:
     attributes,
     inputs: operands,
     outputs,
+    unused,
     wanted: operands.flatMap((x) => (x && !x.stored && dtypes[x.dtype].float ? [x.name] : [])),
   };
 }

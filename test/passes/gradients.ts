@@ -42,6 +42,8 @@ export interface OneNode {
   /** null: left out. */
   readonly inputs: readonly (Operand | null)[];
   readonly outputs: number;
+  /** Outputs that the loss does not depend on. */
+  readonly unused?: readonly number[];
   /** Names of the inputs whose gradients are asked for. */
   readonly wanted: readonly string[];
 }
@@ -69,7 +71,8 @@ export async function openBackward(node: OneNode, levels: readonly Level[]): Pro
   const input = (name: string) => model.graph.inputs.find((value) => value.name === name)!;
   const seeds = new Map(
     y.flatMap((value, i) => {
-      return varies(value) ? [[value, grower.wire(input(`dy${i}`))] as const] : [];
+      const seeded = varies(value) && !node.unused?.includes(i);
+      return seeded ? [[value, grower.wire(input(`dy${i}`))] as const] : [];
     }),
   );
   const wanted = node.wanted.map((name) => values.get(name)!);
