@@ -12,7 +12,7 @@ import {
 /**
  * How far each gradient is from central differences along random directions, relative to what a
  * random direction sees of it. With steps h and h/2 extrapolated to O(h^4) and values of size 1,
- * float32 leaves some 1e-4 of it at h = 0.05; a wrong rule is off by its whole error times a
+ * float32 leaves some 1e-4 of it at h = 0.02; a wrong rule is off by its whole error times a
  * normal number, and three directions do not all miss it.
  */
 export async function differencesOf(node: OneNode): Promise<ReadonlyMap<string, number>> {
@@ -47,7 +47,7 @@ export async function differencesOf(node: OneNode): Promise<ReadonlyMap<string, 
       const direction = like(inputs.get(name)!);
       const slope = async (h: number) =>
         ((await lossAt(name, direction, h)) - (await lossAt(name, direction, -h))) / (2 * h);
-      const h = 0.05;
+      const h = 0.02;
       const truth = (4 * (await slope(h / 2)) - (await slope(h))) / 3;
       worst = Math.max(worst, Math.abs(truth - dot(gradient, direction)) / size);
     }

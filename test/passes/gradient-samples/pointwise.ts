@@ -48,7 +48,7 @@ export const pointwise: readonly Sample[] = [
     op: "Dropout",
     inputs: {
       x: ["batch", 3],
-      ratio: half,
+      ratio: { ...half, shape: [] },
       training: { shape: [], values: [0], dtype: "bool" },
     },
   },

@@ -33,7 +33,7 @@ export const products: readonly Sample[] = [
     ["bhqd,bhkd->bhqk", ["batch", 2, 3, 4], ["batch", 2, 5, 4]],
     ["bqk,bkd->bqd", ["batch", 3, 4], ["batch", 4, 5]],
     ["bnd,md->bnm", ["batch", 3, 4], [5, 4]],
-    ["...nd,...md", ["batch", 3, 4], [5, 4]],
+    ["...nd,...md", ["batch", 3, 4], [1, 5, 4]],
     ["...ij,jk->...ik", ["batch", 2, 3, 4], [4, 5]],
     ["bij,bk->bi", ["batch", 3, 4], ["batch", 5]],
     ["bhn,hn->b", ["batch", 2, 3], [2, 3]],
