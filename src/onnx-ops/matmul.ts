@@ -64,6 +64,19 @@ function rowsOf(x: Wire): Wire {
   return x.reshape([-1, x.shape.at(-1)!]);
 }
 
+/**
+ * a^T b over the rows of both. ONNX Runtime's product of a factor that it reads transposed is up to
+ * a quarter slower than that of a copy, which is worth it where the factor is the narrower one. The
+ * copy is made before its rows are one axis: a Transpose right before a product is fused into it.
+ */
+function sumOverRows(a: Wire, b: Wire, alpha: number): Wire {
+  const [width, other] = [a.shape.at(-1)!, b.shape.at(-1)!];
+  if (Number(width) > Number(other)) return rowsOf(a).matmul(rowsOf(b), { transA: true, alpha });
+  const last = a.rank - 1;
+  const turned = a.transpose([last, ...Array.from({ length: last }, (_, axis) => axis)]);
+  return turned.reshape([width, -1]).matmul(rowsOf(b), { alpha });
+}
+
 /** A vector is a matrix of one row or column; a matrix that all of a batch shares sums in the product. */
 const matmulRule: Vjp = vjp((request) => {
   const { x, attributes } = request;
@@ -74,11 +87,10 @@ const matmulRule: Vjp = vjp((request) => {
   const dy = column ? withRow.unsqueeze([withRow.rank]) : withRow;
   const alpha = attributes.float("alpha") ?? 1;
   const shared = b.rank === 2 && a.rank > 2 && !attributes.int("transA");
-  const [da, db] = products({ dy, x: [a, b], attributes, alpha });
-  const [, sum] = shared
-    ? products({ dy: rowsOf(dy), x: [rowsOf(a), b], attributes, alpha })
-    : [da, db];
-  return [da, column ? sum.squeeze([sum.rank - 1]) : sum];
+  const [da, each] = products({ dy, x: [a, b], attributes, alpha });
+  const [left, right] = attributes.int("transB") ? [dy, a] : [a, dy];
+  const db = shared ? sumOverRows(left, right, alpha) : each;
+  return [da, column ? db.squeeze([db.rank - 1]) : db];
 });
 
 const gemmRule: Vjp = vjp(({ dy, x, attributes }) => {
