@@ -10,8 +10,8 @@ import { decodeElements } from "../../../src/onnx-ops/elements.ts";
 import { Grower } from "../../../src/onnx-ops/grower.ts";
 import { Patch } from "../../../src/onnx-ops/patch.ts";
 import { distance, grow, load, type Numbers, readGolden } from "../../lower/workbench.ts";
-import { rowOf, train } from "./trajectories.ts";
-import { addGradients, type Feeds, scalar } from "./workbench.ts";
+import { rowOf, train, turned } from "./trajectories.ts";
+import { addGradients, type Feeds, scalar, toInputs } from "./workbench.ts";
 
 test.each(["l1", "l2"] as const)(
   "50 steps of a hyena_x that learns attention by %s",
@@ -75,11 +75,8 @@ function addLoss(model: Model, weights: readonly Value[], loss: Loss): void {
   const [y] = graph.outputs as [Value];
   const target = new Value("target", y.type);
   graph.values.set(target.name, target);
-  graph.inputs.push(target, ...weights);
-  for (const value of weights) {
-    graph.initializers.delete(value);
-    value.initializer = null;
-  }
+  graph.inputs.push(target);
+  toInputs(model, weights);
   const patch = new Patch(graph, null, "");
   const grower = new Grower(patch, 20);
   const { value, type } = lossOf(loss, grower.wire(y), grower.wire(target));
@@ -92,10 +89,4 @@ function addLoss(model: Model, weights: readonly Value[], loss: Loss): void {
 function storedNumbers({ initializer }: Value): Numbers {
   const { shape, dtype, data } = initializer!;
   return { shape, data: Float32Array.from(decodeElements(dtype, materialize(data))) };
-}
-
-function turned({ shape, data }: Numbers): Numbers {
-  const [rows, columns] = shape as [number, number];
-  const values = data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!);
-  return { shape: [columns, rows], data: values };
 }

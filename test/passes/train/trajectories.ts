@@ -55,3 +55,9 @@ export function rowOf({ shape, data }: Numbers, from: number, rows = 1): Numbers
   const shapeOf = rows === 1 ? rest : [rows, ...rest];
   return { shape: shapeOf, data: data.slice(from * size, (from + rows) * size) };
 }
+
+export function turned({ shape, data }: Numbers): Numbers {
+  const [rows, columns] = shape as [number, number];
+  const values = data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!);
+  return { shape: [columns, rows], data: values };
+}

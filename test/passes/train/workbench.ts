@@ -60,6 +60,15 @@ export function growModel(
   return model;
 }
 
+/** Weights that are fed from now on. */
+export function toInputs({ graph }: Model, weights: readonly Value[]): void {
+  graph.inputs.push(...weights);
+  for (const value of weights) {
+    graph.initializers.delete(value);
+    value.initializer = null;
+  }
+}
+
 /** Outputs `<name>.grad`. */
 export function addGradients(model: Model, loss: Value, wanted: readonly Value[]): void {
   const patch = new Patch(model.graph, null, "backward");
