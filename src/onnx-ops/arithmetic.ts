@@ -13,9 +13,9 @@ const slopes = new Map<number, (x: Wire, y: Wire) => Wire>([
 ]);
 
 /** PyTorch's at 0: x^0 is flat, and 0^k does not vary with k. */
-const pow: Vjp = vjp(({ dy, x: [a, exponent], y, grower }) => {
+const pow: Vjp = vjp(({ dy, x: [a, exponent], y, grower, wants }) => {
   const b = exponent!.cast(a!.dtype);
-  const k = b.count === 1 ? b.known?.[0] : undefined;
+  const k = b.count === 1 && !wants(1) ? b.known?.[0] : undefined;
   const slope =
     k === undefined
       ? a!.pow(b.sub(1)).mul(b).unless(b.equal(0))

@@ -59,10 +59,12 @@ const layerNormalization: Vjp = vjp((request) => {
   const { dy, x, y, attributes } = request;
   const [a, scale, bias] = x;
   const axes = axesFrom("LayerNormalization", a!, attributes.int("axis") ?? -1);
-  const plain = holds(scale, 1) && (!bias || holds(bias, 0));
+  // A weight that is trained does not stay what it is now.
+  const unscaled = !request.wants(1) && holds(scale, 1);
+  const plain = unscaled && !request.wants(2) && (!bias || holds(bias, 0));
   const rate = request.output(2);
   const normal = plain ? y : a!.sub(request.output(1)).mul(rate);
-  const g = holds(scale, 1) ? dy : dy.mul(scale!);
+  const g = unscaled ? dy : dy.mul(scale!);
   return [throughNormal(g, { normal, rate, axes }), dy.mul(normal), bias && dy];
 });
 
