@@ -64,6 +64,12 @@ export function createSizes(patch: Patch): Sizes {
     }
     const maker = makers.get(dim);
     if (maker) return maker();
+    const multiple = multipleOf(dim);
+    if (multiple) {
+      return patch.one("Div", [one(multiple.source), one(multiple.factor)], {
+        types: [vectorType(1)],
+      });
+    }
     return fold(
       "Add",
       termsOf(dim).map(({ factor, atoms }) => {
@@ -76,11 +82,23 @@ export function createSizes(patch: Patch): Sizes {
     );
   }
 
+  /** An axis that is so many times this atom: 32*ceil(N/32), in whose graph nobody else divides. */
+  function multipleOf(atom: string): { source: string; factor: number } | undefined {
+    for (const source of sources.keys()) {
+      const [term, ...more] = termsOf(source);
+      if (more.length > 0 || !term || term.factor < 2) continue;
+      if (term.atoms.length === 1 && term.atoms[0] === atom) return { source, factor: term.factor };
+    }
+    return undefined;
+  }
+
   /** Atoms, or products of them where only those can be read: N of a grid is `columns*rows`. */
   function factorsOf(atoms: readonly string[]): string[] {
     const [first] = atoms;
     if (first === undefined) return [];
-    if (sources.has(first) || makers.has(first)) return [first, ...factorsOf(atoms.slice(1))];
+    if (sources.has(first) || makers.has(first) || multipleOf(first)) {
+      return [first, ...factorsOf(atoms.slice(1))];
+    }
     for (const source of sources.keys()) {
       const [term, ...more] = termsOf(source);
       if (more.length > 0 || term?.factor !== 1 || !term.atoms.includes(first)) continue;
