@@ -99,6 +99,8 @@ export interface AttentionHost {
   readonly headDim: number;
   readonly scale: number;
   readonly causal: boolean;
+  /** Its operator hides later tokens by itself, whatever the masks do. */
+  readonly triangular: boolean;
   /** Additive, or boolean where `maskIsBool`; broadcasts to [B, H, N, M]. */
   readonly mask: Value | null;
   readonly maskIsBool: boolean;

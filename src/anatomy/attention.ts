@@ -47,7 +47,10 @@ export function takeAttentionApart(
   const dependent = core.masks.some(({ wire }) => wire.from && branch.has.has(wire.from));
   const host = assemble({ core, own, second: shared, out, partnerOut, dependent, findings });
   const context = maps.cross ? maps.own.v : maps.other?.v;
-  const meeting = meetingOf(branch.x, own.q.path, findings.constants);
+  const meetings = (maps.cross ? [own.q] : [own.q, own.k, own.v]).map(({ path }) =>
+    meetingOf(branch.x, path, findings.constants),
+  );
+  const meeting = meetings.find((each) => each in apart) ?? meetings[0]!;
   const opaque = host.opaque ?? apartOf(meeting, shared !== null);
   return {
     host: { ...host, opaque },
@@ -56,15 +59,16 @@ export function takeAttentionApart(
   };
 }
 
-const meetings: Readonly<Partial<Record<Meeting, string>>> = {
+const apart: Readonly<Partial<Record<Meeting, string>>> = {
   some: "its tokens attend within windows",
   joined: "tokens from elsewhere join its own before they attend",
+  changed: "its projections read more than its input",
   unknown: "its tokens are rearranged before they attend",
 };
 
 /** Streams that are joined before their projections are rearranged by that alone. */
 function apartOf(meeting: Meeting, joined: boolean): string | null {
-  return joined && meeting !== "some" ? null : (meetings[meeting] ?? null);
+  return joined && meeting !== "some" ? null : (apart[meeting] ?? null);
 }
 
 interface Pieces {
@@ -133,13 +137,17 @@ function assemble({
 function masksOf(
   { causal, masks }: Core,
   { constants }: Findings,
-): Pick<AttentionHost, "causal" | "mask" | "maskIsBool" | "maskMeans" | "moreMasks"> {
+): Pick<
+  AttentionHost,
+  "causal" | "triangular" | "mask" | "maskIsBool" | "maskMeans" | "moreMasks"
+> {
   const given = masks.flatMap(({ wire, kind }) =>
     wire.value ? [{ value: wire.value, kind }] : [],
   );
   const [first, ...more] = given;
   return {
     causal: causal || masks.some((mask) => isCausal(mask, constants)),
+    triangular: causal,
     mask: first?.value ?? null,
     maskIsBool: first !== undefined && first.kind !== "added",
     maskMeans: first?.kind === "drop" ? "drop" : "keep",

@@ -92,10 +92,12 @@ function wordsOf(letters: readonly Letter[], starts: readonly boolean[]): string
   return words;
 }
 
-/** The most frequent word; of equally frequent ones the shortest. */
-function commonest(words: readonly string[]): string {
+/** The most frequent word in which tokens meet; of equally frequent ones the shortest. */
+function commonest(all: readonly string[]): string {
+  const mixing = all.filter((word) => /[^M]/.test(word));
   const counts = new Map<string, number>();
-  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  for (const word of mixing.length > 0 ? mixing : all)
+    counts.set(word, (counts.get(word) ?? 0) + 1);
   const sorted = [...counts].sort(([a, m], [b, n]) => n - m || a.length - b.length);
   return sorted[0]![0];
 }

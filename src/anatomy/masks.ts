@@ -8,6 +8,7 @@ import type { Op, Wire } from "./flow.ts";
 const largestTable = 1 << 20;
 const farEnough = 400;
 const veryNegative = -1e4;
+const lookups = /^Gather/;
 
 /**
  * Looks for a triangle: a stored one, Trilu, or a comparison of two ranges of positions. Whatever
@@ -23,7 +24,9 @@ export function isCausal(mask: Mask, constants: Constants): boolean {
     seen.add(op);
     if (op.type === "Trilu") return true;
     if (/^(Less|Greater)(OrEqual)?$/.test(op.type) && comparesPositions(op, constants)) return true;
-    if (op.type !== "Shape") for (const input of op.inputs) if (input) open.push(input);
+    // What is looked up by a position (a table of biases) says nothing by where it is looked up.
+    const inputs = lookups.test(op.type) ? op.inputs.slice(0, 1) : op.inputs;
+    if (op.type !== "Shape") for (const input of inputs) if (input) open.push(input);
   }
   return false;
 }

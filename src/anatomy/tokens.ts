@@ -10,13 +10,15 @@ import { type Region, regionBetween, type Segment, segmentsOf } from "./region.t
 /**
  * `all`: every token sees every other; `first`: the same, in values [N, B, D]; `some`: tokens are cut
  * into windows, rows or columns that stay apart; `joined`: other tokens join them before they are
- * projected; `unknown`: they are rearranged in another way.
+ * projected; `changed`: their values are (positions are added, a convolution shortens them);
+ * `unknown`: they are rearranged in another way.
  */
-export type Meeting = "all" | "first" | "some" | "joined" | "unknown";
+export type Meeting = "all" | "first" | "some" | "joined" | "changed" | "unknown";
 
 export function meetingOf(x: Wire, path: Path, constants: Constants): Meeting {
   const region = path.map.x === x ? null : regionBetween(x, path.map.x);
   if (region && joinsOthers(region)) return "joined";
+  if (region?.ops.some((op) => !isLayoutOp(op) && !shifts.has(op.type))) return "changed";
   const before = path.map.x === x ? identityLayout(x) : region && layoutAt(region, constants);
   const { layout, features } = path;
   if (!before) return "unknown";
@@ -33,6 +35,8 @@ export function meetingOf(x: Wire, path: Path, constants: Constants): Meeting {
   if (rank === 4 && (apart.has(1) || apart.has(2))) return "some";
   return rank === 3 && tokens.has(0) && !tokens.has(1) ? "first" : "all";
 }
+
+const shifts = new Set(["Slice", "Split", "Concat", "Pad"]);
 
 function joinsOthers({ from, ops, has }: Region): boolean {
   return ops.some(
@@ -54,8 +58,6 @@ function layoutAt(region: Region, constants: Constants): Layout | null {
   }
   return layout;
 }
-
-const shifts = new Set(["Slice", "Split", "Concat", "Pad"]);
 
 /** Rolled, padded or cropped: the elements stay on their axes. */
 function shifted({ axes, offsets }: Layout, { ops, to }: Segment): Layout | null {

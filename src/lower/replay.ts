@@ -135,7 +135,7 @@ export function mask(ground: Ground, host: Host): Tensor | number {
     const [yes, no] = means === "keep" ? [0, farBelow(ground)] : [farBelow(ground), 0];
     return where(ground, cast(ground, tensor, "bool"), yes, no);
   });
-  if (found.causal) terms.push(causal(ground, host));
+  if (found.triangular) terms.push(causal(ground, host));
   return terms.length ? terms.reduce((a, b) => binary(ground, "+", a, b) as Tensor) : 0;
 }
 

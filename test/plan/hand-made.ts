@@ -45,6 +45,7 @@ export function attention(name: string, scope: string, width = 8): Part {
       headDim: width / 2,
       scale: 1,
       causal: false,
+      triangular: false,
       mask: null,
       moreMasks: [],
       maskIsBool: false,
