@@ -5,7 +5,7 @@ import type { Branch, Findings } from "./branch.ts";
 import { cacheOf } from "./cache.ts";
 import type { Core } from "./cores.ts";
 import { levelOf, type Wire } from "./flow.ts";
-import { isCausal } from "./masks.ts";
+import { hidesNothing, isCausal } from "./masks.ts";
 import { linearOf } from "./path.ts";
 import { base, type Projected, pathsOf, projectionsOf, type Side } from "./projections.ts";
 import { rotationOf } from "./rotation.ts";
@@ -62,7 +62,7 @@ export function takeAttentionApart(
 const apart: Readonly<Partial<Record<Meeting, string>>> = {
   some: "its tokens attend within windows",
   joined: "tokens from elsewhere join its own before they attend",
-  changed: "its projections read more than its input",
+  changed: "its input is changed before it is projected",
   unknown: "its tokens are rearranged before they attend",
 };
 
@@ -142,7 +142,7 @@ function masksOf(
   "causal" | "triangular" | "mask" | "maskIsBool" | "maskMeans" | "moreMasks"
 > {
   const given = masks.flatMap(({ wire, kind }) =>
-    wire.value ? [{ value: wire.value, kind }] : [],
+    wire.value && !hidesNothing({ wire, kind }) ? [{ value: wire.value, kind }] : [],
   );
   const [first, ...more] = given;
   return {

@@ -219,7 +219,9 @@ function linkBetween<S extends Step>(
     const norms = normsAmong(segmentsOf(region), findings);
     return joinsFeatures(region.ops) ? { kind: "skip", ops, norms, skips } : null;
   }
-  if (ops.every((op) => movers.has(op.type))) return { kind: "moved", ops, norms: [], skips: [] };
+  if (ops.every((op) => movers.has(op.type) || isOffset(op))) {
+    return { kind: "moved", ops, norms: [], skips: [] };
+  }
   const segments = segmentsOf(region);
   const norms = normsAmong(segments, findings);
   const covered = norms.reduce((sum, norm) => sum + norm.ops.length, 0);
@@ -228,6 +230,11 @@ function linkBetween<S extends Step>(
       norms.some((norm) => segment.ops.every((op) => norm.ops.includes(op))) || isPlain(segment),
   );
   return covered > 0 && plain ? { kind: "norm", ops, norms, skips: [] } : null;
+}
+
+/** Adds or multiplies by a constant: a position table, a factor of each feature. */
+function isOffset({ type, data }: Op): boolean {
+  return (type === "Add" || type === "Mul") && data.length === 1;
 }
 
 /** Casts, constant factors and offsets from the side keep a stream what it is. */

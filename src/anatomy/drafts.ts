@@ -47,7 +47,7 @@ export interface Drafts {
   readonly refused: readonly { readonly steps: readonly Placed[]; readonly why: Refusal }[];
 }
 
-export type Refusal = "convolutional" | "no-mixing" | "fused";
+export type Refusal = "convolutional" | "no-mixing" | "fused" | "lead";
 
 export function draftStacks(flow: Flow, placed: readonly Placed[], findings: Findings): Drafts {
   const tokens = placed.filter((step) => isTokenStream(step, findings));
@@ -56,22 +56,41 @@ export function draftStacks(flow: Flow, placed: readonly Placed[], findings: Fin
   const seconds = secondChains(chains, flow);
   const loose: Placed[] = [];
   const fused: Placed[] = [];
+  const leads: Placed[] = [];
   const stacks: StackDraft[] = [];
   for (const chain of chains) {
     if (seconds.has(chain)) continue;
     const steps = chain.map(({ step }) => step);
     const found = mixes(chain) ? stacksOf(chain, findings) : [];
     if (found.length === 0) loose.push(...steps);
-    else if (found.every(isNamed)) stacks.push(...found);
-    else fused.push(...steps);
+    else if (found.every(isNamed)) {
+      stacks.push(...found);
+      const taken = new Set(found.flatMap(({ blocks }) => blocks.flatMap(stepsOf)));
+      leads.push(...steps.filter((step) => !taken.has(step)));
+    } else fused.push(...steps);
   }
   joinSecondStreams(stacks, seconds, findings);
   const refused = [
     { steps: convolutional, why: "convolutional" as const },
     { steps: loose, why: "no-mixing" as const },
     { steps: fused, why: "fused" as const },
+    { steps: leads, why: "lead" as const },
   ];
   return { stacks, refused: refused.filter(({ steps }) => steps.length > 0) };
+}
+
+function stepsOf({ steps }: BlockDraft): Placed[] {
+  return steps.map(({ step }) => step);
+}
+
+/** A mixer alone before blocks that attend (positions by convolution) is none of them. */
+function withoutLead(groups: readonly Item[][]): readonly Item[][] {
+  const [first, ...rest] = groups;
+  const mixer =
+    first?.length === 1 && first[0]!.step.drafts.every((draft) => placeOf(draft) === "mixer");
+  const attends = (group: Item[]) =>
+    group.length > 1 && group.some(({ step }) => step.drafts.some(({ core }) => core));
+  return mixer && rest.length > 0 && rest.every(attends) ? rest : groups;
 }
 
 /** Blocks begin and end at values of the model. */
@@ -87,7 +106,7 @@ function mixes(chain: Chain<Placed>): boolean {
 }
 
 function stacksOf(chain: Chain<Placed>, findings: Findings): StackDraft[] {
-  const groups = groupsOf(chain, lettersOf(chain));
+  const groups = withoutLead(groupsOf(chain, lettersOf(chain)));
   const indexOf = new Map(chain.map((item, i) => [item, i]));
   const steps = new Map(stepDrafts(chain, findings).map((draft) => [draft.step, draft]));
   const drafts = groups.map((group): BlockDraft => {

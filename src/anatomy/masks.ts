@@ -31,6 +31,14 @@ export function isCausal(mask: Mask, constants: Constants): boolean {
   return false;
 }
 
+/** A stored mask for all heads that shows every key to every query: exporters fold such ones. */
+export function hidesNothing({ wire, kind }: Mask): boolean {
+  const tensor = storedTensor(wire);
+  if (!tensor || (tensor.shape.at(-3) ?? 1) !== 1) return false;
+  const shown = kind === "keep" ? 1 : 0;
+  return numbersOf(tensor, largestTable)?.every((x) => x === shown) ?? false;
+}
+
 /** One range down, another one across: the result has rows and columns. */
 function comparesPositions(op: Op, constants: Constants): boolean {
   const shape = op.outputs[0]?.value?.type?.shape;

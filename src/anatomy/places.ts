@@ -56,6 +56,7 @@ const reasons: Readonly<Record<Refusal, (count: number) => string>> = {
     `${counted(count, "residual branch", "es")} on feature maps [B, C, H, W], which are no token streams`,
   "no-mixing": (count) =>
     `${counted(count, "residual branch", "es")} outside of blocks, in which tokens do not meet`,
+  lead: (count) => `${counted(count, "residual branch", "es")} before the first block`,
   fused: (count) =>
     `${counted(count, "residual branch", "es")} of blocks that end inside of fused operators`,
 };
