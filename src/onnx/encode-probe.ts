@@ -2,12 +2,14 @@
 import { fail } from "../diag/diagnostic.ts";
 import type { Graph, Model, Node, Value } from "../ir/graph.ts";
 import type { TensorType } from "../ir/types.ts";
+import { Cursor } from "./cursor.ts";
 import { encodeFunction, encodeGraph } from "./encode-graph.ts";
 import { largestMessage, newOpset } from "./encode-model.ts";
 import { type Encoder, encodeNode } from "./encode-node.ts";
 import { encodeTensor } from "./encode-tensor.ts";
 import { Rope } from "./rope.ts";
 import { numbersOf } from "./schema.ts";
+import type { Encoded } from "./splice.ts";
 import { encodeType } from "./types.ts";
 
 export interface ProbeOptions {
@@ -44,7 +46,7 @@ export function encodeProbe(model: Model, options: ProbeOptions): Uint8Array {
   const named = new Set(inputs.map(({ name }) => name));
   const weights = [...weightsRead(nodes, graph, outputs)].filter(({ name }) => !named.has(name));
   const body = new Rope();
-  for (const node of nodes) body.encoded(proto.graph.node, encodeNode(node, encoder));
+  for (const node of nodes) body.encoded(proto.graph.node, bare(encodeNode(node, encoder)));
   body.text(proto.graph.name, "probe");
   for (const value of weights.filter(keep)) {
     const tensor = encodeTensor(value.initializer!, value.name, "inline");
@@ -66,6 +68,23 @@ export function encodeProbe(model: Model, options: ProbeOptions): Uint8Array {
   }
   if (probe.length > largestMessage) throw fail("model-too-large", { out: model.path });
   return probe.flatten();
+}
+
+/** Fields of a node that say nothing to a runtime, and are most of what an exporter writes. */
+const remarks = new Set([numbersOf("NodeProto").doc_string, numbersOf("NodeProto").metadata_props]);
+
+/** A node without remarks, where it stays as it is in its file. */
+function bare(node: Encoded): Encoded {
+  if (node instanceof Rope) return node;
+  const rope = new Rope();
+  let { from } = node;
+  const field = new Cursor(node);
+  while (field.next()) {
+    if (!remarks.has(field.number)) continue;
+    rope.span(node.source, from, field.start);
+    from = field.to;
+  }
+  return from === node.from ? node : rope.span(node.source, from, node.to);
 }
 
 function port(name: string, type?: TensorType): Rope {
