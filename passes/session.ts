@@ -126,6 +126,10 @@ export function commit(
   layouts: ReadonlyMap<string, Layout> = new Map(),
 ): void {
   patch.commit();
+  for (const { domain } of patch.nodes) {
+    // Operators of other domains than ai.onnx have had one version so far.
+    if (!session.model.opsets.has(domain)) session.model.opsets.set(domain, 1);
+  }
   for (const name of patch.weights.keys()) {
     session.weights.set(name, { name, site: label, layout: layouts.get(name) ?? null });
   }

@@ -39,7 +39,7 @@ export function modelOf(sketch: NodeSketch, inputs: readonly NodeInput[]): Model
   graph.outputs = node.outputs.filter((value) => value !== null);
   return {
     irVersion,
-    opsets: sketch.opsets,
+    opsets: new Map(sketch.opsets),
     producer: { name: "", version: "" },
     graph,
     functions: new Map(),
@@ -67,7 +67,7 @@ export async function inferNode(
   const types = await inferGraph(modelOf(sketch, inputs));
   return Array.from({ length: sketch.outputs }, (_, i) => {
     const type = types.get(`o${i}`);
-    if (!type) throw new Error(`ONNX Runtime has no operator ${sketch.opType} that takes these`);
+    if (!type) throw new Error(`it has no operator ${sketch.opType} that takes these`);
     return type;
   });
 }

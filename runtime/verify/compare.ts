@@ -4,7 +4,7 @@ import type { Model } from "../../src/ir/graph.ts";
 import type { Device } from "../session/device.ts";
 import { reasonOf } from "../session/ort.ts";
 import { openSession, type Session, type SessionOptions } from "../session/session.ts";
-import type { Tensors } from "../session/tensor.ts";
+import { type Tensor, type Tensors, valuesOf } from "../session/tensor.ts";
 import { type Difference, differenceOf, roundingUnit } from "./difference.ts";
 import { candidateFeeds, perturbed } from "./feeds.ts";
 
@@ -51,7 +51,8 @@ const approximation = 64 * 2 ** -23;
  * place. Rounding explains 4 times that and 8e-6 of the largest value.
  *
  * @throws GraftError `verify-impossible` where no inputs run, `verify-failed` for each output that
- * moved more than rounding explains, `model-refused`, `cuda-unavailable`.
+ * moved more than rounding explains, `verify-not-finite` for each that is finite no more,
+ * `model-refused`, `cuda-unavailable`.
  */
 export async function compareModels(
   files: { readonly before: string; readonly after: string; readonly model: Model },
@@ -86,6 +87,12 @@ export async function compareModels(
     const bound = keepsFunction ? margin * Math.max(...noises) + floor : null;
     return { name, ...difference, bound };
   });
+  const lost = [...expected].filter(
+    ([name, tensor]) => allFinite(tensor) && !allFinite(actual.get(name)!),
+  );
+  if (lost.length > 0) {
+    throw new GraftError(lost.map(([output]) => diagnostic("verify-not-finite", { output })));
+  }
   const failures = outputs.filter(({ absolute, bound }) => bound !== null && !(absolute <= bound));
   if (failures.length > 0) throw new GraftError(failures.map(failure));
   return {
@@ -101,6 +108,10 @@ function failure({ name, absolute, bound }: OutputComparison): Diagnostic {
     difference: show(absolute),
     bound: show(bound!),
   });
+}
+
+function allFinite(tensor: Tensor): boolean {
+  return valuesOf(tensor).every(Number.isFinite);
 }
 
 interface Ways {

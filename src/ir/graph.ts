@@ -164,7 +164,7 @@ export class Graph {
 export interface Model {
   readonly irVersion: number;
   /** Versions by domain; "" is ai.onnx. */
-  readonly opsets: ReadonlyMap<string, number>;
+  readonly opsets: Map<string, number>;
   readonly producer: { readonly name: string; readonly version: string };
   readonly graph: Graph;
   /** Bodies of model-local functions, by `domain::name`; their values are local to each. */

@@ -3,6 +3,7 @@ import { fail } from "../diag/diagnostic.ts";
 import { dtypes } from "../ir/types.ts";
 import { mapped, multiplied, reshaped, zipped } from "./arrays.ts";
 import { grow, isStrong, tensorOf, unified } from "./grow.ts";
+import { checkKinds } from "./kinds.ts";
 import type { Ground } from "./placement.ts";
 import { compareSizes, sizeArithmetic } from "./size-arithmetic.ts";
 import {
@@ -55,6 +56,7 @@ export function binary(ground: Ground, op: string, a: Operand, b: Operand): Oper
     if (op === "==" || op === "!=") return (a === b) === (op === "==");
   }
   if (op === "!=") return not(ground, binary(ground, "==", a, b));
+  if (op === "/" && b === 0) throw fail("division-by-zero", {});
   const weak = !isStrong(a) && !isStrong(b);
   const shortcut = identity(ground, op, a, b);
   if (shortcut) return shortcut;
@@ -65,11 +67,18 @@ export function binary(ground: Ground, op: string, a: Operand, b: Operand): Oper
 
 function combine(ground: Ground, op: string, x: Tensor, y: Tensor): Tensor {
   const row = binaries[op]!;
-  if (x.kind === "wire" || y.kind === "wire") return grow(ground, row.op, [x, y]);
-  const result = zipped(`\`${op}\``, [x, y], row.gives ?? x.dtype, row.apply);
-  if (op === "/" && !dtypes[x.dtype].float && !result.data.every(Number.isInteger)) {
-    throw fail("inexact-elements", { dtype: x.dtype }, { hint: "`float(...)` makes it real" });
+  const { dtype } = x;
+  const whole = !dtypes[dtype].float && row.gives !== "bool";
+  checkKinds(row.op, ground.opset, [x, y], op);
+  const inexact = () =>
+    fail("inexact-elements", { op, dtype }, { hint: "`float(...)` makes it real" });
+  if (x.kind === "wire" || y.kind === "wire") {
+    // ONNX would cut the quotient without a word.
+    if (op === "/" && whole) throw inexact();
+    return grow(ground, row.op, [x, y]);
   }
+  const result = zipped(op, [x, y], row.gives ?? dtype, row.apply);
+  if (whole && !result.data.every(Number.isSafeInteger)) throw inexact();
   return result;
 }
 
@@ -82,7 +91,7 @@ function identity(ground: Ground, op: string, a: Operand, b: Operand): Tensor | 
     return tensor;
   }
   if (number === 1 && (op === "*" || (right && (op === "/" || op === "**")))) return tensor;
-  if (op !== "**" || !right) return undefined;
+  if (op !== "**" || !right || !dtypes[tensor.dtype].float) return undefined;
   if (number === 2) return grow(ground, "Mul", [tensor, tensor]);
   if (number === 0.5) return grow(ground, "Sqrt", [tensor]);
   if (number === -1) return grow(ground, "Reciprocal", [tensor]);
@@ -115,6 +124,7 @@ export function isNumber(value: Val): value is number | Size {
 export function negate(ground: Ground, x: Operand): Operand {
   if (isNumber(x)) return binary(ground, "*", -1, x);
   if (typeof x === "boolean") throw fail("not-a-number", { value: show(x) });
+  checkKinds("Neg", ground.opset, [x], "-");
   return x.kind === "known" ? mapped(x, (e) => -e) : { ...grow(ground, "Neg", [x]), weak: x.weak };
 }
 
@@ -128,6 +138,7 @@ export function not(ground: Ground, x: Operand): Operand {
 export function matmul(ground: Ground, a: Operand, b: Operand): Tensor {
   const [x, y] = unified(ground, "@", [a, b]);
   if (x!.kind === "wire" || y!.kind === "wire") return grow(ground, "MatMul", [x!, y!]);
+  checkKinds("MatMul", ground.opset, [x!, y!], "@");
   const left = x!.shape.length === 1 ? reshaped(x!, [1, ...x!.shape]) : x!;
   const right = y!.shape.length === 1 ? reshaped(y!, [...y!.shape, 1]) : y!;
   if (!left.shape.length || !right.shape.length || left.shape.at(-1) !== right.shape.at(-2)) {

@@ -19,8 +19,14 @@ import {
   type Val,
 } from "./values.ts";
 
+/** What a `return` gives, and where it stands. */
+export interface Returned {
+  readonly values: readonly Val[];
+  readonly at: Span;
+}
+
 /** Runs lines up to a `return`. null: there was none. */
-export async function runBody(frame: Frame, { lines }: ast.Body): Promise<readonly Val[] | null> {
+async function runBody(frame: Frame, { lines }: ast.Body): Promise<Returned | null> {
   for (const line of lines) {
     const returned = await runLine(frame, line);
     if (returned) return returned;
@@ -28,7 +34,7 @@ export async function runBody(frame: Frame, { lines }: ast.Body): Promise<readon
   return null;
 }
 
-async function runLine(frame: Frame, line: ast.Line): Promise<readonly Val[] | null> {
+async function runLine(frame: Frame, line: ast.Line): Promise<Returned | null> {
   switch (line.kind) {
     case "layer":
       await declareLayer(frame, line);
@@ -47,14 +53,14 @@ async function runLine(frame: Frame, line: ast.Line): Promise<readonly Val[] | n
     case "return": {
       const values: Val[] = [];
       for (const value of line.values) values.push(await evaluate(frame, value));
-      return values.length === 1 && kindOf(values[0]!) === "list"
-        ? (values[0] as List).items
-        : values;
+      const [only] = values;
+      const several = values.length === 1 && kindOf(only!) === "list";
+      return { values: several ? (only as List).items : values, at: line.span };
     }
   }
 }
 
-async function runIf(frame: Frame, line: ast.If): Promise<readonly Val[] | null> {
+async function runIf(frame: Frame, line: ast.If): Promise<Returned | null> {
   const condition = await evaluate(frame, line.condition);
   if (typeof condition !== "boolean") {
     if (kindOf(condition) === "wire") {
@@ -181,7 +187,7 @@ export async function callOperator(
     }),
   );
   try {
-    return await enterOperator(
+    const { values } = await enterOperator(
       {
         placement: caller.placement,
         operator,
@@ -192,6 +198,7 @@ export async function callOperator(
       asTensor(caller.placement, x.value),
       named,
     );
+    return values.length === 1 ? values[0]! : list(values);
   } catch (cause) {
     if (!(cause instanceof GraftError)) throw cause;
     const text = `\`${name}\` is called here`;
@@ -203,12 +210,12 @@ export async function callOperator(
 
 export type Entry = Pick<Frame, "placement" | "operator" | "scope" | "prefix" | "chain">;
 
-/** Runs an operator on its `x`; returns its value, or a list of several. */
+/** Runs an operator on its `x`. */
 export async function enterOperator(
   entry: Entry,
   x: Val,
   args: ReadonlyMap<string, Argument>,
-): Promise<Val> {
+): Promise<Returned> {
   const { operator, placement } = entry;
   const frame: Frame = {
     ...entry,
@@ -224,7 +231,7 @@ export async function enterOperator(
   const name = operator.name.name;
   if (!returned) throw fail("no-return", { name }, { at: operator.name.span });
   reportUnused(frame);
-  return returned.length === 1 ? returned[0]! : list(returned);
+  return returned;
 }
 
 /** `B`, `N` and `D` of an operator are those of its own `x`, where that is [B, N, D]. */

@@ -33,7 +33,11 @@ export interface Wish {
 
 /** @throws GraftError at the innermost expression that means nothing. */
 export function evaluate(frame: Frame, expr: ast.Expr, wish: Wish = {}): Promise<Val> {
-  return at(expr.span, () => valueOfExpression(frame, expr, wish));
+  return at(expr.span, async () => {
+    const value = await valueOfExpression(frame, expr, wish);
+    if (typeof value === "number" && !Number.isFinite(value)) throw fail("not-finite", {});
+    return value;
+  });
 }
 
 function valueOfExpression(frame: Frame, expr: ast.Expr, wish: Wish): Val | Promise<Val> {

@@ -1,9 +1,11 @@
 /** Functions of one tensor, element by element. Each is a node of its own, or made of others. */
+import { fail } from "../diag/diagnostic.ts";
 import { dtypes } from "../ir/types.ts";
 import { roundHalfAway } from "../plan/evaluate.ts";
 import { binary, where } from "./arithmetic.ts";
 import { mapped, zipped } from "./arrays.ts";
-import { grow, inFloat32, isStrong, tensorOf, unified } from "./grow.ts";
+import { asReal, grow, inFloat32, isStrong, tensorOf, unified } from "./grow.ts";
+import { checkKinds } from "./kinds.ts";
 import type { Ground } from "./placement.ts";
 import type { Operand, Tensor } from "./values.ts";
 
@@ -12,23 +14,25 @@ type Real = (x: number) => number;
 interface Primitive {
   readonly op: string;
   readonly apply: Real;
+  /** What it does to whole numbers: gives whole ones, or leaves them as they are. */
+  readonly whole?: "kept" | "same";
   /** Half precision is computed in float32. */
   readonly wide?: boolean;
 }
 
 /** What ONNX has an operator for since opset 13 at the latest. */
 const primitives: Readonly<Record<string, Primitive>> = {
-  abs: { op: "Abs", apply: Math.abs },
-  ceil: { op: "Ceil", apply: Math.ceil },
+  abs: { op: "Abs", apply: Math.abs, whole: "kept" },
+  ceil: { op: "Ceil", apply: Math.ceil, whole: "same" },
   cos: { op: "Cos", apply: Math.cos },
   erf: { op: "Erf", apply: erf },
   exp: { op: "Exp", apply: Math.exp },
-  floor: { op: "Floor", apply: Math.floor },
+  floor: { op: "Floor", apply: Math.floor, whole: "same" },
   log: { op: "Log", apply: Math.log },
   reciprocal: { op: "Reciprocal", apply: (x) => 1 / x },
-  relu: { op: "Relu", apply: (x) => Math.max(x, 0) },
+  relu: { op: "Relu", apply: (x) => Math.max(x, 0), whole: "kept" },
   sigmoid: { op: "Sigmoid", apply: (x) => 1 / (1 + Math.exp(-x)) },
-  sign: { op: "Sign", apply: Math.sign },
+  sign: { op: "Sign", apply: Math.sign, whole: "kept" },
   sin: { op: "Sin", apply: Math.sin },
   softplus: {
     op: "Softplus",
@@ -40,41 +44,46 @@ const primitives: Readonly<Record<string, Primitive>> = {
   tanh: { op: "Tanh", apply: Math.tanh },
 };
 
+interface Composed extends Omit<Primitive, "op" | "wide"> {
+  readonly grow: (g: Ground, x: Tensor) => Operand;
+}
+
 /** What is made of others in the model, and computed in one step at compile time. */
-const composed: Readonly<Record<string, { apply: Real; grow: (g: Ground, x: Tensor) => Operand }>> =
-  {
-    elu: {
-      apply: (x) => (x > 0 ? x : Math.expm1(x)),
-      grow: (g, x) => grow(g, "Elu", [x], { alpha: { float: 1 } }),
+const composed: Readonly<Record<string, Composed>> = {
+  elu: {
+    apply: (x) => (x > 0 ? x : Math.expm1(x)),
+    grow: (g, x) => grow(g, "Elu", [x], { alpha: { float: 1 } }),
+  },
+  expm1: {
+    apply: Math.expm1,
+    grow: (g, x) => binary(g, "-", elementwise(g, "exp", x), 1),
+  },
+  log1p: {
+    apply: Math.log1p,
+    grow: (g, x) => elementwise(g, "log", binary(g, "+", x, 1)),
+  },
+  round: {
+    apply: roundHalfAway,
+    whole: "same",
+    grow: (g, x) => {
+      const up = elementwise(g, "floor", binary(g, "+", elementwise(g, "abs", x), 0.5));
+      return binary(g, "*", elementwise(g, "sign", x), up);
     },
-    expm1: {
-      apply: Math.expm1,
-      grow: (g, x) => binary(g, "-", elementwise(g, "exp", x), 1),
-    },
-    log1p: {
-      apply: Math.log1p,
-      grow: (g, x) => elementwise(g, "log", binary(g, "+", x, 1)),
-    },
-    round: {
-      apply: roundHalfAway,
-      grow: (g, x) => {
-        const up = elementwise(g, "floor", binary(g, "+", elementwise(g, "abs", x), 0.5));
-        return binary(g, "*", elementwise(g, "sign", x), up);
-      },
-    },
-    rsqrt: {
-      apply: (x) => 1 / Math.sqrt(x),
-      grow: (g, x) => binary(g, "**", x, -0.5),
-    },
-    silu: {
-      apply: (x) => x / (1 + Math.exp(-x)),
-      grow: (g, x) => binary(g, "*", x, elementwise(g, "sigmoid", x)),
-    },
-    square: {
-      apply: (x) => x * x,
-      grow: (g, x) => binary(g, "*", x, x),
-    },
-  };
+  },
+  rsqrt: {
+    apply: (x) => 1 / Math.sqrt(x),
+    grow: (g, x) => binary(g, "**", x, -0.5),
+  },
+  silu: {
+    apply: (x) => x / (1 + Math.exp(-x)),
+    grow: (g, x) => binary(g, "*", x, elementwise(g, "sigmoid", x)),
+  },
+  square: {
+    apply: (x) => x * x,
+    whole: "kept",
+    grow: (g, x) => binary(g, "*", x, x),
+  },
+};
 
 export const elementwiseNames: readonly string[] = [
   ...Object.keys(primitives),
@@ -84,10 +93,12 @@ export const elementwiseNames: readonly string[] = [
 /** One of `elementwiseNames` applied to a number, or to each element. */
 export function elementwise(ground: Ground, name: string, x: Operand): Operand {
   const primitive = primitives[name];
-  const apply = (primitive ?? composed[name])!.apply;
+  const { apply, whole } = (primitive ?? composed[name])!;
   if (typeof x === "number") return apply(x);
   const weak = !isStrong(x);
-  const tensor = tensorOf(ground, x, weak ? "float32" : ground.dtype);
+  const given = tensorOf(ground, x, weak ? "float32" : ground.dtype);
+  if (whole === "same" && isWhole(given)) return given;
+  const tensor = whole && isWhole(given) ? given : asReal(ground, given);
   if (tensor.kind === "known") return mapped(tensor, apply);
   const compute = (y: Tensor): Operand =>
     primitive ? grow(ground, primitive.op, [y]) : composed[name]!.grow(ground, y);
@@ -97,10 +108,15 @@ export function elementwise(ground: Ground, name: string, x: Operand): Operand {
   return weak && result.kind === "wire" ? { ...result, weak } : result;
 }
 
+function isWhole({ dtype }: Tensor): boolean {
+  return !dtypes[dtype].float && dtype !== "bool";
+}
+
 const toTanh = Math.sqrt(2 / Math.PI);
 
 /** x Phi(x), or its tanh form: 0.5 x (1 + tanh(sqrt(2/pi) x (1 + 0.044715 x^2))). */
-export function gelu(ground: Ground, x: Operand, approximate: "none" | "tanh"): Operand {
+export function gelu(ground: Ground, given: Operand, approximate: "none" | "tanh"): Operand {
+  const x = isStrong(given) ? asReal(ground, given) : given;
   if (typeof x === "object" && x.kind === "wire" && ground.opset >= 20) {
     return grow(ground, "Gelu", [x], { approximate });
   }
@@ -118,7 +134,12 @@ export function modulo(ground: Ground, a: Operand, b: Operand): Operand {
   const apply = (x: number, y: number) => x - y * Math.floor(x / y);
   if (typeof a === "number" && typeof b === "number") return apply(a, b);
   const [x, y] = unified(ground, "mod", [a, b]);
-  if (x!.kind === "known" && y!.kind === "known") return zipped("mod", [x!, y!], x!.dtype, apply);
+  if (x!.kind === "known" && y!.kind === "known") {
+    checkKinds("Mod", ground.opset, [x!, y!], "mod");
+    const result = zipped("mod", [x!, y!], x!.dtype, apply);
+    if (isWhole(x!) && result.data.some(Number.isNaN)) throw fail("division-by-zero", {});
+    return result;
+  }
   if (!dtypes[x!.dtype].float) return grow(ground, "Mod", [x!, y!]);
   const quotient = elementwise(ground, "floor", binary(ground, "/", a, b));
   return binary(ground, "-", a, binary(ground, "*", quotient, b));

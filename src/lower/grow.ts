@@ -10,6 +10,7 @@ import { ops } from "../onnx-ops/index.ts";
 import { readerOf } from "../onnx-ops/op.ts";
 import { unknownPrefix } from "../onnx-ops/sizes.ts";
 import { filled, mapped } from "./arrays.ts";
+import { checkKinds } from "./kinds.ts";
 import type { Ground } from "./placement.ts";
 import { type Extent, type Operand, show, type Tensor, type Wire } from "./values.ts";
 
@@ -25,6 +26,7 @@ export function growAll(
   inputs: readonly (Tensor | null)[],
   { attributes = {}, outputs = 1 }: GrowOptions = {},
 ): Wire[] {
+  checkKinds(op, ground.opset, inputs);
   const types = ops.get(op)?.infer?.({
     inputs: inputs.map((input) => input && operandOf(input)),
     attributes: readerOf(attributesOf(attributes)),
@@ -102,7 +104,22 @@ export function cast(ground: Ground, x: Tensor, dtype: DType): Tensor {
     return grow(ground, "Cast", [x], { to: dtypes[dtype].code });
   }
   if (dtype === "bool") return mapped(x, (e) => (e !== 0 ? 1 : 0), dtype);
-  return mapped(x, dtypes[dtype].float ? (e) => e : Math.trunc, dtype);
+  if (dtypes[dtype].float) return mapped(x, (e) => e, dtype);
+  const misfit = x.data.find((e) => !holds(dtype, Math.trunc(e)));
+  if (misfit !== undefined) throw fail("number-does-not-fit", { number: misfit, dtype });
+  return mapped(x, Math.trunc, dtype);
+}
+
+/** Whether an integer type has this number; of 64 bits what float64 counts exactly. */
+function holds(dtype: DType, number: number): boolean {
+  const unsigned = dtype.startsWith("u");
+  const bits = Math.min(dtypes[dtype].bits - (unsigned ? 0 : 1), 53);
+  return number >= (unsigned ? 0 : -(2 ** bits)) && number < 2 ** bits;
+}
+
+/** What ONNX computes of reals alone: whole numbers and truths become the type of `x`, as in NumPy. */
+export function asReal(ground: Ground, x: Tensor): Tensor {
+  return dtypes[x.dtype].float ? x : cast(ground, x, ground.dtype);
 }
 
 /**

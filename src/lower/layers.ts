@@ -1,4 +1,6 @@
 /** The kinds of layers: what weights they have and what they compute. */
+import { fail } from "../diag/diagnostic.ts";
+import { dtypes } from "../ir/types.ts";
 import { float } from "../onnx-ops/attributes.ts";
 import { mayEqual, refuse } from "../onnx-ops/op.ts";
 import { binary } from "./arithmetic.ts";
@@ -10,7 +12,7 @@ import { count, flag, number, type Param, type ValuesOf, whole, wholes } from ".
 import type { Ground } from "./placement.ts";
 import { normalQuantile, type Stream } from "./random.ts";
 import { scaledToUnit, standardised } from "./reductions.ts";
-import type { Tensor } from "./values.ts";
+import { show, type Tensor } from "./values.ts";
 
 /** One tensor of a layer. */
 export interface TensorSpec extends Shaped {
@@ -59,6 +61,11 @@ export const layerKinds: Readonly<Record<string, LayerKind>> = {
     apply: (g, x, [w, b]) => {
       if (!mayEqual(x.shape.at(-1) ?? 0, inputs))
         refuse("linear", [x], `it takes ${inputs} features`);
+      // Weights follow the type of x, and whole numbers would cut them.
+      if (!dtypes[x.dtype].float) {
+        const hint = "`float(...)` makes reals of it";
+        throw fail("types-do-not-meet", { op: "linear", types: show(x) }, { hint });
+      }
       const product = grow(g, "MatMul", [x, permute(g, cast(g, w!, x.dtype), [1, 0])]);
       return plus(g, product, b);
     },

@@ -10,7 +10,7 @@ import {
   leakyRelu,
   modulo,
 } from "./functions-elementwise.ts";
-import { isStrong } from "./grow.ts";
+import { asReal, isStrong } from "./grow.ts";
 import { axisOf } from "./movement.ts";
 import {
   asTensor,
@@ -60,20 +60,23 @@ export const mathFunctions: Readonly<Record<string, LibraryFunction>> = {
   argmax: define([tensor("x"), axis()], (g, x, at) => argExtreme(g, "ArgMax", x, axisOf(x, at))),
   argmin: define([tensor("x"), axis()], (g, x, at) => argExtreme(g, "ArgMin", x, axisOf(x, at))),
   /** The mean square distance from the mean (of all n, not n - 1). */
-  var: define([tensor("x"), axes()], (g, x, on) => {
+  var: define([tensor("x"), axes()], (g, given, on) => {
+    const x = asReal(g, given);
     const at = on.map((axis) => axisOf(x, axis));
     const centred = binary(g, "-", x, reduce(g, "mean", x, at));
     return reduce(g, "mean", binary(g, "*", centred, centred) as Tensor, at);
   }),
   /** x / max(|x|, eps) */
-  normalize: define([tensor("x"), axis(), number("eps", 1e-12)], (g, x, at, eps) => {
+  normalize: define([tensor("x"), axis(), number("eps", 1e-12)], (g, given, at, eps) => {
+    const x = asReal(g, given);
     const square = binary(g, "*", x, x) as Tensor;
     const length = elementwise(g, "sqrt", reduce(g, "sum", square, [axisOf(x, at)]));
     return binary(g, "/", x, binary(g, "max", length, eps));
   }),
 
   softmax: define([tensor("x"), axis()], (g, x, at) => softmax(g, x, axisOf(x, at))),
-  log_softmax: define([tensor("x"), axis()], (g, x, at) => {
+  log_softmax: define([tensor("x"), axis()], (g, given, at) => {
+    const x = asReal(g, given);
     const on = [axisOf(x, at)];
     const shifted = binary(g, "-", x, reduce(g, "max", x, on));
     const total = reduce(g, "sum", elementwise(g, "exp", shifted) as Tensor, on);

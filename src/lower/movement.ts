@@ -6,6 +6,7 @@ import { addDims, divideDims, endless, productOf, subtractDims } from "../onnx-o
 import { mayEqual, refuse } from "../onnx-ops/op.ts";
 import { expanded, joined, permuted, picked, reshaped, room, sliced } from "./arrays.ts";
 import { grow, growAll, sizesTensor } from "./grow.ts";
+import { checkKinds } from "./kinds.ts";
 import type { Ground } from "./placement.ts";
 import type { Extent, Known, Tensor, Wire } from "./values.ts";
 
@@ -246,6 +247,7 @@ export function expand(ground: Ground, x: Tensor, dims: readonly Extent[]): Tens
 
 /** Elements of an axis by index; the indices' shape takes its place. */
 export function gather(ground: Ground, x: Tensor, indices: Tensor, axis: number): Tensor {
+  checkKinds("Gather", ground.opset, [x, indices]);
   if (x.kind === "known" && indices.kind === "known") return picked(x, indices, axis);
   return grow(ground, "Gather", [x, indices], { axis });
 }

@@ -17,7 +17,7 @@ import { attributeOf } from "./onnx-attributes.ts";
 import { inputTensors } from "./onnx-inputs.ts";
 import type { Argument } from "./params.ts";
 import type { Ground } from "./placement.ts";
-import { type Known, list, type Tensor, type Val } from "./values.ts";
+import { type Known, list, show, type Tensor, type Val } from "./values.ts";
 
 /** Library forms whose name is not the operator's in lower case. */
 const libraryForms: Readonly<Record<string, string>> = {
@@ -25,6 +25,9 @@ const libraryForms: Readonly<Record<string, string>> = {
   LayerNormalization: "a `layer_norm` layer",
   RMSNormalization: "an `rms_norm` layer",
 };
+
+/** Operators that ONNX Runtime has of its own. */
+const runtimeDomain = "com.microsoft";
 
 /** What gives other values each time is not computed at compile time. */
 const random = new Set(
@@ -42,21 +45,17 @@ export async function callOnnx(
   wanted: number,
 ): Promise<Val> {
   const schema = callee.domain === "" ? schemaNamed(ground, callee.name) : null;
-  if (callee.domain !== "" && !ground.model.opsets.has(callee.domain)) {
-    throw fail(
-      "domain-not-imported",
-      { domain: callee.domain },
-      {
-        hint: "standard operators run everywhere",
-      },
-    );
+  const { opsets } = ground.model;
+  if (!opsets.has(callee.domain) && callee.domain !== runtimeDomain) {
+    const hint = `those of \`${runtimeDomain}\` may be used in any model`;
+    throw fail("domain-not-imported", { domain: callee.domain }, { hint });
   }
   const { inputs, attributes } = sortArguments(ground, callee.name, schema, args);
   const sketch: NodeSketch = {
     opType: callee.name,
     domain: callee.domain,
     attributes: attributesOf(attributes),
-    opsets: ground.model.opsets,
+    opsets: opsets.has(callee.domain) ? opsets : new Map([...opsets, [callee.domain, 1]]),
     outputs: outputCount(callee.name, schema, inputs, attributes, wanted),
   };
   const constant = inputs.every((input) => input === null || input.kind === "known");
@@ -155,10 +154,26 @@ async function typesOf(
     opset: ground.opset,
     outputs: sketch.outputs,
   });
-  if (types?.length === sketch.outputs) return types;
-  const given = inputs.map((input) => input && { dtype: input.dtype, shape: input.shape });
-  return asked(sketch, () => ground.oracle.inferNode(sketch, given));
+  // The rules of src/onnx-ops say what is made of operands that fit; whether these do, the runtime.
+  const answer = await asked(sketch, inputs, () =>
+    ground.oracle.inferNode(sketch, inputs.map(seen)),
+  );
+  return types?.length === sketch.outputs ? types : answer;
 }
+
+/** What the runtime is told of an input. Sizes computed from others are left to it. */
+function seen(input: Tensor | null): TensorType | Initializer | null {
+  if (!input) return null;
+  if (input.kind === "known" && input.data.length <= mostTold) return initializerOf(input);
+  const shape = input.shape.map((dim) => (/^[^\W\d]\w*$/.test(String(dim)) ? dim : Number(dim)));
+  return {
+    dtype: input.dtype,
+    shape: shape.map((dim) => (Number.isNaN(dim) ? null : dim)),
+  };
+}
+
+/** Elements of bounds, axes and shapes, which decide what an operator gives. */
+const mostTold = 64;
 
 async function evaluated(
   { oracle }: Ground,
@@ -166,7 +181,7 @@ async function evaluated(
   inputs: readonly (Known | null)[],
 ): Promise<Known[]> {
   const stored = inputs.map((input) => input && initializerOf(input));
-  const results = await asked(sketch, () => oracle.evaluateNode(sketch, stored));
+  const results = await asked(sketch, inputs, () => oracle.evaluateNode(sketch, stored));
   return results.map(({ dtype, shape, data }) => ({
     kind: "known",
     dtype,
@@ -181,14 +196,24 @@ function initializerOf({ dtype, shape, data }: Known): Initializer {
 }
 
 /** The runtime's refusal is the author's mistake. */
-async function asked<T>(sketch: NodeSketch, question: () => Promise<T>): Promise<T> {
+async function asked<T>(
+  sketch: NodeSketch,
+  inputs: readonly (Tensor | null)[],
+  question: () => Promise<T>,
+): Promise<T> {
   try {
     return await question();
   } catch (cause) {
     if (cause instanceof GraftError || !(cause instanceof Error)) throw cause;
-    const reason = cause.message.trim().replace(/\.$/, "");
-    throw fail("operator-refused", { op: sketch.opType, reason });
+    const types = inputs.map(show).join(" and ") || "this";
+    throw fail("operator-refused", { op: sketch.opType, types }, { notes: [reasonIn(cause)] });
   }
+}
+
+/** The runtime's words without the name of the node, which is none of the author's. */
+function reasonIn({ message }: Error): string {
+  const reason = message.trim().replace(/^Node \(.*?\) Op \(.*?\) (\[\w+\] ?)?/, "");
+  return `ONNX Runtime says: ${reason.replace(/\.$/, "")}`;
 }
 
 /** Sizes that the oracle made up mean nothing outside of its answer. */

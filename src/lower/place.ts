@@ -10,12 +10,12 @@ import type { Patch } from "../onnx-ops/patch.ts";
 import { createSizes } from "../onnx-ops/sizes.ts";
 import { findOrphans } from "../onnx-ops/sweep.ts";
 import type { ArgValue, OperatorScope, Site } from "../plan/plan.ts";
-import { enterOperator } from "./body.ts";
+import { enterOperator, type Returned } from "./body.ts";
 import { nodeValue, wire } from "./grow.ts";
 import { type Layout, storedTensor } from "./inherit.ts";
 import { asTensor } from "./params.ts";
 import type { PlacedWeight, Placement } from "./placement.ts";
-import { isOperand, kindOf, type List, show, sizeValue, type Val, type Wire } from "./values.ts";
+import { isOperand, show, sizeValue, type Val, type Wire } from "./values.ts";
 
 export interface PlaceRequest {
   readonly model: Model;
@@ -186,13 +186,15 @@ function namesOf({ stack, block, part, label }: Site, x: Wire, context: Wire | n
 }
 
 /** @throws GraftError where the operator returns something else than the part did. */
-function checkOutputs(request: PlaceRequest, placement: Placement, result: Val): Value[] {
-  const { site, operator } = request;
+function checkOutputs(
+  { site, operator }: PlaceRequest,
+  placement: Placement,
+  { values, at }: Returned,
+): Value[] {
   const wanted = site.part?.outputs ?? [
     site.block.output,
     ...(site.block.context?.output ? [site.block.context.output] : []),
   ];
-  const values = kindOf(result) === "list" ? (result as List).items : [result];
   const name = operator.name.name;
   if (values.length !== wanted.length) {
     const count = counted(values.length, "value");
@@ -202,7 +204,7 @@ function checkOutputs(request: PlaceRequest, placement: Placement, result: Val):
       site: site.label,
       wanted: counted(wanted.length, "output"),
     };
-    throw fail("returned-count", params, { at: operator.name.span });
+    throw fail("returned-count", params, { at });
   }
   return values.map((value, i) => {
     const tensor = isOperand(value) ? asTensor(placement, value) : null;
@@ -210,7 +212,7 @@ function checkOutputs(request: PlaceRequest, placement: Placement, result: Val):
     if (!tensor || !fits(tensor, type)) {
       const params = { operator: name, got: show(value), site: site.label, wanted: showType(type) };
       throw fail("returned-type", params, {
-        at: operator.name.span,
+        at,
         hint: tensor && tensor.dtype !== type.dtype ? "`float(...)` is the type of `x`" : null,
       });
     }

@@ -2,7 +2,8 @@
 
 import { binary } from "./arithmetic.ts";
 import { accumulated, filled, folded, mapped } from "./arrays.ts";
-import { grow, inFloat32, sizesTensor } from "./grow.ts";
+import { asReal, grow, inFloat32, sizesTensor } from "./grow.ts";
+import { checkKinds } from "./kinds.ts";
 import type { Ground } from "./placement.ts";
 import type { Tensor } from "./values.ts";
 
@@ -26,11 +27,13 @@ export type Reduction = keyof typeof folds;
 export function reduce(
   ground: Ground,
   name: Reduction,
-  x: Tensor,
+  given: Tensor,
   axes: readonly number[],
 ): Tensor {
-  if (axes.length === 0) return x;
+  if (axes.length === 0) return given;
+  const x = name === "mean" ? asReal(ground, given) : given;
   const { op, start, step } = folds[name];
+  checkKinds(op, ground.opset, [x], name);
   if (x.kind === "known") {
     const result = folded(x, axes, start, step);
     const count = axes.reduce((n, axis) => n * x.shape[axis]!, 1);
@@ -41,7 +44,8 @@ export function reduce(
   return grow(ground, op, [x], { axes: [...axes], keepdims: 1 });
 }
 
-export function softmax(ground: Ground, x: Tensor, axis: number): Tensor {
+export function softmax(ground: Ground, given: Tensor, axis: number): Tensor {
+  const x = asReal(ground, given);
   if (x.kind === "wire") return grow(ground, "Softmax", [x], { axis });
   const top = reduce(ground, "max", x, [axis]);
   const shifted = binary(ground, "-", x, top) as typeof x;
@@ -51,6 +55,7 @@ export function softmax(ground: Ground, x: Tensor, axis: number): Tensor {
 
 /** Running sums. */
 export function cumsum(ground: Ground, x: Tensor, axis: number): Tensor {
+  checkKinds("CumSum", ground.opset, [x], "cumsum");
   if (x.kind === "known") return accumulated(x, axis);
   return inFloat32(ground, x, (y) => grow(ground, "CumSum", [y, filled("int64", [], axis)]));
 }

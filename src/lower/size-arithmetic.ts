@@ -1,5 +1,6 @@
 /** Arithmetic on numbers and symbolic sizes, which stays a size as long as it can. */
 
+import { fail } from "../diag/diagnostic.ts";
 import { addDims, divideDims, multiplyDims, subtractDims } from "../onnx-ops/dims.ts";
 import { grow, tensorOf } from "./grow.ts";
 import { type Ground, symbolicSize } from "./placement.ts";
@@ -28,6 +29,7 @@ export function sizeArithmetic(
   a: number | Size,
   b: number | Size,
 ): number | Size | undefined {
+  if (op === "/" && b === 0) throw fail("division-by-zero", {});
   if (typeof a === "number" && typeof b === "number") return numeric[op]?.(a, b);
   const [left, right] = [extentOf(a), extentOf(b)];
   if (left === undefined || right === undefined) return undefined;

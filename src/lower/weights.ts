@@ -148,9 +148,14 @@ async function initialised(
 ): Promise<Bytes> {
   const turned = layout === "in,out";
   const fill = await plainFill(frame, expr, filling);
-  if (fill) return filledBytes(fill, filling.dtype, filling.shape, turned);
+  if (fill) {
+    const ends = [0, elements(filling.shape) - 1].map(fill);
+    await at(expr.span, () => checkFinite(filling.dtype, ends));
+    return filledBytes(fill, filling.dtype, filling.shape, turned);
+  }
   const value = await evaluate(frame, expr);
   const known = await at(expr.span, () => knownOf(filling, value));
+  await at(expr.span, () => checkFinite(filling.dtype, known.data));
   const laid = turned ? permuted(known, [1, 0]) : known;
   return inMemory(encodeElements(filling.dtype, laid.data));
 }
@@ -168,6 +173,19 @@ async function plainFill(frame: Frame, expr: ast.Expr, filling: Filling): Promis
   const values = bind(frame.placement, callee.name, initialiser.params, args, expr.span);
   return initialiser.fill(filling, values as number[], filling.draw);
 }
+
+/** @throws GraftError for elements that the type cannot hold: nothing would be learned from them. */
+function checkFinite(dtype: DType, data: ArrayLike<number>): void {
+  const most = largest[dtype] ?? Number.MAX_VALUE;
+  const i = Array.prototype.findIndex.call(data, (element) => !(Math.abs(element) <= most));
+  if (i >= 0) throw fail("start-not-finite", { value: data[i]!, index: i, dtype });
+}
+
+const largest: Readonly<Partial<Record<DType, number>>> = {
+  float16: 65504,
+  float32: 3.4028234663852886e38,
+  bfloat16: 3.3895313892515355e38,
+};
 
 /** A number, or a tensor that broadcasts to the weight. */
 function knownOf({ shape, dtype }: Filling & Shaped, value: Awaited<ReturnType<typeof evaluate>>) {

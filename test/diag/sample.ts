@@ -1,14 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { SourceText } from "../../src/diag/span.ts";
 
 const root = "test/diagnostics/samples";
 
-/** A text and what graftc has to say about it: a folder of test/diagnostics/samples. */
+/** What somebody asked of graftc and what it has to say: a folder of test/diagnostics/samples. */
 export interface Sample {
   readonly name: string;
   readonly folder: string;
-  readonly source: SourceText;
+  /** input.graft; "" where the sample is a command alone. */
+  readonly text: string;
   /** From the first line, `// model: dit-tiny-dynamo20.onnx`; null: its syntax is all there is. */
   readonly model: string | null;
   /** The words of command.txt, null where there is none. */
@@ -19,14 +19,15 @@ export interface Sample {
 
 function sampleOf(name: string): Sample {
   const folder = join(root, name);
-  const text = readFileSync(join(folder, "input.graft"), "utf8");
-  const command = join(folder, "command.txt");
+  const read = (file: string) =>
+    existsSync(join(folder, file)) ? readFileSync(join(folder, file), "utf8") : null;
+  const text = read("input.graft") ?? "";
   return {
     name,
     folder,
-    source: { path: "input.graft", text },
+    text,
     model: /^\/\/ model: (\S+)/.exec(text)?.[1] ?? null,
-    command: existsSync(command) ? readFileSync(command, "utf8").trim().split(/\s+/) : null,
+    command: read("command.txt")?.trim().split(/\s+/) ?? null,
     expected: join(folder, "expected.txt"),
   };
 }

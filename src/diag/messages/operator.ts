@@ -10,10 +10,11 @@ export const operatorMessages = {
   "symbolic-size": error`${"what"} needs a size that is known now, and \`${"size"}\` is symbolic.`,
   "size-unknown-here": error`\`${"name"}\` is not known here: ${"why"}.`,
   "number-does-not-fit": error`${"number"} has no exact form in ${"dtype"}.`,
-  "inexact-elements": error`Elements of this ${"dtype"} tensor do not divide exactly.`,
+  "inexact-elements": error`\`${"op"}\` of ${"dtype"} tensors has to give whole numbers.`,
   "not-a-number": error`${"value"} is not a number or a tensor.`,
   "not-a-truth": error`${"value"} is neither true nor false.`,
   "no-subscript": error`${"value"} has no elements to pick.`,
+  "start-not-finite": error`The weight would start with ${"value"}, element ${"index"}, which ${"dtype"} does not hold.`,
   "not-constant": error`\`${"name"}\` has to be known when the model is compiled; this depends on ${"cause"}.`,
   "wrong-unpacking": error`${"names"} names cannot take ${"values"} values.`,
 
@@ -40,7 +41,7 @@ export const operatorMessages = {
   "wrong-inputs": error`\`${"op"}\` takes ${"wanted"}, and gets ${"count"}.`,
   "wrong-outputs": error`\`${"op"}\` gives ${"wanted"}, and ${"count"} are wanted.`,
   "operator-with-body": error`\`${"op"}\` has a graph for an attribute, which the language cannot write.`,
-  "operator-refused": error`\`${"op"}\` is refused: ${"reason"}.`,
+  "operator-refused": error`\`${"op"}\` cannot take ${"types"}.`,
   "opset-too-old": error`Operators need opset 13 or later, and ${"model"} has opset ${"opset"}.`,
 
   // The place

@@ -7,5 +7,6 @@ export const runtimeMessages = {
   "types-refused": error`${"model"} does not fit together: ${"reason"}`,
   "cuda-unavailable": error`CUDA cannot be used: ${"reason"}`,
   "verify-impossible": error`the models cannot be compared: ${"reason"}`,
+  "verify-not-finite": error`output \`${"output"}\` holds NaN or infinity, and that of the input model does not`,
   "verify-failed": error`output \`${"output"}\` differs by ${"difference"}, and rounding explains ${"bound"}: the edits should keep the function`,
 } as const;
