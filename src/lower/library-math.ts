@@ -57,6 +57,8 @@ export const mathFunctions: Readonly<Record<string, LibraryFunction>> = {
   /** The greatest of several, or along an axis of one. */
   max: define([rest("x"), axes()], (g, values, on) => extremeOf(g, "max", values, on)),
   min: define([rest("x"), axes()], (g, values, on) => extremeOf(g, "min", values, on)),
+  /** Whether a size, or a tensor, is known when the model is compiled. */
+  known: define([operand("x")], (_, x) => !(typeof x === "object" && x.kind !== "known")),
   argmax: define([tensor("x"), axis()], (g, x, at) => argExtreme(g, "ArgMax", x, axisOf(x, at))),
   argmin: define([tensor("x"), axis()], (g, x, at) => argExtreme(g, "ArgMin", x, axisOf(x, at))),
   /** The mean square distance from the mean (of all n, not n - 1). */
