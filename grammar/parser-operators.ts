@@ -12,6 +12,12 @@ export class OperatorParser extends EditParser {
     this.CONSUME(t["("]);
     this.MANY_SEP({ SEP: t[","], DEF: () => formals.push(this.SUBRULE(this.formal)) });
     this.CONSUME(t[")"]);
+    this.ACTION(() =>
+      reportTwins(
+        formals.map(({ name }) => name),
+        this.reporter,
+      ),
+    );
     return formals;
   });
 

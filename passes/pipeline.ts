@@ -42,6 +42,7 @@ export interface EditReport {
   readonly parametersRemoved: number;
   /** Of the sites, at batch 1, before the statement and in the result. */
   readonly flopsBefore: number;
+  /** Where a later statement edits one of the blocks again: as they were before it did. */
   readonly flopsAfter: number;
 }
 
@@ -67,21 +68,36 @@ export async function applyEdits(model: Model, plan: Plan, context: EditContext)
   const before = signatureOf(model);
   // Some converters append their casts behind what reads them; passes walk in order.
   sortTopologically(model.graph);
-  const rows: ((after: number) => EditReport)[] = [];
+  const rows: EditReport[] = [];
   const ledger = openLedger(model);
   for (const edit of plan.edits) rows.push(await applyOne(edit, session, ledger));
   reporter.throwIfFailed();
   await inferTypes(model, context.oracle);
   prove(model, before);
   recordEdits(model, plan, context.seed);
-  const edits = rows.map((row, i) => row(flops(model, siteNodes(session, plan.edits[i]!))));
+  const edits = rows.map((row, i) => {
+    const edit = plan.edits[i]!;
+    if (isEditedAgain(edit, plan.edits.slice(i + 1))) return row;
+    return { ...row, flopsAfter: flops(model, siteNodes(session, edit)) };
+  });
   const { diagnostics } = reporter;
   const keepsFunction = plan.edits.every((edit) => session.kept.has(edit));
   return { edits, weights: [...session.weights.values()], keepsFunction, diagnostics, session };
 }
 
+/** Nodes that a later statement removed or replaced say nothing of an earlier one. */
+function isEditedAgain(edit: PlannedEdit, later: readonly PlannedEdit[]): boolean {
+  const blocks = new Set(edit.sites.map(({ block }) => block));
+  const whole = (site: PlannedEdit["sites"][number]) => !site.part && blocks.has(site.block);
+  return later.some(({ sites }) => sites.some(whole));
+}
+
 /** A statement's first mistake ends it; the next one is tried all the same. */
-async function applyOne(edit: PlannedEdit, session: Session, ledger: WeightLedger) {
+async function applyOne(
+  edit: PlannedEdit,
+  session: Session,
+  ledger: WeightLedger,
+): Promise<EditReport> {
   const { model, reporter } = session;
   const flopsBefore = flops(model, siteNodes(session, edit));
   const first = reporter.diagnostics.length;
@@ -95,7 +111,7 @@ async function applyOne(edit: PlannedEdit, session: Session, ledger: WeightLedge
   reporter.diagnostics.push(...sayOnce(said, edit.sites));
   const { source, start, end } = edit.statement.span;
   const { added, removed } = ledger.changes(model);
-  return (flopsAfter: number): EditReport => ({
+  return {
     file: source.path,
     line: positionOf(source, start).line,
     text: source.text.slice(start, end),
@@ -103,8 +119,8 @@ async function applyOne(edit: PlannedEdit, session: Session, ledger: WeightLedge
     parametersAdded: added,
     parametersRemoved: removed,
     flopsBefore,
-    flopsAfter,
-  });
+    flopsAfter: reporter.failed ? 0 : flops(model, siteNodes(session, edit)),
+  };
 }
 
 /** @returns whether every site computes what it did before. */

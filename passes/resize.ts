@@ -72,6 +72,11 @@ export function resize(edit: Resize, site: Site, session: Session): boolean {
     patch.rewire(node, input, vectorOf(patch, node, input, values));
   }
   for (const { node, values } of traced.attributes) patch.retune(node, values);
+  const changed = [
+    ...traced.tensors.flatMap(({ value }) => readersOf(value)),
+    ...[...traced.vectors, ...traced.attributes].map(({ node }) => node),
+  ];
+  for (const node of changed) if (within.has(node)) patch.mark(node);
   commit(session, patch, site);
   for (const [value, mark] of traced.marks) retype(value, mark.axis, sizeOf(mark, resized));
   return resized > body.units;

@@ -50,7 +50,7 @@ export function diffModels(a: Model, b: Model, anatomies: readonly [Anatomy, Ana
     drafts.set(outside, { added, removed, changed, edits: new Set() });
   }
   collectRemoved(a, b, matching, (node) => at(places.before(node)).removed);
-  collectChanged(a, matching, (node) => at(places.before(node)).changed);
+  collectChanged(a, matching, (node) => at(places.before(node)));
   collectAdded(a, b, matching, (node) => at(places.after(node)));
   const order = orderOf(anatomies[0]);
   const groups = [...drafts]
@@ -63,6 +63,8 @@ export function diffModels(a: Model, b: Model, anatomies: readonly [Anatomy, Ana
     .sort((x, y) => order(x.where) - order(y.where));
   return { same: groups.length === 0, groups };
 }
+
+const editKey = "graftc.edit";
 
 interface Draft {
   readonly added: DiffItem[];
@@ -85,7 +87,7 @@ function collectAdded(a: Model, b: Model, { backward }: Matching, at: (node: Nod
   for (const node of come) {
     const draft = at(node);
     draft.added.push(nodeItem(node));
-    const edit = node.metadata.get("graftc.edit");
+    const edit = node.metadata.get(editKey);
     if (edit !== undefined) draft.edits.add(edit);
   }
   const known = weightPrints(a);
@@ -95,13 +97,18 @@ function collectAdded(a: Model, b: Model, { backward }: Matching, at: (node: Nod
 }
 
 /** A tensor that several nodes of a place read is mentioned once. */
-function collectChanged(a: Model, matching: Matching, at: (node: Node) => DiffItem[]) {
+function collectChanged(a: Model, matching: Matching, at: (node: Node) => Draft) {
   for (const node of nodesOf(a)) {
     const match = matching.forward.get(node);
     if (!match) continue;
-    const known = at(node);
-    for (const item of changesOf(node, match, matching)) {
-      if (!known.some(({ text }) => text === item.text)) known.push(item);
+    const { changed, edits } = at(node);
+    const items = changesOf(node, match, matching);
+    for (const item of items) {
+      if (!changed.some(({ text }) => text === item.text)) changed.push(item);
+    }
+    const edit = match.metadata.get(editKey);
+    if (items.length > 0 && edit !== undefined && edit !== node.metadata.get(editKey)) {
+      edits.add(edit);
     }
   }
 }

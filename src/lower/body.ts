@@ -3,6 +3,7 @@ import type * as ast from "../../grammar/ast.ts";
 import { fail, GraftError } from "../diag/diagnostic.ts";
 import type { Span } from "../diag/span.ts";
 import { nearest } from "../diag/suggest.ts";
+import { reservedNames } from "../plan/evaluate.ts";
 import { evaluate, type Wish } from "./evaluate.ts";
 import { at, bindName, type Frame } from "./frame.ts";
 import { layerKinds } from "./layers.ts";
@@ -112,13 +113,21 @@ function checkConstant(ident: ast.Ident, value: Val): void {
   );
 }
 
-function checkUndeclared(frame: Frame, { name, span }: ast.Ident): void {
-  if (!frame.layers.has(name) && !frame.weights.has(name)) return;
-  throw fail("declared-twice", { name }, { at: span });
+/** Layers and weights have names of their own, but the name of a weight stands for its values. */
+function checkUndeclared(frame: Frame, ident: ast.Ident, kind: "layer" | "weight"): void {
+  const { name, span } = ident;
+  if (reservedNames.has(name)) throw fail("reserved-name", { name }, { at: span });
+  const first =
+    frame.layers.get(name)?.line.name ??
+    frame.weights.get(name)?.line.name ??
+    (kind === "weight" ? frame.operator.params.find((f) => f.name.name === name)?.name : undefined);
+  if (!first) return;
+  const related = [{ at: first.span, text: "declared here" }];
+  throw fail("declared-twice", { name }, { at: span, related });
 }
 
 async function declareLayer(frame: Frame, line: ast.Layer): Promise<void> {
-  checkUndeclared(frame, line.name);
+  checkUndeclared(frame, line.name, "layer");
   const { name, span } = line.type;
   const kind = Object.hasOwn(layerKinds, name) ? layerKinds[name] : undefined;
   if (!kind) {
@@ -139,7 +148,7 @@ async function declareLayer(frame: Frame, line: ast.Layer): Promise<void> {
 }
 
 async function declareWeight(frame: Frame, line: ast.Weight): Promise<void> {
-  checkUndeclared(frame, line.name);
+  checkUndeclared(frame, line.name, "weight");
   const shape: number[] = [];
   for (const item of line.shape.items) {
     const value = await evaluate(frame, item);

@@ -1,7 +1,9 @@
 /** Calls: ONNX operators, layers, functions of the library, other operators, `host.rotate`. */
 import type * as ast from "../../grammar/ast.ts";
 import { fail } from "../diag/diagnostic.ts";
+import type { Span } from "../diag/span.ts";
 import { nearest } from "../diag/suggest.ts";
+import { opNames } from "../onnx-ops/schemas.ts";
 import { callOperator } from "./body.ts";
 import { evaluate, type Wish } from "./evaluate.ts";
 import { at, type Frame } from "./frame.ts";
@@ -9,7 +11,7 @@ import { cast } from "./grow.ts";
 import { stackMaps } from "./host.ts";
 import { filledBy, initialisers } from "./initialise.ts";
 import { library } from "./library.ts";
-import { callOnnx } from "./onnx-call.ts";
+import { callOnnx, snakeOf } from "./onnx-call.ts";
 import { type Argument, bind, tensor } from "./params.ts";
 import { rotate } from "./replay.ts";
 import { type HostMap, kindOf, list, show, type Tensor, type Val } from "./values.ts";
@@ -24,6 +26,7 @@ export async function evaluateCall(frame: Frame, expr: ast.Call, wish: Wish): Pr
   }
   const { name, domain } = callee;
   if (domain !== "" || /^[A-Z]/.test(name)) {
+    if (domain === "" && isOwn(frame, name)) throw misnamed(name, callee.span);
     return callOnnx(frame.placement, callee, await argumentsOf(frame, expr), wish.count ?? 1);
   }
   if (frame.layers.has(name)) return callLayer(frame, name, await argumentsOf(frame, expr), expr);
@@ -40,6 +43,16 @@ export async function evaluateCall(frame: Frame, expr: ast.Call, wish: Wish): Pr
   const stacked = name === "concat" && stackedMaps(args);
   if (stacked) return stacked;
   return known.call(frame.placement, bind(frame.placement, name, known.params, args, expr.span));
+}
+
+function isOwn({ layers, scope }: Frame, name: string): boolean {
+  return !opNames().includes(name) && (layers.has(name) || scope.operators.has(name));
+}
+
+function misnamed(name: string, at: Span) {
+  const notes = ["names are snake_case: one that begins with a capital is an operator of ONNX"];
+  const hint = `call it \`${snakeOf(name)}\`; \`as "${name}"\` stores it so`;
+  return fail("unknown-onnx-operator", { op: name }, { at, hint, notes });
 }
 
 async function argumentsOf(frame: Frame, { args }: ast.Call): Promise<Argument[]> {

@@ -19,6 +19,11 @@ export function axisOf(x: Tensor, axis: number, extra = 0): number {
 
 /** One size may be -1: what is left. */
 export function reshape(ground: Ground, x: Tensor, dims: readonly Extent[]): Tensor {
+  const open = dims.filter((dim) => typeof dim === "number" && dim < 0);
+  if (open.length > 1 || (open[0] ?? -1) !== -1) {
+    const why = open.length > 1 ? "only one size may be -1" : `no size is ${open[0]}`;
+    refuse("reshape", [x], why);
+  }
   const rest = productOf(dims.filter((dim) => dim !== -1));
   const left = divideDims(productOf(x.shape), rest) ?? -1;
   const target = dims.map((dim) => (dim === -1 ? left : dim));

@@ -79,7 +79,7 @@ function oneOrList(tensors: readonly Tensor[]): Val {
 function schemaNamed({ opset }: Ground, op: string): Schema {
   const found = schemaOf(op, opset);
   if (found.schema) return found.schema;
-  const snake = op.replace(/(?<=[a-z])([A-Z])/g, "_$1").toLowerCase();
+  const snake = snakeOf(op);
   const form = libraryForms[op] ?? (library.has(snake) ? `\`${snake}(...)\`` : undefined);
   if (found.introduced !== null) {
     const hint = form ? `the library has ${form} for every opset` : null;
@@ -89,6 +89,10 @@ function schemaNamed({ opset }: Ground, op: string): Schema {
   const close = nearest(op, opNames());
   const hint = close ? `did you mean \`${close}\`?` : form ? `the library has ${form}` : null;
   throw fail("unknown-onnx-operator", { op }, { hint });
+}
+
+export function snakeOf(name: string): string {
+  return name.replace(/(?<=[a-z])([A-Z])/g, "_$1").toLowerCase();
 }
 
 interface Sorted {

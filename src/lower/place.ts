@@ -1,6 +1,6 @@
 import type * as ast from "../../grammar/ast.ts";
 import type { Linear, Part } from "../anatomy/anatomy.ts";
-import { fail, GraftError, type Reporter } from "../diag/diagnostic.ts";
+import { type Diagnostic, fail, GraftError, type Reporter } from "../diag/diagnostic.ts";
 import type { Span } from "../diag/span.ts";
 import type { Model, Value } from "../ir/graph.ts";
 import type { Oracle } from "../ir/oracle.ts";
@@ -48,12 +48,13 @@ export interface PlacedOperator {
  * @throws GraftError where the operator does not fit the place.
  */
 export async function placeOperator(request: PlaceRequest): Promise<PlacedOperator> {
-  const { site, operator, patch } = request;
+  const { operator, scope, patch, reporter } = request;
   const since = patch.nodes.length;
+  const said = reporter.diagnostics.length;
   try {
     const placement = openPlacement(request);
     const result = await enterOperator(
-      { placement, operator, scope: request.scope, prefix: "", chain: [operator] },
+      { placement, operator, scope, prefix: "", chain: [operator] },
       placement.x,
       argumentsOf(request),
     );
@@ -64,22 +65,30 @@ export async function placeOperator(request: PlaceRequest): Promise<PlacedOperat
     return { outputs, weights: placement.weights };
   } catch (cause) {
     if (!(cause instanceof GraftError)) throw cause;
-    const text = `\`${operator.name.name}\` is asked for here, for ${site.label}`;
-    const related = request.asked ? [{ at: request.asked, text }] : [];
-    throw new GraftError(
-      cause.diagnostics.map((d) => ({
-        ...d,
-        at: d.at ?? operator.name.span,
-        related: [...d.related, ...related],
-        notes: related.length ? d.notes : [...d.notes, `${patch.stamp?.edit}: ${text}`],
-      })),
+    throw new GraftError(cause.diagnostics.map((d) => asking(request, d)));
+  } finally {
+    const remarks = reporter.diagnostics.splice(said);
+    reporter.diagnostics.push(
+      ...remarks.map((d) => (d.at === asked(request) ? d : asking(request, d))),
     );
   }
 }
 
-function argumentsOf({ args, operator, asked }: PlaceRequest) {
-  const span = asked ?? operator.name.span;
-  return new Map([...args].map(([name, value]) => [name, { name, value, span }]));
+function asked({ asked, operator }: PlaceRequest): Span {
+  return asked ?? operator.name.span;
+}
+
+/** A mistake in an operator, together with the edit that asked for it. */
+function asking({ operator, site, asked }: PlaceRequest, d: Diagnostic): Diagnostic {
+  const at = d.at ?? operator.name.span;
+  if (!asked) return { ...d, at };
+  const text = `\`${operator.name.name}\` is asked for here, for ${site.label}`;
+  return { ...d, at, related: [...d.related, { at: asked, text }] };
+}
+
+function argumentsOf(request: PlaceRequest) {
+  const span = asked(request);
+  return new Map([...request.args].map(([name, value]) => [name, { name, value, span }]));
 }
 
 function openPlacement(request: PlaceRequest): Placement {

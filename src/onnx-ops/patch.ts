@@ -53,6 +53,7 @@ export class Patch {
   readonly #retuned: [Node, Attribute][] = [];
   readonly #rewired: [Node, number, Value][] = [];
   readonly #exposed: [Node, number, Value][] = [];
+  readonly #marked = new Set<Node>();
   readonly #evicted = new Set<Value>();
   readonly #constants = new Map<string, Value>();
   readonly #freshName: FreshName;
@@ -218,6 +219,11 @@ export class Patch {
       this.#retuned.push([node, attribute]);
   }
 
+  /** Says in a node of the host that this edit changed what it computes. */
+  mark(node: Node): void {
+    this.#marked.add(node);
+  }
+
   /**
    * Applies everything; afterwards what nobody reads any more is gone. A weight may take the name
    * of a value that goes with it.
@@ -251,6 +257,9 @@ export class Patch {
     }
     for (const [value, initializer] of this.#reweighed) setInitializer(value, initializer);
     for (const [node, attribute] of this.#retuned) setAttribute(node, attribute);
+    for (const node of this.#marked) {
+      for (const [key, text] of propsOf(this.stamp)) node.metadata.set(key, text);
+    }
     if (!inOrder) sortTopologically(graph);
     sweep(graph, orphans);
   }

@@ -4,6 +4,7 @@ import type { Reporter } from "../diag/diagnostic.ts";
 import type { SourceText } from "../diag/span.ts";
 import { reservedNames } from "./evaluate.ts";
 import type { ArgValue, OperatorScope } from "./plan.ts";
+import { didYouMean, listNames } from "./suggestions.ts";
 
 /** One file of edits and the files that it uses. */
 export interface Unit {
@@ -46,6 +47,7 @@ export function scopeOfUnit(unit: Unit, builtins: OperatorScope, reporter: Repor
       if (isTaken(definition, defined, builtins, each === unit, reporter)) continue;
       defined.set(definition.name.name, definition);
       if (definition.kind !== "operator") continue;
+      if (each === unit) checkFormals(definition, reporter);
       operators.set(definition.name.name, definition);
       owner.set(definition, each);
     }
@@ -59,6 +61,21 @@ export function scopeOfUnit(unit: Unit, builtins: OperatorScope, reporter: Repor
     params: unit.params,
     scopeOf: (operator) => owner.get(operator)?.scope ?? builtins.scopeOf(operator),
   };
+}
+
+/** The types that a parameter of an operator may have. */
+export const formalTypes = ["int", "float", "bool", "string", "tensor"] as const;
+
+function checkFormals({ params }: ast.Operator, reporter: Reporter): void {
+  for (const { name, type } of params) {
+    if (reservedNames.has(name.name)) {
+      reporter.report("reserved-name", { name: name.name }, { at: name.span });
+    }
+    if (formalTypes.some((each) => each === type.name)) continue;
+    const hint = didYouMean(type.name, formalTypes);
+    const notes = [`types are ${listNames(formalTypes)}`];
+    reporter.report("unknown-type", { type: type.name }, { at: type.span, hint, notes });
+  }
 }
 
 function isTaken(

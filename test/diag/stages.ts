@@ -1,4 +1,8 @@
-import { relative, resolve } from "node:path";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { afterAll } from "vitest";
 import { parse } from "../../grammar/index.ts";
 import { compile } from "../../src/compile.ts";
 import { type Diagnostic, GraftError } from "../../src/diag/diagnostic.ts";
@@ -6,20 +10,40 @@ import { renderDiagnostics } from "../../src/diag/render.ts";
 import { graftc } from "../cli/graftc.ts";
 import type { Sample } from "./sample.ts";
 
-const models = resolve("test/fixtures/models");
+const folder = mkdtempSync(join(tmpdir(), "graftc-samples-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** What graftc says about a sample, from as many stages as the sample needs. */
 export async function reportOf(sample: Sample): Promise<string> {
-  const beside = `${relative(resolve(sample.folder), models)}/`;
-  const said = sample.command
-    ? graftc(sample.command, { cwd: sample.folder }).stderr
-    : `${renderDiagnostics(await diagnosticsOf(sample, beside), { color: false })}\n`;
-  return said.replaceAll(beside, "");
+  if (sample.command) return reportOfCommand(sample.command, sample.folder);
+  const diagnostics = await diagnosticsOf(sample);
+  const said = `${renderDiagnostics(diagnostics, { color: false })}\n`;
+  return sample.model ? said.replaceAll(pathOf(sample.model), sample.model) : said;
 }
 
-async function diagnosticsOf({ text, model, folder }: Sample, beside: string) {
+/** `MODEL:name.onnx` among the words is a model of the fixtures. */
+function reportOfCommand(command: readonly string[], cwd: string): string {
+  const models = command.flatMap((word) => (word.startsWith("MODEL:") ? word.slice(6) : []));
+  const words = command.map((word) => (word.startsWith("MODEL:") ? pathOf(word.slice(6)) : word));
+  const { stderr } = graftc(words, { cwd });
+  return models.reduce((text, model) => text.replaceAll(pathOf(model), model), stderr);
+}
+
+async function diagnosticsOf({ text, model, folder }: Sample): Promise<readonly Diagnostic[]> {
   if (model === null) return parse({ path: "input.graft", text }).diagnostics;
-  return inFolder(folder, () => diagnosticsOn(`${beside}${model}`));
+  const path = pathOf(model);
+  return inFolder(folder, () => diagnosticsOn(path));
+}
+
+/** Of a model in test/fixtures/models, or packed in test/fixtures/anatomy. */
+function pathOf(model: string): string {
+  const plain = resolve("test/fixtures/models", model);
+  if (existsSync(plain)) return plain;
+  const unpacked = join(folder, model);
+  if (!existsSync(unpacked)) {
+    writeFileSync(unpacked, gunzipSync(readFileSync(`test/fixtures/anatomy/${model}.gz`)));
+  }
+  return unpacked;
 }
 
 async function diagnosticsOn(model: string): Promise<readonly Diagnostic[]> {

@@ -8,13 +8,16 @@ export class OperatorWriter extends EditWriter {
     const doc = this.pick([null, "Does it.", "Two\nlines", ""]);
     const [name, place, body] = [this.ident(), this.ident(), this.body(2)];
     const hasPlace = this.chance();
+    let count = 0;
     const formals = this.separated(
       this.some(0, 6, () => {
-        const [formal, type, value] = [this.ident(), this.ident(), this.expr()];
+        const [type, value] = [this.ident(), this.expr()];
+        // No two of one name, which the parser reports.
+        const formal = `p${count++}`;
         const given = this.chance();
-        const tree = { name: formal.tree, type: type.tree, default: given ? value.tree : null };
+        const tree = { name: { name: formal }, type: type.tree, default: given ? value.tree : null };
         const words = [
-          ...formal.words,
+          formal,
           ":",
           ...type.words,
           ...(given ? ["=", ...value.words] : []),

@@ -26,7 +26,8 @@ export const fmt: Command<Given> = {
     const changed = results.filter(({ before, after }) => after !== null && before !== after);
     const diagnostics = results.flatMap((result) => result.diagnostics);
     const failed = diagnostics.some(({ severity }) => severity === "error");
-    for (const { file, after } of results) if (file === "-" && after !== null) shell.print(after);
+    const piped = check ? undefined : results.find(({ file }) => file === "-")?.after;
+    if (piped != null) shell.print(piped);
     const names = changed.map(({ file }) => file).filter((file) => check || file !== "-");
     const verb = check ? "would change" : "formatted";
     return {
@@ -35,6 +36,7 @@ export const fmt: Command<Given> = {
         files: results.map(({ file, before, after }) => ({
           file,
           changed: after !== null && before !== after,
+          ...(file === "-" && { text: after }),
         })),
       },
       text:

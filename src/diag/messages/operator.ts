@@ -27,7 +27,7 @@ export const operatorMessages = {
   "argument-type": error`\`${"argument"}\` of \`${"name"}\` is ${"wanted"}, not ${"got"}.`,
   "recursive-operator": error`\`${"name"}\` calls itself: ${"chain"}.`,
   "no-return": error`\`${"name"}\` returns nothing.`,
-  "declared-twice": error`There are two layers or weights called \`${"name"}\`.`,
+  "declared-twice": error`\`${"name"}\` is declared twice.`,
   "initialiser-elsewhere": error`\`${"name"}\` fills a weight: it belongs to \`init\` or \`weight ... =\`.`,
 
   // ONNX operators
