@@ -40,6 +40,11 @@ export function setAttribute(node: Node, attribute: Attribute): void {
   node.attributes.set(attribute.name, attribute);
 }
 
+/** Adds to the metadata of a node. */
+export function setProperties(node: Node, properties: ReadonlyMap<string, string>): void {
+  for (const [key, text] of properties) node.metadata.set(key, text);
+}
+
 /** Sets one input, moving the use from the old value to the new one. */
 export function setInput(node: Node, index: number, value: Value | null): void {
   const old = node.inputs[index];

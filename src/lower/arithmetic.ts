@@ -154,9 +154,9 @@ export function matmul(ground: Ground, a: Operand, b: Operand): Tensor {
 export function where(ground: Ground, condition: Operand, a: Operand, b: Operand): Tensor {
   const c = tensorOf(ground, condition, "bool");
   if (c.dtype !== "bool") throw fail("not-a-truth", { value: show(c) });
-  const [x, y] = unified(ground, "where", [a, b]);
+  const [x, y] = unified(ground, "select", [a, b]);
   if (c.kind === "wire" || x!.kind === "wire" || y!.kind === "wire") {
     return grow(ground, "Where", [c, x!, y!]);
   }
-  return zipped("where", [c, x!, y!], x!.dtype, (test, yes, no) => (test ? yes : no));
+  return zipped("select", [c, x!, y!], x!.dtype, (test, yes, no) => (test ? yes : no));
 }

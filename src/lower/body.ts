@@ -65,7 +65,7 @@ async function runIf(frame: Frame, line: ast.If): Promise<Returned | null> {
   const condition = await evaluate(frame, line.condition);
   if (typeof condition !== "boolean") {
     if (kindOf(condition) === "wire") {
-      const params = { name: "a condition", cause: "what the model computes" };
+      const params = { name: "A condition", cause: "what the model computes" };
       throw fail("not-constant", params, { at: line.condition.span });
     }
     throw fail("not-a-truth", { value: show(condition) }, { at: line.condition.span });
@@ -105,7 +105,7 @@ function checkConstant(ident: ast.Ident, value: Val): void {
   const cause = "what the model computes";
   throw fail(
     "not-constant",
-    { name: ident.name, cause },
+    { name: `\`${ident.name}\``, cause },
     {
       at: ident.span,
       hint: "without `let` it may be any tensor",
@@ -152,7 +152,7 @@ async function declareWeight(frame: Frame, line: ast.Weight): Promise<void> {
   const shape: number[] = [];
   for (const item of line.shape.items) {
     const value = await evaluate(frame, item);
-    const what = `the shape of \`${line.name.name}\``;
+    const what = `The shape of \`${line.name.name}\``;
     const size = await at(item.span, () => countOf(frame.placement, what, value));
     if (size === undefined) throw wrongValue(what, "whole numbers above 0", value, item.span);
     shape.push(size);

@@ -46,7 +46,8 @@ export const mathFunctions: Readonly<Record<string, LibraryFunction>> = {
   swish: of("silu"),
 
   matmul: define([operand("a"), operand("b")], matmul),
-  where: define([operand("condition"), operand("a"), operand("b")], where),
+  /** a where the condition holds, else b. */
+  select: define([operand("condition"), operand("a"), operand("b")], where),
   clip: define([operand("x"), operand("low"), operand("high")], clip),
   mod: define([operand("a"), operand("b")], modulo),
   pow: define([operand("x"), operand("exponent")], (g, x, y) => binary(g, "**", x, y)),

@@ -14,7 +14,8 @@ import type { Extent, Known, Tensor, Wire } from "./values.ts";
 export function axisOf(x: Tensor, axis: number, extra = 0): number {
   const rank = x.shape.length + extra;
   if (Number.isInteger(axis) && axis >= -rank && axis < rank) return axis < 0 ? axis + rank : axis;
-  throw fail("no-such-axis", { axis, rank: x.shape.length });
+  const hint = rank === 0 ? null : `axes are 0..${rank - 1}, or ${-rank}..-1 from the end`;
+  throw fail("no-such-axis", { axis, rank: x.shape.length }, { hint });
 }
 
 /** One size may be -1: what is left. */

@@ -24,7 +24,7 @@ export function inputTensors(
     const dtype = port ? (types.get(port.type) ?? directType(port)) : undefined;
     const tensor = toTensor(ground, value, dtype ?? ground.dtype);
     if (tensor) return tensor;
-    const what = `input ${i + 1} of \`${op}\``;
+    const what = `Input ${i + 1} of \`${op}\``;
     throw fail("wrong-value", { what, wanted: "a tensor", got: show(value) }, { at: span });
   });
 }

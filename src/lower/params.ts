@@ -88,7 +88,12 @@ export const whole = (name: string, fallback?: number) =>
 
 /** A size that must be known: a width, a kernel. */
 export const count = (name: string, fallback?: number) =>
-  param<number>(name, "a whole number above 0", (v, ground) => countOf(ground, name, v), fallback);
+  param<number>(
+    name,
+    "a whole number above 0",
+    (v, ground) => countOf(ground, `\`${name}\``, v),
+    fallback,
+  );
 
 export const number = (name: string, fallback?: number) =>
   param<number>(name, "a number", (v) => (typeof v === "number" ? v : undefined), fallback);
@@ -158,7 +163,7 @@ export function wholesOf(value: Val): readonly number[] | undefined {
 /** @throws GraftError for a symbolic size, with its name. */
 export function countOf(ground: Ground, what: string, value: Val): number | undefined {
   if (value !== null && typeof value === "object" && value.kind === "size") {
-    throw symbolicSize(ground, `\`${what}\``, value.dim);
+    throw symbolicSize(ground, what, value.dim);
   }
   return typeof value === "number" && Number.isInteger(value) && value > 0 ? value : undefined;
 }
@@ -218,7 +223,7 @@ export function assign<P extends { readonly name: string; readonly rest?: boolea
   });
   if (positional.length > params.length) {
     const extra = positional[params.length]!;
-    throw fail("too-many-arguments", { name, count: params.length }, { at: extra.span });
+    throw fail("too-many-arguments", { name }, { at: extra.span });
   }
   for (const arg of args) {
     if (arg.name === null) continue;

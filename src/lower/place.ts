@@ -182,8 +182,8 @@ function namesOf({ stack, block, part, label }: Site, x: Wire, context: Wire | n
     M: [context?.shape.at(-2), `${label} has no second stream`],
     D_context: [width, `${label} has no second stream`],
     context: [undefined, `${label} has no second stream`],
-    grid_h: [rows, "its tokens are not found to come from patches"],
-    grid_w: [columns, "its tokens are not found to come from patches"],
+    grid_h: [rows, `the tokens of ${label} are not found to come from patches`],
+    grid_w: [columns, `the tokens of ${label} are not found to come from patches`],
   };
   const names = new Map<string, Val>();
   const missing = new Map<string, string>();

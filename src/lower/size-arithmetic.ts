@@ -122,5 +122,5 @@ export function compareSizes(
       : subtractDims(typeof a === "number" ? a : a.dim, typeof b === "number" ? b : b.dim);
   if (typeof difference === "number") return comparisons[op]!(difference);
   const symbolic = [a, b].find((value) => typeof value !== "number") as Size;
-  throw symbolicSize(ground, "a comparison", symbolic.dim);
+  throw symbolicSize(ground, "A comparison", symbolic.dim);
 }

@@ -47,7 +47,7 @@ async function itemOf(frame: Frame, source: ast.SliceItem): Promise<Item> {
     const value = await evaluate(frame, expr);
     const extent = extentOfValue(value);
     if (extent === undefined && value !== null) {
-      throw wrongValue("a bound of a slice", "a whole number", value, expr.span);
+      throw wrongValue("A bound of a slice", "a whole number", value, expr.span);
     }
     return extent ?? null;
   };
@@ -104,7 +104,7 @@ function indexOf(item: Item & { kind: "index" }, size: Extent): Promise<Extent> 
   return at(item.source.span, () => {
     const index = extentOfValue(item.value);
     if (index === undefined) {
-      throw wrongValue("an index", "a whole number, `none` or a tensor", item.value, null);
+      throw wrongValue("An index", "a whole number, `none` or a tensor", item.value, null);
     }
     if (typeof index === "number" && typeof size === "number" && (index < -size || index >= size)) {
       throw fail("no-such-element", { index, count: size });

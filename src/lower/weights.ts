@@ -195,7 +195,7 @@ function knownOf({ shape, dtype }: Filling & Shaped, value: Awaited<ReturnType<t
       ? hostTensor(value, dtype)
       : value;
   if (kindOf(known) === "wire") {
-    throw fail("not-constant", { name: "the start of a weight", cause: "what the model computes" });
+    throw fail("not-constant", { name: "The start of a weight", cause: "what the model computes" });
   }
   if (kindOf(known) !== "known") throw fail("not-a-number", { value: show(value) });
   const tensor = known as Known;

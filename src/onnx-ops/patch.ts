@@ -19,6 +19,7 @@ import {
   setInitializer,
   setInput,
   setOutputs,
+  setProperties,
 } from "../ir/edit.ts";
 import {
   type Attribute,
@@ -48,7 +49,8 @@ export class Patch {
   readonly nodes: Node[] = [];
   /** New initializers, by stored name. */
   readonly weights = new Map<string, Value>();
-  readonly #shunts: Shunt[] = [];
+  /** The redirections so far. */
+  readonly shunts: Shunt[] = [];
   readonly #reweighed = new Map<Value, Initializer>();
   readonly #retuned: [Node, Attribute][] = [];
   readonly #rewired: [Node, number, Value][] = [];
@@ -104,9 +106,7 @@ export class Patch {
       attributes: attributesOf(options.attributes ?? {}),
       metadata: propsOf(this.stamp),
     });
-    inputs.forEach((value, index) => {
-      node.inputs[index] = value;
-    });
+    node.inputs = [...inputs];
     const outputs = Array.from({ length: options.outputs ?? 1 }, (_, i) => {
       return new Value(this.#freshName(`${name}_output_${i}`), options.types?.[i] ?? null);
     });
@@ -183,12 +183,7 @@ export class Patch {
    * nodes, and, where `among` is given, everybody outside it.
    */
   shunt(from: Value, to: Value, among: ReadonlySet<Node> | null = null): void {
-    this.#shunts.push({ from, to, among });
-  }
-
-  /** The redirections so far. */
-  get shunts(): readonly Shunt[] {
-    return this.#shunts;
+    this.shunts.push({ from, to, among });
   }
 
   /** Gives an initializer of the host other contents; its name and its place in the file stay. */
@@ -231,7 +226,7 @@ export class Patch {
    */
   commit(): void {
     const { graph } = this;
-    const uses = this.#shunts.map(({ from, among }) =>
+    const uses = this.shunts.map(({ from, among }) =>
       [...from.uses].filter((use) => !among || among.has(use.node)),
     );
     this.#clearNames(new Set(uses.flat()));
@@ -241,25 +236,23 @@ export class Patch {
     const position = new Map(graph.nodes.map((node, i) => [node, i]));
     const anchor = anchorOf(this.nodes, position);
     const moves = [
-      ...this.#shunts.flatMap(({ to }, i) => uses[i]!.map(({ node }) => [node, to] as const)),
+      ...this.shunts.flatMap(({ to }, i) => uses[i]!.map(({ node }) => [node, to] as const)),
       ...this.#rewired.map(([node, , to]) => [node, to] as const),
     ];
     const inOrder = moves.every(([node, to]) => standsBehind(node, to, anchor, position));
     insertNodes(graph, anchor, this.nodes);
-    this.#shunts.forEach(({ from, to, among }, i) => {
+    this.shunts.forEach(({ from, to, among }, i) => {
       for (const use of uses[i]!) setInput(use.node, use.index, to);
       if (!among && graph.outputs.includes(from)) this.#replaceOutput(from, to);
     });
-    const orphans = this.#shunts.map(({ from }) => from);
+    const orphans = this.shunts.map(({ from }) => from);
     for (const [node, input, to] of this.#rewired) {
       orphans.push(...(node.inputs[input] ? [node.inputs[input]] : []));
       setInput(node, input, to);
     }
     for (const [value, initializer] of this.#reweighed) setInitializer(value, initializer);
     for (const [node, attribute] of this.#retuned) setAttribute(node, attribute);
-    for (const node of this.#marked) {
-      for (const [key, text] of propsOf(this.stamp)) node.metadata.set(key, text);
-    }
+    for (const node of this.#marked) setProperties(node, propsOf(this.stamp));
     if (!inOrder) sortTopologically(graph);
     sweep(graph, orphans);
   }
@@ -270,10 +263,10 @@ export class Patch {
     const rivals = [...this.weights.keys()].flatMap((name) => graph.values.get(name) ?? []);
     if (rivals.length === 0) return;
     const fixed = new Set([...graph.inputs, ...graph.outputs]);
-    const starts = this.#shunts.map(({ from }) => from);
+    const starts = this.shunts.map(({ from }) => from);
     const leaving = findOrphans(graph, starts, {
       moved,
-      replaced: new Set(this.#shunts.flatMap(({ from, among }) => (among ? [] : [from]))),
+      replaced: new Set(this.shunts.flatMap(({ from, among }) => (among ? [] : [from]))),
       read: new Set(this.nodes.flatMap(readsOf)),
     });
     const yields = (r: Value) => leaving.values.has(r) || (this.#evicted.has(r) && !fixed.has(r));

@@ -107,7 +107,7 @@ function realPath(tensor: string, location: string, folder: string): string {
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code !== "ENOENT" && code !== "ENOTDIR") throw asReadFailure(path, cause);
-    throw fail("external-missing", { tensor, file: location, folder }, linkNotes(path));
+    throw fail("external-missing", { tensor, file: location }, linkNotes(path));
   }
   if (!isInside(real, realpathSync(folder))) {
     throw fail("external-outside", { tensor, file: location }, linkNotes(path));

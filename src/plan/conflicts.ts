@@ -3,6 +3,7 @@ import type * as ast from "../../grammar/ast.ts";
 import type { Block } from "../anatomy/anatomy.ts";
 import { type Diagnostic, diagnostic } from "../diag/diagnostic.ts";
 import type { Site } from "./plan.ts";
+import { listNames } from "./suggestions.ts";
 
 interface Claims {
   whole: ast.Edit | null;
@@ -36,7 +37,7 @@ export function claim(ledger: Ledger, edit: ast.Edit, sites: readonly Site[]): D
   return [...collisions].map(([earlier, labels]) =>
     diagnostic(
       "edited-twice",
-      { labels: labels.join(", "), done: done[earlier.kind] },
+      { labels: listNames(labels), done: done[earlier.kind] },
       {
         at: edit.target.span,
         related: [{ at: earlier.target.span, text: `${done[earlier.kind]} here` }],

@@ -98,11 +98,11 @@ export function showValue(value: ArgValue): string {
 function worth(expr: ast.Expr, names: Names, division: "real" | "exact"): ArgValue {
   const number = (operand: ast.Expr) => {
     const value = evaluate(operand, names, division);
-    return typeof value === "number" ? value : mismatch(operand, "this", "a number", value);
+    return typeof value === "number" ? value : mismatch(operand, "This", "a number", value);
   };
   const truth = (operand: ast.Expr) => {
     const value = evaluate(operand, names, division);
-    return typeof value === "boolean" ? value : mismatch(operand, "this", "true or false", value);
+    return typeof value === "boolean" ? value : mismatch(operand, "This", "true or false", value);
   };
   switch (expr.kind) {
     case "number":

@@ -92,13 +92,13 @@ function split(
 function shareOf(share: ast.Share, stack: Stack, context: IndexContext): number {
   const count = stack.blocks.length;
   const names = { values: context.params };
-  const value = evaluateNumber(share, names, "this");
+  const value = evaluateNumber(share, names, "This");
   if (share.kind === "percent") {
     if (value > 1) throw fail("share-too-large", { share: `${value * 100}%` }, { at: share.span });
     // 0.29 * 100 is 28.999...: the share is exact in hundredths of what was written.
     return Math.floor(count * value + 1e-9);
   }
-  if (!Number.isInteger(value) || value < 0) mismatch(share, "this", "a whole number", value);
+  if (!Number.isInteger(value) || value < 0) mismatch(share, "This", "a whole number", value);
   if (value <= count) return value;
   if (context.lenient) return count;
   throw fail(
@@ -138,7 +138,7 @@ function expandItem(item: ast.IndexItem, stack: Stack, context: IndexContext): V
   const text = source.text.slice(start, end);
   const count = stack.blocks.length;
   const place = (expr: ast.Expr): number | null => {
-    const value = evaluateInteger(expr, names, "an index");
+    const value = evaluateInteger(expr, names, "An index");
     const index = value < 0 ? value + count : value;
     if (index >= 0 && index < count) return index;
     if (context.lenient) return null;
@@ -147,13 +147,14 @@ function expandItem(item: ast.IndexItem, stack: Stack, context: IndexContext): V
       { what: `block ${value}`, stack: stack.name, count },
       {
         at: expr.span,
+        hint: `indices are 0..${count - 1}`,
       },
     );
   };
   const from = place(item.from);
   if (!item.to) return from === null ? [] : [{ index: from, why: text }];
   const to = place(item.to);
-  const by = item.by ? evaluateInteger(item.by, names, "the stride") : 1;
+  const by = item.by ? evaluateInteger(item.by, names, "The stride") : 1;
   if (by < 1) throw fail("bad-stride", { by }, { at: item.by!.span });
   if (from === null) return [];
   // Reached when lenient only: of a range that ends beyond the stack, what there is.

@@ -134,7 +134,7 @@ function checkChoice(operator: ast.Operator, formal: ast.Formal, value: string, 
   const choices = choicesOf(operator, formal);
   if (!choices || choices.includes(value)) return;
   const values = listNames(choices.map((choice) => `"${choice}"`));
-  const params = { what: `\`${formal.name.name}\``, values, name: `"${value}"` };
+  const params = { what: formal.name.name, values, name: `"${value}"` };
   throw fail("unknown-choice", params, { at: arg.value.span, hint: didYouMean(value, choices) });
 }
 
@@ -192,7 +192,7 @@ function noSuchArgument(name: string, formals: readonly ast.Formal[], arg: ast.A
           notes: [takes],
         },
       )
-    : fail("too-many-arguments", { name, count: known.length }, { at: arg.span, notes: [takes] });
+    : fail("too-many-arguments", { name }, { at: arg.span, notes: [takes] });
 }
 
 function convert(

@@ -105,8 +105,7 @@ function bind(
     if (key === undefined || !formal) {
       const takes = known.length ? `it takes ${listNames(known)}` : "it takes none";
       if (key === undefined) {
-        const params = { name, count: known.length };
-        throw fail("too-many-arguments", params, { at: arg.span, notes: [takes] });
+        throw fail("too-many-arguments", { name }, { at: arg.span, notes: [takes] });
       }
       const hint = didYouMean(key, known);
       const details = { at: arg.span, hint, notes: [takes] };
@@ -160,7 +159,7 @@ function termsOf(
       expr.right.kind === "name" && known.includes(expr.right.name)
         ? [expr.left, expr.right]
         : [expr.right, expr.left];
-    const weight = evaluateNumber(factor, names, "a weight");
+    const weight = evaluateNumber(factor, names, "A weight");
     within(weight, { above: 0 }, factor, "weight");
     return termsOf(term, key, known, names).map((t) => ({ ...t, weight: t.weight * weight }));
   }

@@ -82,7 +82,8 @@ function selectPath(
   }
   const [named, beyond] = selection.part;
   if (beyond) {
-    throw fail("part-of-part", { part: named!.name }, { at: beyond.span });
+    const hint = `the selection ends with \`.${named!.name}\``;
+    throw fail("part-of-part", { part: named!.name }, { at: beyond.span, hint });
   }
   const part = named ?? null;
   const chosen = chooseBlocks(selection.index, stack, {

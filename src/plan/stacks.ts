@@ -19,6 +19,11 @@ export function stackNamed(selection: ast.PathSelection, anatomy: Anatomy, model
   const span = stackSpan(selection);
   const names = anatomy.stacks.map((stack) => stack.name);
   if (!names.length) throw noBlocks(anatomy, model, span);
+  const whole = names.find((each) => selection.index === null && name.startsWith(`${each}.`));
+  if (whole) {
+    const hint = `\`${whole}[all]${name.slice(whole.length)}\` means every one`;
+    throw fail("needs-index", { selection: name }, { at: span, hint });
+  }
   if (name === "blocks") throw severalStacks(names, model, span);
   throw fail(
     "unknown-stack",

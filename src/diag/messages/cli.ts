@@ -14,5 +14,5 @@ export const usageMessages = {
 
 export const cliMessages = {
   ...usageMessages,
-  "unwritable-edits": error`Cannot write ${"path"}: ${"reason"}.`,
+  "unwritable-edits": error`Cannot write ${"path"}: ${"reason"}`,
 } as const;
