@@ -15,13 +15,12 @@ export class OperatorWriter extends EditWriter {
         // No two of one name, which the parser reports.
         const formal = `p${count++}`;
         const given = this.chance();
-        const tree = { name: { name: formal }, type: type.tree, default: given ? value.tree : null };
-        const words = [
-          formal,
-          ":",
-          ...type.words,
-          ...(given ? ["=", ...value.words] : []),
-        ];
+        const tree = {
+          name: { name: formal },
+          type: type.tree,
+          default: given ? value.tree : null,
+        };
+        const words = [formal, ":", ...type.words, ...(given ? ["=", ...value.words] : [])];
         return { words, tree };
       }),
       ",",

@@ -124,27 +124,35 @@ describe("what an earlier line edited", () => {
   });
 
   test.each([
-    ["remove blocks[1].attn", "replace blocks[all].attn with hyena_x", "blocks[1].attn", "removed"],
-    ["remove blocks[1]", "remove blocks[1].mlp", "blocks[1].mlp", "removed"],
-    ["repeat blocks[1] times 2", "resize blocks[1].mlp to ratio 2", "blocks[1].mlp", "repeated"],
+    [
+      "remove blocks[1].attn",
+      "replace blocks[all].attn with hyena_x",
+      "`blocks[1].attn`",
+      "removed",
+    ],
+    ["remove blocks[1]", "remove blocks[1].mlp", "`blocks[1].mlp`", "removed"],
+    ["repeat blocks[1] times 2", "resize blocks[1].mlp to ratio 2", "`blocks[1].mlp`", "repeated"],
     [
       "parallelize blocks[0..3] by 2",
       "remove blocks[2, 3]",
-      "blocks[2], blocks[3]",
+      "`blocks[2]` and `blocks[3]`",
       "parallelized",
     ],
     [
       "resize blocks[1].mlp to ratio 2",
       "resize blocks[1].mlp to ratio 2",
-      "blocks[1].mlp",
+      "`blocks[1].mlp`",
       "resized",
     ],
-    ["replace blocks[1].attn with hyena_x", "remove blocks[1].attn", "blocks[1].attn", "replaced"],
+    [
+      "replace blocks[1].attn with hyena_x",
+      "remove blocks[1].attn",
+      "`blocks[1].attn`",
+      "replaced",
+    ],
   ])("%s; %s", (first, second, labels, done) => {
     const { diagnostics } = plan(`${first}\n${second}`, six);
-    expect(said(diagnostics)).toEqual([
-      `edited-twice: \`${labels}\` was ${done} by an earlier line`,
-    ]);
+    expect(said(diagnostics)).toEqual([`edited-twice: An earlier line ${done} ${labels}`]);
     const [related] = diagnostics[0]!.related;
     expect(related!.at.start).toBeLessThan(first.length);
     expect(diagnostics[0]!.at!.start).toBeGreaterThan(first.length);

@@ -97,10 +97,10 @@ test.each([
   [
     "distill",
     "attn: l3",
-    "unknown-choice: attn is one of `l1`, `l2`, `huber` and `cosine`, not `l3`",
+    "unknown-choice: `attn` is one of `l1`, `l2`, `huber` and `cosine`, not `l3`",
   ],
   ["distill", "attn: huber", "missing-argument: `huber` needs its argument `delta`"],
-  ["distill", "attn: l1(2)", "too-many-arguments: `l1` takes 0 arguments at most"],
+  ["distill", "attn: l1(2)", "too-many-arguments: `l1` has no place for this argument"],
   ["distill", "attn: huber(delta: 0)", "wrong-value: `delta` takes a number above 0, not 0"],
   ["distill", "schedule: step(every: 500)", "missing-argument: `step` needs its argument `by`"],
   ["distill", "schedule: step(evry: 5, by: 1)", "unknown-argument: `step` has no argument `evry`"],
