@@ -1,6 +1,6 @@
 /** Symbolic sizes while the model runs: int64 values made of Shape nodes, each made once. */
 import type { Value } from "../ir/graph.ts";
-import type { DType } from "../ir/types.ts";
+import type { Dim, DType } from "../ir/types.ts";
 import type { Extent } from "./dims.ts";
 import { termsOf } from "./dims.ts";
 import type { Patch } from "./patch.ts";
@@ -35,6 +35,8 @@ export function createSizes(patch: Patch): Sizes {
   const shapes = new Map<Value, Value>();
   const made = new Map<string, Value>();
   let unknowns = 0;
+  /** Rows and columns of a grid are read from the model's inputs where tokens have but N. */
+  let inputsSeen = false;
 
   function shapeOf(value: Value): Value {
     const rank = value.type?.shape?.length ?? 0;
@@ -105,15 +107,20 @@ export function createSizes(patch: Patch): Sizes {
       const rest = without(atoms, term.atoms);
       if (rest) return [source, ...factorsOf(rest)];
     }
-    throw new Error(`nothing at hand has the size ${first}`);
+    if (inputsSeen) throw new Error(`nothing at hand has the size ${first}`);
+    inputsSeen = true;
+    for (const input of patch.graph.inputs) observe(input, input.type?.shape ?? []);
+    return factorsOf(atoms);
+  }
+
+  function observe(value: Value, shape: readonly Dim[]): void {
+    shape.forEach((dim, axis) => {
+      if (typeof dim === "string" && !sources.has(dim)) sources.set(dim, { value, axis });
+    });
   }
 
   return {
-    observe(value, shape) {
-      shape.forEach((dim, axis) => {
-        if (typeof dim === "string" && !sources.has(dim)) sources.set(dim, { value, axis });
-      });
-    },
+    observe,
     vector(dims) {
       if (dims.every((dim) => typeof dim === "number")) return patch.ints(dims);
       if (dims.length === 1) return one(dims[0]!);
