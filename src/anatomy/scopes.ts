@@ -36,7 +36,7 @@ function fromName(name: string): string[] {
 /** `blocks.1.attn.qkv.bias` is a tensor of the module blocks.1.attn.qkv. */
 function fromWeights(node: Node): string[] {
   for (const value of node.inputs) {
-    if (!value?.initializer || !/^[A-Za-z_]\w*(\.\w+)+$/.test(value.name)) continue;
+    if (!value?.initializer || !isDotted(value.name)) continue;
     return split(value.name).slice(0, -1);
   }
   return [];
@@ -85,4 +85,9 @@ function differingStep(paths: readonly (readonly string[])[]): number {
     if (at >= 0 && /^\d+$/.test(first![at]!) && /^\d+$/.test(other[at] ?? "")) return at;
   }
   return -1;
+}
+
+/** Whether a name is a path of PyTorch modules, `blocks.0.attn.qkv.bias`, and not an exporter's own. */
+export function isDotted(name: string): boolean {
+  return /^[A-Za-z_]\w*(\.\w+)+$/.test(name);
 }

@@ -103,7 +103,7 @@ export class Grower {
 
   /** An int64 vector known now: axes, bounds, shapes. */
   ints(values: readonly number[]): Wire {
-    return this.wire(this.patch.ints(values));
+    return new Wire(this, this.patch.ints(values), "int64", [values.length], values);
   }
 
   constant(dtype: DType, shape: readonly number[], values: ArrayLike<number>): Wire {

@@ -5,6 +5,7 @@ import { modelMessages } from "./model.ts";
 import { objectiveMessages } from "./objectives.ts";
 import { operatorMessages } from "./operator.ts";
 import { planMessages } from "./plan.ts";
+import { recipeMessages } from "./recipe.ts";
 import { runtimeMessages } from "./runtime.ts";
 import { syntaxMessages } from "./syntax.ts";
 import { trainMessages } from "./train.ts";
@@ -18,6 +19,7 @@ export const messages = {
   ...objectiveMessages,
   ...cliMessages,
   ...runtimeMessages,
+  ...recipeMessages,
   ...trainMessages,
 };
 

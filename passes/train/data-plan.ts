@@ -1,0 +1,72 @@
+/** Where the tensors of a batch come from: the data, or the trainer's own draws. */
+import type { Model, Value } from "../../src/ir/graph.ts";
+import type { Dim, DType } from "../../src/ir/types.ts";
+import { denoises, usualNoise } from "./noised.ts";
+import type { Recipe } from "./recipe.ts";
+import { type Roles, rolesOf } from "./roles.ts";
+
+export interface DataPlan {
+  /** What the data must have; sizes are those of one sample. */
+  readonly wanted: readonly WantedTensor[];
+  /** Timesteps, drawn uniformly from 0 to `steps` - 1. */
+  readonly time: { readonly name: string; readonly dtype: DType; readonly steps: number } | null;
+  /** Whose noise is drawn beside it. */
+  readonly sample: string | null;
+  /** Labels that are replaced by the one that stands for none. */
+  readonly dropped: { readonly name: string; readonly chance: number; readonly by: number } | null;
+  /** Samples of a batch, where the model fixes them. */
+  readonly fixedBatch: number | null;
+  /** The symbolic size that counts samples. */
+  readonly batchName: string | null;
+}
+
+export interface WantedTensor {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly Dim[];
+  readonly role: "sample" | "condition" | "other";
+  readonly limit?: number | undefined;
+}
+
+/** @param model as it is before it becomes a training graph. */
+export function dataPlanOf(model: Model, recipe: Recipe): DataPlan {
+  const inputs = model.graph.inputs.filter((value) => !value.initializer);
+  const roles = rolesOf(model.graph, recipe.inputs);
+  const noised = denoises(model, recipe);
+  const drawn = noised ? roles.time : null;
+  const wanted = inputs.filter((value) => value !== drawn).map((value) => wantedOf(value, roles));
+  if (recipe.objective?.some(({ name }) => name === "labels")) {
+    const shape = model.graph.outputs[0]?.type?.shape?.slice(1, -1) ?? [];
+    wanted.push({ name: "labels", dtype: "int64", shape, role: "condition" });
+  }
+  const first = inputs.flatMap(({ type }) => type?.shape?.[0] ?? []);
+  const fixed = first.find((dim) => typeof dim === "number");
+  const named = first.find((dim) => typeof dim === "string");
+  return {
+    wanted,
+    time: drawn && {
+      name: drawn.name,
+      dtype: drawn.type!.dtype,
+      steps: (recipe.noise ?? usualNoise).steps,
+    },
+    sample: noised ? roles.sample!.name : null,
+    dropped: droppedOf(roles, recipe),
+    fixedBatch: named === undefined && typeof fixed === "number" ? fixed : null,
+    batchName: typeof named === "string" ? named : null,
+  };
+}
+
+function wantedOf(value: Value, { sample, condition, classes }: Roles): WantedTensor {
+  const { dtype, shape } = value.type!;
+  const role = value === sample ? "sample" : value === condition ? "condition" : "other";
+  const wide = dtype === "float16" || dtype === "bfloat16" ? "float32" : dtype;
+  const limit = value === condition ? (classes ?? undefined) : undefined;
+  return { name: value.name, dtype: wide, shape: shape?.slice(1) ?? [], role, limit };
+}
+
+/** The last row of the table stands for no class, as in DiT, unless the recipe says another. */
+function droppedOf({ condition, classes }: Roles, recipe: Recipe): DataPlan["dropped"] {
+  const by = recipe.nullLabel ?? (classes === null ? null : classes - 1);
+  if (!condition || recipe.labelDrop === 0 || by === null) return null;
+  return { name: condition.name, chance: recipe.labelDrop, by };
+}

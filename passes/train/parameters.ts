@@ -1,0 +1,118 @@
+/** `train: new + blocks[3].mlp`: which weights move, and what they are called. */
+import { isDotted } from "../../src/anatomy/scopes.ts";
+import { fail } from "../../src/diag/diagnostic.ts";
+import type { Model, Node, Value } from "../../src/ir/graph.ts";
+import { type DType, elements } from "../../src/ir/types.ts";
+import type { Plan, PlannedEdit, Site } from "../../src/plan/plan.ts";
+import { slotsOf } from "../graph/state-dict.ts";
+import { type AddedWeight, nodesOf, type Session, siteNodes } from "../session.ts";
+import { layerWeights } from "./layer-weights.ts";
+import type { Recipe } from "./recipe.ts";
+
+export interface Parameter {
+  /** Its state_dict name. */
+  readonly name: string;
+  readonly value: Value;
+  /** As it is stored, before training widens it. */
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Of the matrix of a linear layer: how it is stored. */
+  readonly layout: "in,out" | "out,in" | null;
+}
+
+/** The edited model and what edited it. */
+export interface Edited {
+  readonly model: Model;
+  readonly plan: Plan;
+  readonly session: Session;
+}
+
+/**
+ * The trained weights of a recipe, in the order of the model's initializers.
+ * @throws GraftError `trains-nothing` where it selects none.
+ */
+export function parametersOf({ train, span }: Recipe, edited: Edited): Parameter[] {
+  const { model } = edited;
+  const chosen = new Set<Value>();
+  const take = (values: Iterable<Value>) => {
+    for (const value of values) chosen.add(value);
+  };
+  if (train.base === "new") take(newWeights(edited));
+  if (train.base === "all") take(allWeights(edited));
+  take(weightsAt(train.sites, edited));
+  for (const name of train.names) {
+    for (const value of model.graph.initializers) {
+      if (value.name === name || value.name.startsWith(`${name}.`)) chosen.add(value);
+    }
+  }
+  const parameters = named(model, [...edited.session.weights.values()], chosen);
+  if (parameters.length === 0) {
+    const hint = train.base === "new" ? "without edits nothing is new: `train: all`" : null;
+    throw fail("trains-nothing", {}, { at: span, hint });
+  }
+  return parameters;
+}
+
+/** Weights of layers at sites, and whatever weights edits gave them. */
+function weightsAt(sites: readonly Site[], { model, session }: Edited): Set<Value> {
+  const values = layerWeights(siteNodes(session, { sites }), () => true);
+  const labels = sites.map(({ label }) => label);
+  for (const { name, site } of session.weights.values()) {
+    const value = model.graph.values.get(name);
+    const here = labels.some((label) => site === label || site.startsWith(`${label}.`));
+    if (here && value?.initializer) values.add(value);
+  }
+  return values;
+}
+
+/** Weights of parts that were replaced or resized, of both blocks of pairs, merges, and copies. */
+function newWeights({ model, plan, session }: Edited): Set<Value> {
+  const values = new Set<Value>();
+  for (const { name } of session.weights.values()) {
+    const value = model.graph.values.get(name);
+    if (value?.initializer && elements(value.initializer.shape) > 0) values.add(value);
+  }
+  for (const edit of plan.edits) {
+    for (const value of layerWeights(changedNodes(edit, session), () => true)) values.add(value);
+  }
+  return values;
+}
+
+function changedNodes(edit: PlannedEdit, session: Session): Set<Node> {
+  if (edit.verb === "replace" || edit.verb === "resize") return siteNodes(session, edit);
+  if (edit.verb !== "parallelize") return new Set();
+  const blocks = edit.pairs.flat().map(({ block }) => nodesOf(session, block));
+  return new Set(blocks.flatMap((nodes) => [...nodes]));
+}
+
+/** Every layer's weights, named tables inside blocks, and what edits made. */
+function allWeights(edited: Edited): Set<Value> {
+  const { model, plan, session } = edited;
+  const inBlocks = new Set<Node>();
+  for (const { blocks } of plan.anatomy.stacks) {
+    for (const block of blocks) for (const node of nodesOf(session, block)) inBlocks.add(node);
+  }
+  const values = layerWeights(model.graph.nodes, (node) => inBlocks.has(node));
+  for (const value of newWeights(edited)) values.add(value);
+  return values;
+}
+
+function named(
+  model: Model,
+  added: readonly AddedWeight[],
+  chosen: ReadonlySet<Value>,
+): Parameter[] {
+  const slots = slotsOf(model, added);
+  const names = new Map<Value, string>();
+  for (const [name, { value }] of slots) {
+    const known = names.get(value);
+    if (known === undefined || (!isDotted(known) && isDotted(name))) names.set(value, name);
+  }
+  return [...model.graph.initializers]
+    .filter((value) => chosen.has(value))
+    .map((value) => {
+      const name = names.get(value) ?? value.name;
+      const { dtype, shape } = value.initializer!;
+      return { name, value, dtype, shape, layout: slots.get(name)?.layout ?? null };
+    });
+}

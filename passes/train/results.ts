@@ -1,0 +1,32 @@
+/** What training learned, put into the edited model: under its own names, in its own types. */
+import { materialize } from "../../src/ir/bytes.ts";
+import { byteLength, elements } from "../../src/ir/types.ts";
+import type { StoredTensor } from "../../src/onnx/index.ts";
+import { decodeElements, encodeElements } from "../../src/onnx-ops/elements.ts";
+import { storeWeight } from "../../src/onnx-ops/interface.ts";
+import { type Edited, parametersOf } from "./parameters.ts";
+import type { Recipe } from "./recipe.ts";
+
+/**
+ * @param recipe what was trained, and so which weight has which name.
+ * @param learned float32, in the layout of the model; half-precision weights are rounded to nearest.
+ */
+export function storeResults(
+  recipe: Recipe,
+  edited: Edited,
+  learned: ReadonlyMap<string, StoredTensor>,
+): void {
+  for (const { name, value, dtype, shape } of parametersOf(recipe, edited)) {
+    const tensor = learned.get(name);
+    if (!tensor) continue;
+    const initializer = value.initializer!;
+    if (dtype === "float32") {
+      storeWeight(value, { ...initializer, data: tensor.data });
+      continue;
+    }
+    const length = byteLength(dtype, elements(shape));
+    const compute = () =>
+      encodeElements(dtype, decodeElements("float32", materialize(tensor.data)));
+    storeWeight(value, { ...initializer, data: { kind: "computed", length, compute } });
+  }
+}

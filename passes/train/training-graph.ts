@@ -1,0 +1,149 @@
+/** From a model to a training graph: weights are fed, a loss comes out, and its gradients. */
+import { fail } from "../../src/diag/diagnostic.ts";
+import type { Initializer, Model, Value } from "../../src/ir/graph.ts";
+import type { Oracle } from "../../src/ir/oracle.ts";
+import type { Dim, DType } from "../../src/ir/types.ts";
+import { Grower } from "../../src/onnx-ops/grower.ts";
+import {
+  declareInput,
+  feedWeight,
+  fixType,
+  giveName,
+  keepOutputs,
+  withdrawTypes,
+} from "../../src/onnx-ops/interface.ts";
+import { Patch } from "../../src/onnx-ops/patch.ts";
+import { differentiate } from "../differentiate.ts";
+import { inferTypes } from "../infer-types.ts";
+import { widen, widened } from "./float32.ts";
+import { gradientName } from "./optimizers.ts";
+import type { Parameter } from "./parameters.ts";
+import { raiseOpset } from "./raise-opset.ts";
+
+/** A trained weight of a training graph. */
+export interface Trained extends Parameter {
+  /** Whose clip and optimizer it belongs to: a site of distill, null in finetune. */
+  readonly group: string | null;
+  /** What it starts as, in float32. */
+  readonly start: Initializer;
+}
+
+export interface DataInput {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly Dim[];
+}
+
+export interface Loss {
+  readonly name: string;
+  readonly value: Value;
+  /** null: of all groups. */
+  readonly group: string | null;
+}
+
+/** A graph whose first output is the loss; `addGradients` adds the others. */
+export interface LossGraph {
+  readonly model: Model;
+  readonly data: readonly DataInput[];
+  readonly trained: readonly Trained[];
+  /** The sum first, then that of each group. */
+  readonly losses: readonly Loss[];
+}
+
+/** Sizes that are known before anything runs: of the batch, of what the data fixes. */
+export type FixedSizes = ReadonlyMap<string, number>;
+
+export interface GraphOptions {
+  readonly sizes: FixedSizes;
+  /** Noise the samples of a denoising model whatever the objective: real inputs are noised. */
+  readonly noised: boolean;
+}
+
+/** Gradients of products read an operand transposed as they go (FusedMatMul). */
+const contributed: readonly [string, number] = ["com.microsoft", 1];
+
+/** The model in float32, at a training opset, with these sizes. */
+export function forTraining(model: Model, sizes: FixedSizes): Model {
+  const raised = raiseOpset(model);
+  widen(raised);
+  withdrawTypes(raised.graph);
+  const fixed = (dim: Dim) => (typeof dim === "string" ? (sizes.get(dim) ?? dim) : dim);
+  for (const value of raised.graph.inputs) {
+    const { type } = value;
+    if (type?.shape) fixType(value, { ...type, shape: type.shape.map(fixed) });
+  }
+  return { ...raised, opsets: new Map([contributed, ...raised.opsets]) };
+}
+
+/** Turns weights into inputs under their state_dict names, behind the model's own. */
+export function feedParameters(
+  model: Model,
+  parameters: readonly (Parameter & { readonly group: string | null })[],
+): Trained[] {
+  return parameters.map((parameter) => {
+    const stored = parameter.value.initializer!;
+    const start = stored.dtype === "float32" ? stored : widened(stored);
+    feedWeight(model, parameter.value, parameter.name);
+    return { ...parameter, start };
+  });
+}
+
+export async function retype(model: Model, oracle: Oracle): Promise<void> {
+  for (const value of model.graph.values.values()) {
+    if (value.producer) value.type = null;
+  }
+  await inferTypes(model, oracle);
+}
+
+/** A grower at the model's opset whose nodes are named after `scope`. */
+export function growerOf({ graph, opsets }: Model, scope: string): Grower {
+  return new Grower(new Patch(graph, null, scope), opsets.get("") ?? 20);
+}
+
+/** Keeps the losses, under their names, and what they need. */
+export function closeLosses(model: Model, losses: LossGraph["losses"]): void {
+  keepOutputs(
+    model,
+    losses.map(({ value }) => value),
+  );
+  for (const { name, value } of losses) giveName(model.graph, value, name);
+}
+
+/** What is added to a gradient before it comes out: that of the runs of a step before. */
+export const soFarName = (parameter: string) => `${gradientName(parameter)}.so_far`;
+
+/**
+ * Adds the gradient of the first loss with respect to every trained weight, as outputs.
+ * @param runs of the graph that make a step: of more than one, each gives its share of the gradient
+ * on top of what the others gave, which it is fed.
+ * @throws GraftError `weight-without-gradient` for weights that the loss does not depend on,
+ * `no-gradient`.
+ */
+export function addGradients({ model, trained, losses }: LossGraph, runs = 1): void {
+  const grower = growerOf(model, "gradients");
+  const total = losses[0]!.value;
+  const seeds = new Map([[total, grower.scalar("float32", 1 / runs)]]);
+  const wanted = trained.map(({ value }) => value);
+  const gradients = differentiate(model.graph, grower, seeds, wanted);
+  const idle = trained.filter(({ value }) => !gradients.get(value));
+  if (idle.length > 0) {
+    const names = idle.slice(0, 3).map(({ name }) => `\`${name}\``);
+    throw fail("weight-without-gradient", { count: idle.length, names: names.join(", ") });
+  }
+  const taken = new Set<Value>();
+  const outputs = trained.map(({ name, value, shape }) => {
+    const gradient = gradients.get(value)!;
+    const type = { dtype: "float32" as const, shape };
+    const whole =
+      runs === 1 ? gradient : gradient.add(grower.wire(declareInput(model, soFarName(name), type)));
+    const own = whole.value.producer !== null && !taken.has(whole.value);
+    const output = own ? whole.value : grower.one("Identity", [whole]).value;
+    taken.add(output);
+    return output;
+  });
+  grower.patch.commit();
+  keepOutputs(model, [...losses.map(({ value }) => value), ...outputs]);
+  for (const [i, { name }] of trained.entries()) {
+    giveName(model.graph, outputs[i]!, gradientName(name));
+  }
+}

@@ -1,0 +1,58 @@
+/** A site of the edited model, grown into the original beside what it replaced. */
+import { fail } from "../../src/diag/diagnostic.ts";
+import type { Graph, Node, Value } from "../../src/ir/graph.ts";
+import type { Patch } from "../../src/onnx-ops/patch.ts";
+import type { DistillSite } from "./sites.ts";
+
+export interface Transplant {
+  /** The site's outputs in the original's graph. */
+  readonly outputs: readonly Value[];
+  /** Weights of the edited model, and what holds them in the original's graph. */
+  readonly weights: ReadonlyMap<Value, Value>;
+}
+
+/**
+ * Copies what computes the site's outputs. It reads the original's values: of the same name, but for
+ * the site's own inputs. Weights come along, under names that `name` gives.
+ * @param grown nodes that edits made, which the original does not have.
+ * @throws GraftError `site-reads-new` where the original has no such value.
+ */
+export function transplant(
+  site: DistillSite,
+  grown: ReadonlySet<Node>,
+  patch: Patch,
+  name: (weight: Value) => string,
+): Transplant {
+  const map = new Map<Value, Value>(site.inputs);
+  const weights = new Map<Value, Value>();
+  const nodes = new Set<Node>();
+  const open = site.outputs.map(([here]) => here);
+  for (let value = open.pop(); value; value = open.pop()) {
+    if (map.has(value) || (value.producer && nodes.has(value.producer))) continue;
+    const { producer, initializer } = value;
+    if (initializer) {
+      const { dtype, shape, data } = initializer;
+      const copy = patch.weight(name(value), dtype, shape, data);
+      map.set(value, copy);
+      weights.set(value, copy);
+    } else if (producer && (site.nodes.has(producer) || grown.has(producer))) {
+      nodes.add(producer);
+      open.push(...producer.inputs.filter((input) => input !== null));
+    } else {
+      map.set(value, twinOf(value, patch.graph, site));
+    }
+  }
+  const position = new Map<Node, number>();
+  for (const [i, node] of site.outputs[0]![0].producer!.graph!.nodes.entries()) {
+    position.set(node, i);
+  }
+  const ordered = [...nodes].sort((a, b) => position.get(a)! - position.get(b)!);
+  patch.clone(ordered, map);
+  return { outputs: site.outputs.map(([here]) => map.get(here)!), weights };
+}
+
+function twinOf(value: Value, graph: Graph, { label }: DistillSite): Value {
+  const twin = graph.values.get(value.name);
+  if (!twin) throw fail("site-reads-new", { site: label, value: value.name });
+  return twin;
+}

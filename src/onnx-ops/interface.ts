@@ -1,0 +1,81 @@
+/** A graph that becomes another program: what is fed, what comes out, and nothing else. */
+import {
+  defineValue,
+  removeInitializer,
+  removeNodes,
+  renameValue,
+  setInitializer,
+} from "../ir/edit.ts";
+import { type Graph, type Initializer, type Model, Value } from "../ir/graph.ts";
+import type { TensorType } from "../ir/types.ts";
+import { producersOf } from "./sweep.ts";
+
+/** A new input. */
+export function declareInput({ graph }: Model, name: string, type: TensorType): Value {
+  const value = new Value(name, type);
+  value.declared = true;
+  defineValue(graph, value);
+  graph.inputs.push(value);
+  return value;
+}
+
+/** A weight that is fed from now on, under this name; whoever has the name makes way. */
+export function feedWeight({ graph }: Model, value: Value, name: string): void {
+  giveName(graph, value, name);
+  const { dtype, shape } = value.initializer!;
+  graph.initializers.delete(value);
+  value.initializer = null;
+  value.type = { dtype, shape };
+  value.declared = true;
+  if (!graph.inputs.includes(value)) graph.inputs.push(value);
+}
+
+/** Gives a value a name that another one may have; that one is then called otherwise. */
+export function giveName(graph: Graph, value: Value, name: string): void {
+  const rival = graph.values.get(name);
+  if (rival === value) return;
+  if (rival) renameValue(graph, rival, freeName(graph, `${name}.frozen`));
+  renameValue(graph, value, name);
+}
+
+function freeName(graph: Graph, base: string): string {
+  for (let i = 0, name = base; ; i++, name = `${base}_${i}`)
+    if (!graph.values.has(name)) return name;
+}
+
+/** Other contents, or another type, for a weight. */
+export function storeWeight(value: Value, initializer: Initializer): void {
+  setInitializer(value, initializer);
+}
+
+/** Sizes of an input that are known from now on. */
+export function fixType(value: Value, type: TensorType): void {
+  value.type = type;
+}
+
+/** Takes back every declared type of what the graph computes: it was of another program. */
+export function withdrawTypes(graph: Graph): void {
+  for (const value of graph.values.values()) {
+    if (value.producer) value.declared = false;
+  }
+}
+
+/** Makes these the outputs, and removes the nodes, weights and inputs that none of them needs. */
+export function keepOutputs({ graph }: Model, outputs: readonly Value[]): void {
+  graph.outputs = [...outputs];
+  for (const value of outputs) value.declared = true;
+  const needed = producersOf(outputs);
+  removeNodes(graph, new Set(graph.nodes.filter((node) => !needed.has(node))));
+  const unread = (value: Value) => value.uses.size === 0 && !graph.outputs.includes(value);
+  for (const value of [...graph.initializers]) if (unread(value)) removeInitializer(graph, value);
+}
+
+/**
+ * Puts an output before all others, of a sequence and so of no type that is written: a sign for
+ * hosts that treat outputs behind it in another way.
+ */
+export function leadWith({ graph }: Model, value: Value, name: string): void {
+  giveName(graph, value, name);
+  value.declared = true;
+  graph.outputs = [value, ...graph.outputs];
+}
