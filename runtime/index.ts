@@ -10,6 +10,24 @@ export {
   type SessionOptions,
 } from "./session/session.ts";
 export { type Tensor, type Tensors, tensorOf, valuesOf } from "./session/tensor.ts";
+export { type BatchOptions, batchesOf, type Feeds } from "./train/batches.ts";
+export type { Checkpoint } from "./train/checkpoint.ts";
+export { type CheckedData, checkData, type Feed, type Wanted } from "./train/data/check.ts";
+export { openData } from "./train/data/dataset.ts";
+export { type LogRow, readLog } from "./train/log.ts";
+export { drawLossChart } from "./train/loss-chart.ts";
+export { createMeter, type Meter, progressLine } from "./train/progress-line.ts";
+export {
+  beginRun,
+  fingerprintOf,
+  type Json,
+  type Run,
+  type RunPlan,
+  resumeRun,
+} from "./train/run-folder.ts";
+export { learningRate } from "./train/schedule.ts";
+export { float32, int64, openTrainer, sentinel, type Trainer } from "./train/trainer.ts";
+export type { Program, Slot } from "./train/worker.ts";
 export {
   type CompareOptions,
   type Comparison,

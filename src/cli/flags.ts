@@ -2,19 +2,31 @@
 import { InvalidArgumentError } from "commander";
 import { fail } from "../diag/diagnostic.ts";
 
-export interface CompileFlags {
+/** Flags of whatever edits a model. */
+export interface EditFlags {
   readonly out?: string;
   /** Values as written, by the name of the param. */
   readonly set?: Readonly<Record<string, string>>;
   readonly seed: number;
-  readonly dryRun?: boolean;
-  readonly explain?: boolean;
   readonly weights?: readonly string[];
   readonly weightsPartial?: boolean;
   readonly analysis?: string;
+}
+
+export interface CompileFlags extends EditFlags {
+  readonly dryRun?: boolean;
+  readonly explain?: boolean;
   readonly external: "auto" | "inline" | "file" | "share";
   readonly verify?: boolean;
   readonly device: string;
+}
+
+export interface TrainFlags extends CompileFlags {
+  readonly data?: string;
+  readonly run?: string;
+  readonly resume?: boolean;
+  readonly steps?: number;
+  readonly batch?: number;
 }
 
 export interface NewFlags {

@@ -1,4 +1,14 @@
 /** Commands of the contract that this version does not have. */
-export const laterCommands = ["train", "artifacts", "sample", "eval", "analyze", "bench"] as const;
+export const laterCommands = ["sample", "eval", "analyze", "bench"] as const;
 
-export const commandNames = ["compile", "inspect", "check", "fmt", "diff", "new", "help"] as const;
+export const commandNames = [
+  "compile",
+  "inspect",
+  "check",
+  "fmt",
+  "diff",
+  "new",
+  "train",
+  "artifacts",
+  "help",
+] as const;

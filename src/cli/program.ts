@@ -6,8 +6,10 @@ import {
   type CompileFlags,
   collected,
   deviceOf,
+  type EditFlags,
   type NewFlags,
   settingOf,
+  type TrainFlags,
   wholeNumber,
 } from "./flags.ts";
 import { laterCommands } from "./names.ts";
@@ -44,6 +46,7 @@ export function createProgram(perform: Perform): Commander {
   addCompile(program, perform, common);
   addReaders(program, perform, common);
   addNew(program, perform, common);
+  addTraining(program, perform, common);
   for (const name of laterCommands) {
     program
       .command(name, { hidden: true })
@@ -60,30 +63,72 @@ export function createProgram(perform: Perform): Commander {
 type Common = () => CommonFlags;
 
 function addCompile(program: Commander, perform: Perform, common: Common): void {
-  program
+  const command = program
     .command("compile", { isDefault: true })
     .description("apply edits to a model (what graftc does when the first word is no command)")
     .argument("<model>", "the ONNX model")
     .argument("[edits...]", ".graft files, applied in order")
-    .option("-o, --out <file>", "the model to write; external data goes to <file>.data")
+    .option("-o, --out <file>", "the model to write; external data goes to <file>.data");
+  withWriting(withEdits(command)).action(
+    async (model: string, edits: string[], flags: CompileFlags) => {
+      const { compile } = await import("./commands/compile.ts");
+      await perform(compile, { model, edits, ...flags }, common());
+    },
+  );
+}
+
+/** Flags of whatever edits a model. */
+function withEdits(command: Commander): Commander {
+  return command
     .option("--set <name=value>", "a param of the edits", settingOf)
-    .option("--seed <n>", "seeds the new weights", wholeNumber, 0)
-    .option("--dry-run", "plan and report, write nothing")
-    .option("--explain", "why each selection matched, and the nearest misses")
+    .option("--seed <n>", "seeds the new weights, and the training", wholeNumber, 0)
     .option("--weights <file[@site]>", "new weights by name, from .safetensors", collected)
     .option("--weights-partial", "unused and missing names are no errors")
-    .option("--analysis <report.json>", "the measures that selections rank by")
+    .option("--analysis <report.json>", "the measures that selections rank by");
+}
+
+/** Flags of whatever writes the edited model. */
+function withWriting(command: Commander): Commander {
+  return command
+    .option("--dry-run", "plan and report, write nothing")
+    .option("--explain", "why each selection matched, and the nearest misses")
     .addOption(
       new Option("--external <way>", "where weights go")
         .choices(["auto", "inline", "file", "share"])
         .default("auto"),
     )
     .option("--verify", "run both models and compare their outputs")
-    .option("--device <device>", "cpu, cuda or cuda:N", deviceOf, "cpu")
-    .action(async (model: string, edits: string[], flags: CompileFlags) => {
-      const { compile } = await import("./commands/compile.ts");
-      await perform(compile, { model, edits, ...flags }, common());
-    });
+    .option("--device <device>", "cpu, cuda or cuda:N", deviceOf, "cpu");
+}
+
+function addTraining(program: Commander, perform: Perform, common: Common): void {
+  const train = program
+    .command("train")
+    .description("compile, then run the recipe blocks in order and write the trained model")
+    .argument("<model>", "the ONNX model")
+    .argument("[edits...]", ".graft files, applied in order")
+    .option("-o, --out <file>", "the trained model")
+    .option("--data <path>", ".safetensors, .npz, .npy, or a folder of them")
+    .option("--run <dir>", "checkpoints, log.jsonl and loss.svg (OUT.run)")
+    .option("--resume", "go on where the run stopped")
+    .option("--steps <n>", "in place of the recipe's", atLeastOne)
+    .option("--batch <n>", "in place of the recipe's", atLeastOne);
+  withWriting(withEdits(train)).action(
+    async (model: string, edits: string[], flags: TrainFlags) => {
+      const { train } = await import("./commands/train.ts");
+      await perform(train, { model, edits, ...flags }, common());
+    },
+  );
+  const artifacts = program
+    .command("artifacts")
+    .description("the training graphs alone, for any host with a stock ONNX Runtime")
+    .argument("<model>", "the ONNX model")
+    .argument("[edits...]", ".graft files, applied in order")
+    .option("-o, --out <dir>", "the folder for the graphs, the checkpoint and training.json");
+  withEdits(artifacts).action(async (model: string, edits: string[], flags: EditFlags) => {
+    const { artifacts } = await import("./commands/artifacts.ts");
+    await perform(artifacts, { model, edits, ...flags }, common());
+  });
 }
 
 function addReaders(program: Commander, perform: Perform, common: Common): void {

@@ -1,0 +1,104 @@
+/** `graftc artifacts`: the training graphs alone, for any host with a stock ONNX Runtime. */
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { describe } from "../passes/train/describe.ts";
+import { optimizerModel } from "../passes/train/optimizers.ts";
+import { addGradients } from "../passes/train/training-graph.ts";
+import type { Diagnostic } from "./diag/diagnostic.ts";
+import { type EditingOptions, editModel } from "./editing.ts";
+import { loadEdits, type Settings } from "./edits.ts";
+import { writeModel, writeSafetensors } from "./onnx/index.ts";
+import { recipesOf, type Stage, stageOf } from "./stages.ts";
+
+export interface ArtifactsOptions extends EditingOptions {
+  readonly edits: readonly string[];
+  /** The folder; made where it is not there. */
+  readonly out: string;
+  readonly set?: Settings | undefined;
+}
+
+export interface ArtifactsResult {
+  readonly model: string;
+  readonly out: string;
+  readonly stages: readonly {
+    readonly kind: "distill" | "finetune";
+    readonly folder: string;
+    readonly trained: number;
+    readonly parameters: number;
+  }[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/**
+ * Writes `training_model.onnx`, `eval_model.onnx`, `optimizer_model.onnx`, `checkpoint.safetensors`
+ * and `training.json` of each recipe block: into `out`, or its `stage1/` and `stage2/` where there
+ * are two.
+ * @throws GraftError for programs without a recipe, and for whatever keeps the model from training.
+ */
+export async function artifacts(options: ArtifactsOptions): Promise<ArtifactsResult> {
+  const { program, diagnostics } = loadEdits(options.edits, options.set);
+  const first = await editModel(options, program);
+  const recipes = recipesOf(first);
+  mkdirSync(dirname(join(options.out, ".")), { recursive: true });
+  const aside = mkdtempSync(join(dirname(options.out), `.${basename(options.out)}.`));
+  try {
+    const stages = [];
+    for (const index of recipes.keys()) {
+      const stage = await stageOf(options, program, index, {
+        graph: { sizes: new Map(), noised: false },
+      });
+      const folder = recipes.length > 1 ? `stage${index + 1}` : "";
+      mkdirSync(join(aside, folder), { recursive: true });
+      const parameters = await writeStage(stage, join(aside, folder));
+      const trained = stage.graph.trained.length;
+      stages.push({
+        kind: stage.recipe.stage,
+        folder: join(options.out, folder),
+        trained,
+        parameters,
+      });
+    }
+    moveInto(aside, options.out);
+    return {
+      model: options.model,
+      out: options.out,
+      stages,
+      diagnostics: [...diagnostics, ...first.diagnostics],
+    };
+  } finally {
+    rmSync(aside, { recursive: true, force: true });
+  }
+}
+
+/** @returns how many numbers are trained. */
+export async function writeStage({ recipe, graph }: Stage, folder: string): Promise<number> {
+  const { model, trained } = graph;
+  await writeModel(model, join(folder, "eval_model.onnx"));
+  addGradients(graph);
+  await writeModel(model, join(folder, "training_model.onnx"));
+  const optimizer = optimizerModel({
+    parameters: trained.map(({ name, shape, group }) => ({ name, shape, group: group ?? "" })),
+    optimizer: recipe.optimizer,
+    clip: recipe.clip,
+    ema: false,
+    norms: false,
+    form: "rows",
+    shapes: "own",
+  });
+  await writeModel(optimizer.model, join(folder, "optimizer_model.onnx"));
+  const tensors = trained.map(({ name, start }) => [name, start] as const);
+  await writeSafetensors(join(folder, "checkpoint.safetensors"), new Map(tensors));
+  const json = describe(recipe, graph, optimizer);
+  writeFileSync(join(folder, "training.json"), `${JSON.stringify(json, null, 2)}\n`);
+  return trained.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+}
+
+/** Puts finished files in their place, one rename each. */
+function moveInto(from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) moveInto(source, target);
+    else renameSync(source, target);
+  }
+}
