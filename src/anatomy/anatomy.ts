@@ -1,5 +1,5 @@
 /** What anatomy finds in a flat graph. Data only; the search is in the files beside it. */
-import type { Node, Value } from "../ir/graph.ts";
+import type { Node, Use, Value } from "../ir/graph.ts";
 import type { Dim } from "../ir/types.ts";
 
 export interface Anatomy {
@@ -70,6 +70,8 @@ export interface Linear {
   /** How its bytes lie. Gemm transB=1 and Transpose(W) give "out,in", MatMul "in,out". */
   readonly layout: "in,out" | "out,in";
   readonly bias: Value | null;
+  /** The input of a fused operator behind the part (SkipLayerNormalization) that adds the bias. */
+  readonly biasInput: Use | null;
   /** Output features of W that this map owns, half-open; the whole of W unless projections are fused. */
   readonly rows: readonly [start: number, end: number];
   /** Rows of a fused W where they are not contiguous (heads interleaved): row of each feature. */

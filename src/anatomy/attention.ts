@@ -200,6 +200,7 @@ function packed(branch: Branch, core: Core, findings: Findings): AttentionMatch 
     weight,
     layout: "in,out",
     bias: op.inputs[2]?.value ?? null,
+    biasInput: null,
     rows: [i * width, (i + 1) * width],
     order: null,
     biasRows: [i * width, (i + 1) * width],

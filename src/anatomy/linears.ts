@@ -1,5 +1,5 @@
 /** Linear maps y = alpha x W^T + b of the feature axis, in every form that exporters give them. */
-import type { Value } from "../ir/graph.ts";
+import type { Use, Value } from "../ir/graph.ts";
 import type { Constants } from "./constants.ts";
 import type { Flow, Op, Wire } from "./flow.ts";
 import { isWeight, type Stored, shapeOf, storedOf, vectorOf } from "./weights.ts";
@@ -17,6 +17,8 @@ export interface LinearMap {
   readonly weight: Value;
   readonly layout: "in,out" | "out,in";
   readonly bias: Value | null;
+  /** Where a fused residual sum adds the bias; `y` is before that. */
+  readonly biasInput: Use | null;
   readonly in: number;
   readonly out: number;
   readonly alpha: number;
@@ -197,6 +199,7 @@ function withBias(op: Op, product: Product, constants: Constants): LinearMap {
     alpha,
     featureAxis,
     irregular,
+    biasInput: null,
   };
   const plain = {
     ...base,
@@ -207,6 +210,8 @@ function withBias(op: Op, product: Product, constants: Constants): LinearMap {
   if (product.bias || y.uses.length !== 1) return { ...plain, bias: product.bias?.value ?? null };
   const add = y.uses[0]!;
   const other = add.inputs.find((wire) => wire && wire !== y);
+  const fused = add.inputs.length === 3 ? fusedBias(add, y, product.out, constants) : null;
+  if (fused) return { ...plain, ...fused };
   if (add.type !== "Add" || add.inputs.length !== 2 || !other || !isWeight(other, constants))
     return { ...plain, bias: null };
   const bias = vectorOf(other, product.out, constants);
@@ -218,6 +223,21 @@ function withBias(op: Op, product: Product, constants: Constants): LinearMap {
   const firstBias = bias.cut?.start ?? 0;
   const ops = [op, ...tail, add];
   return { ...base, y: add.outputs[0]!, ops, weightOps, bias: bias.value, firstBias };
+}
+
+/** The bias that a fused residual sum adds to the one of its terms that is a product. */
+function fusedBias(
+  { inputs, place }: Op,
+  y: Wire,
+  out: number,
+  constants: Constants,
+): Pick<LinearMap, "bias" | "biasInput" | "firstBias"> | null {
+  const [a, b, last] = inputs;
+  const stream = a === y ? b : a;
+  const bias = last?.value && vectorOf(last, out, constants);
+  if (!bias || !stream || forms[stream.from?.type ?? ""]) return null;
+  const index = place.inputs.indexOf(last.value!);
+  return { bias: bias.value, biasInput: { node: place, index }, firstBias: bias.cut?.start ?? 0 };
 }
 
 /** What belongs to a product before its bias: scaling back from integers, quantising the result. */

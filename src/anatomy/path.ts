@@ -229,6 +229,7 @@ export function linearOf(map: LinearMap, rows: readonly number[] | null): Linear
     weight: map.weight,
     layout: map.layout,
     bias: map.bias,
+    biasInput: map.biasInput,
     rows: from(map.firstRow),
     order: contiguous ? null : rows.map((row) => map.firstRow + row),
     biasRows: from(map.firstBias),

@@ -2,11 +2,12 @@ import type * as ast from "../../grammar/ast.ts";
 import type { Linear, Part } from "../anatomy/anatomy.ts";
 import { type Diagnostic, fail, GraftError, type Reporter } from "../diag/diagnostic.ts";
 import type { Span } from "../diag/span.ts";
-import type { Model, Value } from "../ir/graph.ts";
+import type { Model, Use, Value } from "../ir/graph.ts";
 import type { Oracle } from "../ir/oracle.ts";
 import { type Dim, type DType, dtypes, showType, type TensorType } from "../ir/types.ts";
 import { dimOf, termsOf } from "../onnx-ops/dims.ts";
 import type { Patch } from "../onnx-ops/patch.ts";
+import { lostUse } from "../onnx-ops/patch-parts.ts";
 import { createSizes } from "../onnx-ops/sizes.ts";
 import { findOrphans } from "../onnx-ops/sweep.ts";
 import type { ArgValue, OperatorScope, Site } from "../plan/plan.ts";
@@ -61,6 +62,7 @@ export async function placeOperator(request: PlaceRequest): Promise<PlacedOperat
     const outputs = checkOutputs(request, placement, result);
     patch.prune(since, outputs);
     warnOfLosses(request, placement);
+    for (const { node, index } of biasInputs(request.site.part)) patch.rewire(node, index, null);
     noteRenames(request, outputs);
     return { outputs, weights: placement.weights };
   } catch (cause) {
@@ -147,6 +149,13 @@ function linearsOf(part: Part | null): Linear[] {
   }
   if (host?.kind === "mlp") return [host.fc1, host.fc2];
   return host?.kind === "other" ? [...host.linears] : [];
+}
+
+/** Biases of the part that a fused operator behind it adds: they leave with it. */
+function biasInputs(part: Part | null): Use[] {
+  return linearsOf(part).flatMap(({ biasInput }) =>
+    biasInput?.node.graph ? lostUse([biasInput.node, biasInput.index]) : [],
+  );
 }
 
 /** The element type and the layout that most weights of the part have. */
@@ -270,8 +279,10 @@ function noteRenames(
   const rivals = [...weights.keys()].flatMap((name) => graph.values.get(name) ?? []);
   if (rivals.length === 0) return;
   const replaced = site.part?.outputs ?? [site.block.output];
-  const { values } = findOrphans(graph, replaced, {
-    moved: new Set(replaced.flatMap((output) => [...output.uses])),
+  const biases = biasInputs(site.part);
+  const lost = biases.flatMap(({ node, index }) => node.inputs[index] ?? []);
+  const { values } = findOrphans(graph, [...replaced, ...lost], {
+    moved: new Set([...replaced.flatMap((output) => [...output.uses]), ...biases]),
     replaced: new Set(replaced),
     read: new Set([...nodes.flatMap(({ inputs }) => inputs), ...grown]),
   });

@@ -1,6 +1,6 @@
 /** What a patch is made of. */
 import { setOutputs } from "../ir/edit.ts";
-import { Node, Value } from "../ir/graph.ts";
+import { Node, type Use, Value } from "../ir/graph.ts";
 import type { TensorType } from "../ir/types.ts";
 import type { AttributeInput } from "./attributes.ts";
 
@@ -64,4 +64,22 @@ export function copyOf(node: Node, name: string, { stamp, map, freshName }: Copy
   });
   setOutputs(copy, outputs);
   return copy;
+}
+
+/** A node of the host whose input becomes another value, or is left out. */
+export type Rewired = readonly [node: Node, input: number, to: Value | null];
+
+/** What loses readers by these. */
+export function abandoned(shunts: readonly Shunt[], rewired: readonly Rewired[]): Value[] {
+  return [
+    ...shunts.map(({ from }) => from),
+    ...rewired.flatMap(([node, input]) => node.inputs[input] ?? []),
+  ];
+}
+
+/** The use that ends. */
+export function lostUse([node, input]: Readonly<[Node, number, ...unknown[]]>): Use[] {
+  return [...(node.inputs[input]?.uses ?? [])].filter(
+    (use) => use.node === node && use.index === input,
+  );
 }

@@ -21,14 +21,7 @@ import {
   setOutputs,
   setProperties,
 } from "../ir/edit.ts";
-import {
-  type Attribute,
-  type Graph,
-  type Initializer,
-  Node,
-  type Use,
-  Value,
-} from "../ir/graph.ts";
+import { type Attribute, type Graph, type Initializer, Node, Value } from "../ir/graph.ts";
 import { readsOf, sortTopologically } from "../ir/order.ts";
 import type { DType, TensorType } from "../ir/types.ts";
 import { anchorOf, standsBehind } from "./anchor.ts";
@@ -36,8 +29,17 @@ import { type AttributeInput, attributesOf } from "./attributes.ts";
 import { type BodyInputs, connect, type GrowBody, growBody } from "./bodies.ts";
 import { encodeElements } from "./elements.ts";
 import { type FreshName, freshNames } from "./names.ts";
-import { copyOf, type NodeOptions, propsOf, type Shunt, type Stamp } from "./patch-parts.ts";
-import { findOrphans, producersOf, sweep } from "./sweep.ts";
+import {
+  abandoned,
+  copyOf,
+  lostUse,
+  type NodeOptions,
+  propsOf,
+  type Rewired,
+  type Shunt,
+  type Stamp,
+} from "./patch-parts.ts";
+import { findOrphans, type Pending, producersOf, sweep } from "./sweep.ts";
 
 export type { NodeOptions, Shunt, Stamp };
 
@@ -53,7 +55,7 @@ export class Patch {
   readonly shunts: Shunt[] = [];
   readonly #reweighed = new Map<Value, Initializer>();
   readonly #retuned: [Node, Attribute][] = [];
-  readonly #rewired: [Node, number, Value][] = [];
+  readonly #rewired: Rewired[] = [];
   readonly #exposed: [Node, number, Value][] = [];
   readonly #marked = new Set<Node>();
   readonly #evicted = new Set<Value>();
@@ -192,8 +194,8 @@ export class Patch {
     this.#reweighed.set(value, { ...value.initializer, shape, data });
   }
 
-  /** Gives a node of the host another input. */
-  rewire(node: Node, input: number, to: Value): void {
+  /** Gives a node of the host another input, or leaves an optional one out. */
+  rewire(node: Node, input: number, to: Value | null): void {
     this.#rewired.push([node, input, to]);
   }
 
@@ -229,15 +231,16 @@ export class Patch {
     const uses = this.shunts.map(({ from, among }) =>
       [...from.uses].filter((use) => !among || among.has(use.node)),
     );
-    this.#clearNames(new Set(uses.flat()));
+    this.#clearNames(new Set([...uses.flat(), ...this.#rewired.flatMap(lostUse)]));
     defineWeights(graph, this.weights.values());
     this.nodes.forEach(connect);
     for (const [node, index, value] of this.#exposed) addOutput(node, index, value);
+    const orphans = abandoned(this.shunts, this.#rewired);
     const position = new Map(graph.nodes.map((node, i) => [node, i]));
     const anchor = anchorOf(this.nodes, position);
     const moves = [
       ...this.shunts.flatMap(({ to }, i) => uses[i]!.map(({ node }) => [node, to] as const)),
-      ...this.#rewired.map(([node, , to]) => [node, to] as const),
+      ...this.#rewired.flatMap(([node, , to]) => (to ? [[node, to] as const] : [])),
     ];
     const inOrder = moves.every(([node, to]) => standsBehind(node, to, anchor, position));
     insertNodes(graph, anchor, this.nodes);
@@ -245,11 +248,7 @@ export class Patch {
       for (const use of uses[i]!) setInput(use.node, use.index, to);
       if (!among && graph.outputs.includes(from)) this.#replaceOutput(from, to);
     });
-    const orphans = this.shunts.map(({ from }) => from);
-    for (const [node, input, to] of this.#rewired) {
-      orphans.push(...(node.inputs[input] ? [node.inputs[input]] : []));
-      setInput(node, input, to);
-    }
+    for (const [node, input, to] of this.#rewired) setInput(node, input, to);
     for (const [value, initializer] of this.#reweighed) setInitializer(value, initializer);
     for (const [node, attribute] of this.#retuned) setAttribute(node, attribute);
     for (const node of this.#marked) setProperties(node, propsOf(this.stamp));
@@ -258,13 +257,12 @@ export class Patch {
   }
 
   /** Takes the names of weights away from values that this patch orphans, or was told to rename. */
-  #clearNames(moved: ReadonlySet<Use>): void {
+  #clearNames(moved: Pending["moved"]): void {
     const { graph } = this;
     const rivals = [...this.weights.keys()].flatMap((name) => graph.values.get(name) ?? []);
     if (rivals.length === 0) return;
     const fixed = new Set([...graph.inputs, ...graph.outputs]);
-    const starts = this.shunts.map(({ from }) => from);
-    const leaving = findOrphans(graph, starts, {
+    const leaving = findOrphans(graph, abandoned(this.shunts, this.#rewired), {
       moved,
       replaced: new Set(this.shunts.flatMap(({ from, among }) => (among ? [] : [from]))),
       read: new Set(this.nodes.flatMap(readsOf)),

@@ -13,6 +13,7 @@ function linear(out: number, width: number): Linear {
     weight: value("w"),
     layout: "in,out",
     bias: null,
+    biasInput: null,
     rows: [0, out],
     order: null,
     biasRows: [0, out],
