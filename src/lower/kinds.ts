@@ -23,7 +23,7 @@ export function checkKinds(
     if (!input || type === undefined) continue;
     const first = variables.get(type) ?? input.dtype;
     if (first === input.dtype && takes(schema, type, input.dtype)) variables.set(type, first);
-    else throw misfit(name, inputs, real(schema, type));
+    else throw misfit(name, inputs, schema.variables.get(type) ?? "i");
   }
 }
 
@@ -32,18 +32,21 @@ function takes({ variables }: Schema, type: string, dtype: DType): boolean {
   return kinds === undefined ? !(type in dtypes) || type === dtype : kinds.includes(kindOf(dtype));
 }
 
-function real({ variables }: Schema, type: string): boolean {
-  return variables.get(type)?.includes("f") ?? false;
-}
-
 function kindOf(dtype: DType): string {
   if (dtypes[dtype].float) return "f";
   if (dtype === "bool" || dtype === "string") return dtype[0]!;
   return dtype.includes("int") ? "i" : "o";
 }
 
-function misfit(op: string, inputs: readonly (Tensor | null)[], takesReal: boolean) {
+/** What makes an operand of the first kind that is taken. */
+const ways = [
+  ["f", "`float(...)` is the type of `x`"],
+  ["i", "`int(...)` makes whole numbers"],
+  ["b", "a comparison gives truths: `x > 0`"],
+] as const;
+
+function misfit(op: string, inputs: readonly (Tensor | null)[], kinds: string) {
   const types = inputs.filter((input) => input !== null).map(show);
-  const hint = takesReal ? "`float(...)` is the type of `x`" : "`int(...)` makes whole numbers";
+  const hint = ways.find(([kind]) => kinds.includes(kind))?.[1] ?? null;
   return fail("types-do-not-meet", { op, types: types.join(" and ") }, { hint });
 }

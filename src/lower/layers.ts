@@ -194,7 +194,8 @@ function convolution(axes: 1 | 2): LayerKind {
       const padded = padding.length === 1 ? Array<number>(2 * axes).fill(padding[0]!) : padding;
       const pads = axes === 2 && padded.length === 2 ? [...padded, ...padded] : padded;
       if (!Number.isInteger(shape[1]!) || !Number.isInteger(out / groups)) {
-        refuse(`conv${axes}d`, [], `${inputs} and ${out} channels do not make ${groups} groups`);
+        const wanted = `a divisor of ${inputs} and ${out}`;
+        throw fail("wrong-value", { what: `\`groups\` of \`conv${axes}d\``, wanted, got: groups });
       }
       const centre = (index: readonly number[]) => {
         const [o, i, ...taps] = index as [number, number, ...number[]];

@@ -3,7 +3,7 @@ import { fail } from "../diag/diagnostic.ts";
 import type { Dim } from "../ir/types.ts";
 import { divideDims, multiplyDims, subtractDims } from "../onnx-ops/dims.ts";
 import { refuse } from "../onnx-ops/op.ts";
-import { unified } from "./grow.ts";
+import { tensorOf, unified } from "./grow.ts";
 import {
   axisOf,
   concat,
@@ -29,6 +29,7 @@ import {
   extentsOf,
   type LibraryFunction,
   number,
+  operand,
   rest,
   shape,
   tensor,
@@ -103,8 +104,8 @@ export const shapeFunctions: Readonly<Record<string, LibraryFunction>> = {
   unsqueeze: define([tensor("x"), axes()], unsqueeze),
   expand: define([tensor("x"), shape("shape")], expand),
   /** Elements of an axis, by index. */
-  gather: define([tensor("x"), tensor("indices"), axis()], (g, x, indices, at) =>
-    gather(g, x, indices, axisOf(x, at)),
+  gather: define([tensor("x"), operand("indices"), axis()], (g, x, indices, at) =>
+    gather(g, x, tensorOf(g, indices, "int64"), axisOf(x, at)),
   ),
   flip: define([tensor("x"), axis()], (g, x, at) => flip(g, x, axisOf(x, at))),
   /** The whole tensor, `times` times along an axis. */

@@ -254,6 +254,11 @@ export function expand(ground: Ground, x: Tensor, dims: readonly Extent[]): Tens
 /** Elements of an axis by index; the indices' shape takes its place. */
 export function gather(ground: Ground, x: Tensor, indices: Tensor, axis: number): Tensor {
   checkKinds("Gather", ground.opset, [x, indices]);
+  const size = x.shape[axis]!;
+  if (indices.kind === "known" && typeof size === "number") {
+    const beyond = indices.data.find((index) => index < -size || index >= size);
+    if (beyond !== undefined) throw fail("no-such-element", { index: beyond, count: size });
+  }
   if (x.kind === "known" && indices.kind === "known") return picked(x, indices, axis);
   return grow(ground, "Gather", [x, indices], { axis });
 }

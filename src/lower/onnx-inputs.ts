@@ -44,7 +44,7 @@ function checkCount(op: string, schema: Schema, inputs: readonly Argument[]): vo
   const names = schema.inputs.map(({ name, arity }) => (arity === "optional" ? `[${name}]` : name));
   const wanted =
     length === needed.length
-      ? `${length} inputs (${names.join(", ")})`
+      ? `${length} input${length === 1 ? "" : "s"} (${names.join(", ")})`
       : `${needed.length} to ${length} inputs (${names.join(", ")})`;
   throw fail("wrong-inputs", { op, wanted, count: inputs.length });
 }

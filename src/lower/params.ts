@@ -197,7 +197,8 @@ export function bind(
 
 /** The error of a value that is not what is wanted. */
 export function wrongValue(what: string, wanted: string, value: Val, at: Span | null): GraftError {
-  const cut = typeof value === "number" && !Number.isInteger(value) && wanted.includes("whole");
+  const divides = at?.source.text.slice(at.start, at.end).includes("/") ?? false;
+  const cut = typeof value === "number" && !Number.isInteger(value) && divides;
   const hint = cut ? "`/` has to divide exactly here; `round(...)` rounds" : null;
   return fail("wrong-value", { what, wanted, got: show(value) }, { at, hint });
 }

@@ -59,6 +59,9 @@ async function tensorItems(frame: Frame, x: Tensor, items: readonly Item[]): Pro
   const consuming = items.filter(
     (item) => item.kind === "slice" || (item.kind === "index" && item.value !== null),
   );
+  if (items.filter(({ kind }) => kind === "ellipsis").length > 1) {
+    refuse("[...]", [x], "`..` may stand for axes once");
+  }
   const spare = x.shape.length - consuming.length;
   if (spare < 0) refuse("[...]", [x], `${consuming.length} of its axes are named`);
   const ranges: Range[] = [];

@@ -16,7 +16,7 @@ export const operatorMessages = {
   "no-subscript": error`${"value"} has no elements to pick`,
   "start-not-finite": error`The weight would start with ${"value"}, element ${"index"}, which ${"dtype"} does not hold`,
   "not-constant": error`${"name"} has to be known when the model is compiled; this depends on ${"cause"}`,
-  "wrong-unpacking": error`${"names"} names cannot take ${"values"} values`,
+  "wrong-unpacking": error`The names before \`=\` are ${"names"}, and the values behind it ${"values"}`,
 
   // Names and calls
   "unknown-name": error`Nothing is called \`${"name"}\` here`,
