@@ -28,7 +28,9 @@ const samples: readonly (readonly [
   ["m.onnx e.graft", "out-missing", "`-o OUT`"],
   ["new dit-s/2", "out-missing", "`-o OUT`"],
   ["inspct m.onnx", "unknown-command", "did you mean `graftc inspect`?"],
-  ["train m.onnx e.graft --data d -o x", "command-not-here", "`train`"],
+  ["train m.onnx e.graft -o x", "data-not-given", "`--data DATA`"],
+  ["train m.onnx e.graft --data d", "out-missing", "`-o OUT`"],
+  ["artifacts m.onnx e.graft", "out-missing", "`-o DIR`"],
   ["bench m.onnx", "command-not-here", "`bench`"],
   ["diff a.onnx b.onnx --html d.html", "flag-not-here", "`--html`"],
   ["new dit-m/2 -o x", "unknown-preset", "did you mean"],
@@ -66,10 +68,10 @@ test("without words, the help goes to stderr", () => {
 test("the help shows what is there, on stdout", () => {
   const run = graftc(["--help"]);
   expect(run).toMatchObject({ code: 0, stderr: "" });
-  for (const command of ["compile", "inspect", "check", "fmt", "diff", "new"]) {
+  for (const command of ["compile", "inspect", "check", "fmt", "diff", "new", "train", "artifacts"]) {
     expect(run.stdout).toMatch(new RegExp(`^  ${command} `, "m"));
   }
-  expect(run.stdout).not.toMatch(/\btrain\b|\banalyze\b/);
+  expect(run.stdout).not.toMatch(/\bsample\b|\banalyze\b/);
   expect(graftc(["help", "compile"]).stdout).toContain("--weights-partial");
 });
 

@@ -7,6 +7,7 @@ export const usageMessages = {
   "command-not-here": error`graftc ${"version"} does not have the command \`${"command"}\` yet`,
   "flag-not-here": error`graftc ${"version"} does not have the flag \`${"flag"}\` yet`,
   "out-missing": error`no output is named`,
+  "data-not-given": error`no data is named`,
   "set-twice": error`\`--set ${"name"}\` is given twice`,
   "unknown-preset": error`no preset is called \`${"preset"}\``,
   "preset-size": error`${"flag"} ${"value"} does not fit ${"preset"}: ${"why"}`,

@@ -49,7 +49,7 @@ async function fileOf(columns: Readonly<Record<string, Column>>): Promise<string
 test("what is wanted is fed in the type that the model takes", async () => {
   const { checked, notes } = await check(stored, [image, { ...label, shape: [] }]);
   expect(notes.map(({ severity, message }) => [severity, message])).toEqual([
-    ["note", `${stored} also has \`latents\`, \`note\`, which training does not use.`],
+    ["note", `${stored} also has \`latents\`, \`note\`, which training does not use`],
   ]);
   expect([...checked.samples]).toEqual([0, 1, 2, 3, 4, 5, 6]);
   const x = checked.feeds.get("x")!;
@@ -66,7 +66,7 @@ test("symbolic sizes are those of the data", async () => {
   const a: Wanted = { name: "a", dtype: "float32", shape: ["tokens"], role: "other" };
   expect((await check(path, [a])).checked.sizes).toEqual(new Map([["tokens", 3]]));
   expect(await wordsOf(path, [a, { ...a, name: "b" }])).toEqual([
-    "data-size: A sample of `b` in d.safetensors is [2], so tokens is 2, but `a` makes it 3.",
+    "data-size: A sample of `b` in d.safetensors is [2], so tokens is 2, but `a` makes it 3",
   ]);
 });
 
@@ -74,10 +74,10 @@ test("a part of the data is chosen by the seed", async () => {
   const { samples } = (await check(stored, [image], { amount: { share: 0.4 }, seed: 1 })).checked;
   expect(samples.length).toBe(3);
   expect(await wordsOf(stored, [image], { amount: { count: 8 } })).toEqual([
-    "data-subset: The recipe asks for 8 samples, and stored.npz has 7.",
+    "data-subset: The recipe asks for 8 samples, and stored.npz has 7",
   ]);
   expect(await wordsOf(stored, [image], { amount: { share: 0.1 } })).toEqual([
-    "data-few: A batch is 2 samples, and there are only 1.",
+    "data-few: A batch is 2 samples, and there are only 1",
   ]);
 });
 
@@ -90,10 +90,10 @@ describe("named before the first step:", () => {
       { ...label, name: "latents", shape: [2, 3] },
     ]);
     expect(words).toEqual([
-      "data-missing: stored.npz has no tensor `X`, the model's float32[1, 3, 2]. did you mean `x`?",
-      "data-shape: A sample of `x` in stored.npz is uint8[1, 3, 2], and the model takes float32[3, 3, 2].",
-      "data-unusable: `note` in stored.npz holds text.",
-      "data-type: `latents` in stored.npz holds float64, and the model takes int64.",
+      "data-missing: stored.npz has no tensor `X`, the model's float32[1, 3, 2] did you mean `x`?",
+      "data-shape: A sample of `x` in stored.npz is uint8[1, 3, 2], and the model takes float32[3, 3, 2]",
+      "data-unusable: `note` in stored.npz holds text",
+      "data-type: `latents` in stored.npz holds float64, and the model takes int64",
     ]);
   });
 
@@ -105,18 +105,18 @@ describe("named before the first step:", () => {
     });
     const x: Wanted = { ...image, shape: [1] };
     expect(await wordsOf(path, [x, label, { ...x, name: "z" }])).toEqual([
-      "data-empty: `z` in d.safetensors is empty.",
-      "data-counts: d.safetensors has 3 samples of `y`, but 4 of `x`.",
+      "data-empty: `z` in d.safetensors is empty",
+      "data-counts: d.safetensors has 3 samples of `y`, but 4 of `x`",
     ]);
   });
 
   test("labels that have no meaning", async () => {
     const path = await fileOf({ y: ["int32", [4], [0, 9, 10, -1]] });
     expect(await wordsOf(path, [label])).toEqual([
-      "data-range: `y` in d.safetensors is 10 in sample 2, and the model takes 0 to 9.",
+      "data-range: `y` in d.safetensors is 10 in sample 2, and the model takes 0 to 9",
     ]);
     expect(await wordsOf(path, [{ ...label, dtype: "uint8", limit: undefined }])).toEqual([
-      "data-range: `y` in d.safetensors is -1 in sample 3, and the model takes 0 to 255.",
+      "data-range: `y` in d.safetensors is -1 in sample 3, and the model takes 0 to 255",
     ]);
   });
 
@@ -131,7 +131,7 @@ describe("named before the first step:", () => {
     values[4 * 6 - 2] = value;
     const path = await fileOf({ x: [dtype, [4, 2, 3], values] });
     expect(await wordsOf(path, [{ ...image, shape: [2, 3] }])).toEqual([
-      `data-not-finite: \`x\` in d.safetensors is ${shown} in sample 3 at [1, 1].`,
+      `data-not-finite: \`x\` in d.safetensors is ${shown} in sample 3 at [1, 1]`,
     ]);
   });
 
@@ -142,7 +142,7 @@ describe("named before the first step:", () => {
     const wide = { ...image, shape: [1 << 10] };
     const bytes: number[] = [];
     expect(await wordsOf(path, [wide], { progress: (done) => bytes.push(done) })).toEqual([
-      "data-not-finite: `x` in d.safetensors is NaN in sample 2441 at [416].",
+      "data-not-finite: `x` in d.safetensors is NaN in sample 2441 at [416]",
     ]);
     expect(bytes).toEqual([1 << 22, 1 << 23]);
     const { samples } = (await check(path, [wide], { amount: { count: 9 } })).checked;
@@ -155,6 +155,6 @@ test("a folder without a file that holds data", async () => {
   mkdirSync(join(folder, "sub.npz"));
   writeFileSync(join(folder, ".hidden.npy"), "");
   expect(await wordsOf(folder, [image])).toEqual([
-    expect.stringMatching(/^data-folder: .* has no .safetensors, .npz or .npy file.$/),
+    expect.stringMatching(/^data-folder: .* has no .safetensors, .npz or .npy file$/),
   ]);
 });

@@ -116,16 +116,16 @@ describe("damaged or foreign:", () => {
 
   test("cut off", async () => {
     expect(await messageOf(damaged("f4.npy", cut(0.9)))).toBe(
-      "f4.npy is not a valid npy file: its elements take 168 bytes and it has 138 of them.",
+      "f4.npy is not a valid npy file: its elements take 168 bytes and it has 138 of them",
     );
     expect(await messageOf(damaged("f4.npy", (bytes) => bytes.subarray(0, 60)))).toBe(
-      "f4.npy is not a valid npy file: its header does not end.",
+      "f4.npy is not a valid npy file: its header does not end",
     );
     expect(await messageOf(damaged("stored.npz", cut(0.5)))).toMatch(
       /^stored.npz is not a valid npz file: end of central directory record signature not found/,
     );
     expect(await messageOf(damaged("data.safetensors", cut(0.9)))).toMatch(
-      /^data.safetensors is not a valid safetensors file: "\w+" lies outside of it.$/,
+      /^data.safetensors is not a valid safetensors file: "\w+" lies outside of it$/,
     );
   });
 
@@ -144,13 +144,13 @@ describe("damaged or foreign:", () => {
     const folder = freshFolder();
     writeFileSync(join(folder, "data.txt"), "1 2 3");
     expect(await messageOf(join(folder, "data.txt"))).toMatch(/^data.txt is no data to train on/);
-    expect(await messageOf(folder)).toMatch(/has no .safetensors, .npz or .npy file.$/);
+    expect(await messageOf(folder)).toMatch(/has no .safetensors, .npz or .npy file$/);
     expect(await messageOf(join(folder, "none.npz"))).toBe(
-      "none.npz cannot be read: there is no such file.",
+      "none.npz cannot be read: there is no such file",
     );
     writeFileSync(join(folder, "x.npy"), "PK");
     expect(await messageOf(join(folder, "x.npy"))).toBe(
-      "x.npy is not a valid npy file: it does not begin as one.",
+      "x.npy is not a valid npy file: it does not begin as one",
     );
   });
 
@@ -160,12 +160,12 @@ describe("damaged or foreign:", () => {
     copyFileSync(join(fixtures, "shards/part-2.npz"), join(folder, "a.npz"));
     copyFileSync(join(formats, "deflated.npz"), join(folder, "b.npz"));
     expect(await messageOf(folder)).toBe(
-      "b.npz does not continue a.npz: it has latents, x, y, and the other x, y.",
+      "b.npz does not continue a.npz: it has latents, x, y, and the other x, y",
     );
     copyFileSync(join(formats, "f4.npy"), join(folder, "x/x.0.npy"));
     copyFileSync(join(formats, "f8.npy"), join(folder, "x/x.1.npy"));
     expect(await messageOf(join(folder, "x"))).toBe(
-      "x.1.npy does not continue x.0.npy: a sample of `x` is float64[2, 3], and float32[2, 3] in the other.",
+      "x.1.npy does not continue x.0.npy: a sample of `x` is float64[2, 3], and float32[2, 3] in the other",
     );
   });
 });
