@@ -68,7 +68,16 @@ test("without words, the help goes to stderr", () => {
 test("the help shows what is there, on stdout", () => {
   const run = graftc(["--help"]);
   expect(run).toMatchObject({ code: 0, stderr: "" });
-  for (const command of ["compile", "inspect", "check", "fmt", "diff", "new", "train", "artifacts"]) {
+  for (const command of [
+    "compile",
+    "inspect",
+    "check",
+    "fmt",
+    "diff",
+    "new",
+    "train",
+    "artifacts",
+  ]) {
     expect(run.stdout).toMatch(new RegExp(`^  ${command} `, "m"));
   }
   expect(run.stdout).not.toMatch(/\bsample\b|\banalyze\b/);
