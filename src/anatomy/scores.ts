@@ -4,6 +4,7 @@ import type { Mask } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
 import { isDataProduct } from "./products.ts";
 
+const veryNegative = -1e30;
 const layoutOps = new Set(["Reshape", "Transpose", "Unsqueeze", "Squeeze", "Flatten", "Expand"]);
 const through = new Set(["Identity", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear"]);
 export interface Scores {
@@ -52,6 +53,9 @@ export function scoresBehind(wire: Wire, constants: Constants, depth: number): S
     return extend(behind(a), { irregular: "its heads are mixed before the softmax" });
   }
   if (op.type === "Tanh") return extend(behind(a), { irregular: "its scores are capped by tanh" });
+  // The lowest number of its type as a floor under masked scores changes none.
+  const floor = op.type === "Max" ? (constants.scalar(b) ?? constants.scalar(a)) : null;
+  if (floor !== null && floor <= veryNegative) return extend(behind(a) ?? behind(b));
   if (["Clip", "Max", "Min", "Concat", "Sub", "Slice", "Pad"].includes(op.type)) {
     const found = behind(a) ?? behind(b);
     return extend(found, { irregular: `its scores go through ${op.type}` });

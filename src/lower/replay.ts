@@ -119,8 +119,9 @@ function operandOf(value: Value): Operand {
 
 /** What the host adds to its scores, in the type of `x`; 0 where it adds nothing. */
 export function mask(ground: Ground, host: Host): Tensor | number {
-  host.used.mask = true;
   const found = host.part?.host;
+  if (found?.kind === "attention" && found.opaque && !fits(found, host)) return 0;
+  host.used.mask = true;
   if (found?.kind !== "attention") return 0;
   const terms = [
     ...(found.mask
@@ -137,6 +138,14 @@ export function mask(ground: Ground, host: Host): Tensor | number {
   });
   if (found.triangular) terms.push(causal(ground, host));
   return terms.length ? terms.reduce((a, b) => binary(ground, "+", a, b) as Tensor) : 0;
+}
+
+/** Masks of windows are of other sizes than all tokens are. */
+function fits({ mask, moreMasks }: AttentionHost, { tokens }: Host): boolean {
+  return [mask, ...moreMasks.map(({ value }) => value)].every((value) => {
+    const columns = value?.type?.shape?.at(-1) ?? null;
+    return columns === null || columns === 1 || columns === tokens || typeof tokens !== "number";
+  });
 }
 
 /** [B * H, N, M] as [B, H, N, M]; anything else as it is. */
