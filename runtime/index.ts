@@ -1,7 +1,8 @@
 /** ONNX Runtime behind plain functions; nothing of it is loaded before the first is called. */
 export { fittingInputs } from "./infer/infer-types.ts";
 export { createOracle } from "./infer/oracle.ts";
-export { cpu, type Device, parseDevice } from "./session/device.ts";
+export { checkDevice, cpu, type Device, parseDevice } from "./session/device.ts";
+export { memoryForUs } from "./session/free-memory.ts";
 export { loads } from "./session/loads.ts";
 export {
   openSession,
@@ -13,7 +14,7 @@ export { type Tensor, type Tensors, tensorOf, valuesOf } from "./session/tensor.
 export { type BatchOptions, batchesOf, type Feeds } from "./train/batches.ts";
 export type { Checkpoint } from "./train/checkpoint.ts";
 export { type CheckedData, checkData, type Feed, type Wanted } from "./train/data/check.ts";
-export { openData } from "./train/data/dataset.ts";
+export { type Dataset, openData } from "./train/data/dataset.ts";
 export { type LogRow, readLog } from "./train/log.ts";
 export { drawLossChart } from "./train/loss-chart.ts";
 export { createMeter, type Meter, progressLine } from "./train/progress-line.ts";

@@ -8,7 +8,7 @@ import type { Diagnostic } from "./diag/diagnostic.ts";
 import { type EditingOptions, editModel } from "./editing.ts";
 import { loadEdits, type Settings } from "./edits.ts";
 import { writeModel, writeSafetensors } from "./onnx/index.ts";
-import { recipesOf, type Stage, stageOf } from "./stages.ts";
+import { recipesOf, type Stage, stageOf } from "./training/stages.ts";
 
 export interface ArtifactsOptions extends EditingOptions {
   readonly edits: readonly string[];

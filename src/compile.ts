@@ -1,29 +1,16 @@
 /** `graftc MODEL EDITS... -o OUT`: read, parse, plan, edit, prove, write. */
 import type { EditReport } from "../passes/pipeline.ts";
-import {
-  type Comparison,
-  compareModels,
-  type Device,
-  fittingInputs,
-  loads,
-  parseDevice,
-} from "../runtime/index.ts";
-import { type Diagnostic, fail, Reporter } from "./diag/diagnostic.ts";
+import type { Comparison } from "../runtime/index.ts";
+import { type Diagnostic, fail } from "./diag/diagnostic.ts";
 import { placeOf } from "./diag/span.ts";
 import { type EditingOptions, editModel } from "./editing.ts";
 import { loadEdits, type Settings } from "./edits.ts";
 import type { Explanation } from "./explain/explanation.ts";
 import type { Model } from "./ir/graph.ts";
 import { flops, nodeCount, parameters } from "./measure/index.ts";
-import {
-  beginWrite,
-  bytesRead,
-  type External,
-  readModel,
-  type Write,
-  writtenBytes,
-} from "./onnx/index.ts";
-import { checkEnsures, type Plan, type Program } from "./plan/index.ts";
+import { beginWrite, bytesRead, type External, readModel, type Write } from "./onnx/index.ts";
+import type { Program } from "./plan/index.ts";
+import { checkBounds, publish } from "./publish.ts";
 
 export interface CompileOptions extends EditingOptions {
   /** `.graft` files, applied in order. None: the model is copied. */
@@ -83,7 +70,11 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
       isEmpty(program) && !options.weights?.length
         ? await untouched(options, opening)
         : await edited(options, program, opening);
-    const { size, ...published } = await publish(work, options, opening.write);
+    const { size, ...published } = await publish(
+      { ...work, edited: work.edits.length > 0 },
+      options,
+      opening.write,
+    );
     return {
       model: options.model,
       out: opening.write ? options.out! : null,
@@ -159,69 +150,6 @@ async function edited(options: CompileOptions, program: Program, opening: Openin
   };
 }
 
-function checkBounds(model: Model, plan: Plan, options: CompileOptions): void {
-  const reporter = new Reporter();
-  const figures = {
-    parameters: () => parameters(model),
-    flops: () => flops(model),
-    bytes: () => sizeIn(model, options),
-    blocks: () => blocksAfter(plan),
-  };
-  checkEnsures(plan.ensures, figures, reporter);
-  reporter.throwIfFailed();
-}
-
-/** Blocks of the result: a parallel pair counts as two, every copy of `repeat` as one. */
-function blocksAfter({ anatomy, edits }: Plan): number {
-  const blocks = anatomy.stacks.reduce((sum, stack) => sum + stack.blocks.length, 0);
-  return edits.reduce((count, edit) => {
-    const whole = edit.sites.filter(({ part }) => part === null).length;
-    if (edit.verb === "remove") return count - whole;
-    return edit.verb === "repeat" ? count + whole * (edit.times - 1) : count;
-  }, blocks);
-}
-
-type Published = Pick<CompileResult, "bytesWritten" | "verification" | "diagnostics"> & {
-  readonly size: number;
-};
-
-/** Everything is on disk under temporary names before the runtime is asked, and it before OUT is. */
-async function publish(
-  { model, edits, keepsFunction }: Work,
-  options: CompileOptions,
-  write: Write | null,
-): Promise<Published> {
-  if (!write) {
-    const size = sizeIn(model, options);
-    return { size, bytesWritten: 0, verification: null, diagnostics: [] };
-  }
-  const { model: input, verify, device = "cpu", seed = 0, signal } = options;
-  await write.stage();
-  let verification: Comparison | null = null;
-  let unproven: Diagnostic | null = null;
-  if (verify || edits.length > 0) {
-    const path = await write.loadable(fittingInputs(model.graph));
-    const nodes = model.graph.nodes.length;
-    unproven = await loads(path, { shown: options.out!, original: input, nodes });
-    signal?.throwIfAborted();
-    const files = { before: input, after: path, model };
-    const settings = { seed, device: deviceOf(device), keepsFunction, signal };
-    if (verify) verification = await compareModels(files, settings);
-  }
-  const { bytesWritten, size } = write.publish();
-  return { bytesWritten, size, verification, diagnostics: unproven ? [unproven] : [] };
-}
-
-function deviceOf(text: string): Device {
-  const device = parseDevice(text);
-  if (!device) throw fail("wrong-usage", { what: `there is no device \`${text}\`` });
-  return device;
-}
-
 function figuresOf(model: Model, bytes: number): Figures {
   return { nodes: nodeCount(model), parameters: parameters(model), bytes, flops: flops(model) };
-}
-
-function sizeIn(model: Model, { out, external }: CompileOptions): number {
-  return writtenBytes(model, out ?? null, external);
 }

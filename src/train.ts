@@ -1,40 +1,44 @@
 /** `graftc train`: compiles, runs the recipe blocks in order, and writes the trained model. */
-import { mkdirSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { type DataPlan, dataPlanOf } from "../passes/train/data-plan.ts";
 import { recipeJson } from "../passes/train/describe.ts";
-import type { Edited } from "../passes/train/parameters.ts";
-import type { Recipe } from "../passes/train/recipe.ts";
-import { storeResults } from "../passes/train/results.ts";
 import {
   beginRun,
-  type CheckedData,
-  checkData,
-  type Device,
+  type Comparison,
+  checkDevice,
+  type Dataset,
   fingerprintOf,
   type Json,
   openData,
-  parseDevice,
   type Run,
   resumeRun,
 } from "../runtime/index.ts";
-import { type Diagnostic, fail, Reporter } from "./diag/diagnostic.ts";
+import { deviceOf } from "./device.ts";
+import { type Diagnostic, fail, GraftError, Reporter } from "./diag/diagnostic.ts";
 import { digestOf, type EditedModel, type EditingOptions, editModel } from "./editing.ts";
 import { loadEdits, type Settings } from "./edits.ts";
-import { type External, readSafetensors, type StoredTensor, writeModel } from "./onnx/index.ts";
-import type { Program } from "./plan/index.ts";
-import { recipesOf, type StageOptions, stageOf } from "./stages.ts";
-import { openTeacher } from "./teacher.ts";
-import { resultFile, runStage, type Shape, type StageResult } from "./train-stage.ts";
+import type { Explanation } from "./explain/explanation.ts";
+import { beginWrite, type External } from "./onnx/index.ts";
+import { checkBounds, type Published, publish } from "./publish.ts";
+import { commandToResume } from "./training/again.ts";
+import { type Measured, measureStage } from "./training/measure.ts";
+import { outlineOf, type Prepared, prepareStages } from "./training/prepare.ts";
+import { runStage } from "./training/run-stage.ts";
+import { learn, resultPath, type Workplace, withStage } from "./training/stage-in-run.ts";
 
 export interface TrainOptions extends EditingOptions {
   readonly edits: readonly string[];
   /** `.safetensors`, `.npz`, `.npy`, or a folder of them. */
   readonly data: string;
-  readonly out: string;
+  /** May be left out with `dryRun`. */
+  readonly out?: string | null | undefined;
   readonly set?: Settings | undefined;
   readonly external?: External | undefined;
+  /** Take two steps of each stage, say what all of them would take, and write nothing. */
+  readonly dryRun?: boolean | undefined;
+  /** Run both models on random inputs and compare. */
+  readonly verify?: boolean | undefined;
   /** Checkpoints, log and chart; `<out>.run` unless said. */
   readonly run?: string | undefined;
   /** Goes on where the run stopped. */
@@ -44,15 +48,33 @@ export interface TrainOptions extends EditingOptions {
   readonly batch?: number | undefined;
   /** `cpu` or `cuda[:N]`. */
   readonly device?: string | undefined;
+  /** Bytes that training may take; what is free unless said. */
+  readonly memory?: number | undefined;
+  /** Seconds between two checkpoints; 180 unless said. */
+  readonly interval?: number | undefined;
   readonly onProgress?: ((done: number, total: number, words: string) => void) | undefined;
+}
+
+export interface StageResult {
+  readonly kind: "distill" | "finetune";
+  readonly steps: number;
+  readonly secondsPerStep: number;
+  readonly lossFirst: number | null;
+  readonly lossLast: number | null;
+  readonly sites: readonly string[];
+  /** Of a dry run. */
+  readonly memory?: Measured["memory"];
 }
 
 export interface TrainResult {
   readonly model: string;
-  readonly out: string;
-  readonly run: string;
+  readonly out: string | null;
+  /** Its folder. */
+  readonly run: string | null;
   readonly stages: readonly StageResult[];
   readonly bytesWritten: number;
+  readonly verification: Comparison | null;
+  readonly explanations: readonly Explanation[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -62,169 +84,156 @@ export interface TrainResult {
  * @throws GraftError for whatever is wrong with the recipe, the data or the run, before the first step.
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
+  refuseContradictions(options);
+  const device = deviceOf(options.device ?? "cpu");
+  checkDevice(device);
   const { program, diagnostics } = loadEdits(options.edits, options.set);
   const edited = await editModel(options, program);
+  checkBounds(edited.model, edited.plan, options);
+  const { out = null, external } = options;
+  if (out !== null && !options.dryRun) beginWrite(edited.model, out, { external }).abandon();
+  const dataset = await openData(options.data);
   const reporter = new Reporter();
-  const recipes = recipesOf(edited).map((recipe) => overridden(recipe, options));
-  const folder = options.run ?? `${options.out}.run`;
-  const device = deviceOf(options.device ?? "cpu");
-  const data = await openData(options.data);
-  const stages: Prepared[] = [];
-  for (const recipe of recipes) {
-    const plan = dataPlanOf(edited.model, recipe);
-    const { batch, runs } = batchOf(recipe, plan);
-    const amount = recipe.samples ?? undefined;
-    const total = recipe.batch * recipe.accumulate;
-    const seed = options.seed ?? 0;
-    const checked = await checkData(
-      data,
-      plan.wanted,
-      { batch: total, amount, seed, signal: options.signal },
-      reporter,
-    );
-    const steps = stepsOf(recipe, checked.samples.length);
-    stages.push({ recipe, plan, data: checked, shape: { steps, batch, runs } });
-  }
-  reporter.throwIfFailed();
-  const run = await openRun(options, edited, recipes, folder);
-  const results: StageResult[] = [];
-  for (const index of stages.keys()) {
-    const inner = join(folder, `stage${index + 1}`);
-    if (run.checkpoint && run.checkpoint.stage > index + 1) {
-      results.push(finishedStage(stages[index]!));
-      continue;
-    }
-    results.push(await trainStage(options, program, { run, folder, inner, device }, stages, index));
-  }
-  const bytesWritten = await writeResult(options, program, stages, folder);
+  const { seed = 0, steps, batch, signal } = options;
+  const progress = (done: number, total: number) =>
+    options.onProgress?.(done, total, `checking the data, ${Math.floor((100 * done) / total)}%`);
+  const wishes = { seed, steps, batch, signal, progress };
+  const stages = await prepareStages(edited, dataset, wishes, reporter);
+  const work = { program, stages, device };
+  const outcome = options.dryRun
+    ? await rehearse(options, work)
+    : await perform(options, edited, dataset, work);
   return {
     model: options.model,
-    out: options.out,
-    run: folder,
-    stages: results,
-    bytesWritten,
-    diagnostics: [...diagnostics, ...edited.diagnostics, ...reporter.diagnostics],
+    ...outcome,
+    explanations: edited.explanations,
+    diagnostics: [
+      ...diagnostics,
+      ...edited.diagnostics,
+      ...reporter.diagnostics,
+      ...outcome.diagnostics,
+    ],
   };
 }
 
-interface Prepared {
-  readonly recipe: Recipe;
-  readonly plan: DataPlan;
-  readonly data: CheckedData;
-  readonly shape: Shape;
+type Outcome = Omit<TrainResult, "model" | "explanations">;
+type Work = Pick<Workplace, "program" | "stages" | "device">;
+
+function refuseContradictions({ out, dryRun, verify, resume, run }: TrainOptions): void {
+  const wrong = (what: string) => fail("wrong-usage", { what });
+  if (dryRun && verify) throw wrong("a dry run writes no model that --verify could run");
+  if (dryRun && resume) throw wrong("a dry run has nothing to --resume");
+  if (dryRun && run !== undefined) throw wrong("a dry run keeps nothing in --run");
+  if (!dryRun && !out) throw fail("out-missing", {}, { hint: "say where to write: `-o OUT`" });
 }
 
-interface Place {
-  readonly run: Run;
-  readonly folder: string;
-  readonly inner: string;
-  readonly device: Device;
-}
-
-async function trainStage(
-  options: TrainOptions,
-  program: Program,
-  { run, folder, inner, device }: Place,
-  stages: readonly Prepared[],
-  index: number,
-): Promise<StageResult> {
-  const { recipe, plan, data, shape } = stages[index]!;
-  mkdirSync(inner, { recursive: true });
-  const sizes = new Map(data.sizes);
-  if (plan.batchName !== null) sizes.set(plan.batchName, shape.batch);
-  const graph = { sizes, noised: true };
-  const prepare: StageOptions["prepare"] = (edited) =>
-    learn(edited, stages.slice(0, index), folder);
-  const made = await stageOf(options, program, index, { prepare, graph });
-  const stage = { ...made, recipe };
-  const { threads } = run.settings;
-  const teacher = await openTeacher(stage, options.model, { folder: inner, device, threads });
-  try {
-    return await runStage({
-      stage,
-      number: index + 1,
-      shape,
-      plan,
-      data,
-      teacher,
-      run,
-      folder: inner,
-      seed: options.seed ?? 0,
-      device,
-      signal: options.signal,
-      onProgress: options.onProgress ?? (() => {}),
-    });
-  } finally {
-    await teacher?.close();
+async function rehearse(options: TrainOptions, work: Work): Promise<Outcome> {
+  const stages: StageResult[] = [];
+  const threads = availableParallelism();
+  for (const [index, { recipe, shape }] of work.stages.entries()) {
+    const folder = mkdtempSync(join(tmpdir(), "graftc-"));
+    const place = { ...work, threads, folder, results: null };
+    const { sites, ...measured } = await withStage(options, place, index, async (context) => ({
+      ...(await measureStage(context)),
+      sites: context.stage.graph.losses.flatMap(({ group }) => group ?? []),
+    }));
+    stages.push({ kind: recipe.stage, steps: shape.steps, ...measured, sites });
   }
+  return { out: null, run: null, stages, bytesWritten: 0, verification: null, diagnostics: [] };
 }
 
-/** Puts what stages before learned into an edited model. */
-function learn(edited: Edited, stages: readonly Prepared[], folder: string): void {
-  for (const [index, { recipe }] of stages.entries()) {
-    const { tensors } = readSafetensors(join(folder, `stage${index + 1}`, resultFile));
-    storeResults(recipe, edited, tensors as ReadonlyMap<string, StoredTensor>);
+async function perform(
+  options: TrainOptions,
+  edited: EditedModel,
+  dataset: Dataset,
+  work: Work,
+): Promise<Outcome> {
+  const { stages } = work;
+  const run = await openRun(options, edited, dataset, stages);
+  const again = commandToResume(options);
+  const titles = stages.map(({ recipe }) => recipe.stage);
+  try {
+    const { threads } = run.settings;
+    for (const index of stages.keys()) {
+      if (run.finished || (run.checkpoint && run.checkpoint.stage > index + 1)) continue;
+      const folder = join(run.folder, "work");
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder);
+      const place = { ...work, threads, folder, results: run.folder };
+      const result = resultPath(run.folder, index + 1);
+      await withStage(options, place, index, (context) =>
+        runStage({ ...context, run, result, interval: options.interval ?? 180, again, titles }),
+      );
+    }
+    if (!run.finished) await run.finish();
+    const written = await writeResult(options, work, run.folder);
+    const { bytesWritten, verification, diagnostics } = written;
+    const results = stages.map((stage, index) => summaryOf(stage, run, index + 1));
+    const out = options.out!;
+    return { out, run: run.folder, stages: results, bytesWritten, verification, diagnostics };
+  } catch (cause) {
+    if (!options.signal?.aborted || cause instanceof GraftError) throw cause;
+    if (!run.kept && !run.finished) throw cause;
+    const when = run.kept ? `before step ${run.kept.step + 1}` : "before the model was written";
+    const hint = `\`${again}\` goes on`;
+    throw fail("run-interrupted", { when, path: run.folder }, { hint });
+  } finally {
+    run.close();
   }
 }
 
 async function writeResult(
   options: TrainOptions,
-  program: Program,
-  stages: readonly Prepared[],
+  { program, stages }: Work,
   folder: string,
-): Promise<number> {
+): Promise<Published> {
   const edited = await editModel(options, program);
   learn({ ...edited, session: edited.report.session }, stages, folder);
-  const { external, signal } = options;
-  const { bytesWritten } = await writeModel(edited.model, options.out, { external, signal });
-  return bytesWritten;
-}
-
-function overridden(recipe: Recipe, { steps, batch }: TrainOptions): Recipe {
-  return {
-    ...recipe,
-    ...(steps !== undefined && { length: { steps } }),
-    ...(batch !== undefined && { batch }),
-  };
-}
-
-/** A model with a fixed batch takes its part of a larger one at a time. */
-function batchOf({ batch, accumulate, span }: Recipe, { fixedBatch }: DataPlan) {
-  if (fixedBatch === null) return { batch, runs: accumulate };
-  if (batch % fixedBatch !== 0) {
-    throw fail("batch-not-whole", { batch, fixed: fixedBatch }, { at: span });
+  const { external, signal, out } = options;
+  const write = beginWrite(edited.model, out!, { external, signal });
+  try {
+    return await publish(
+      { model: edited.model, edited: true, keepsFunction: false },
+      options,
+      write,
+    );
+  } finally {
+    write.abandon();
   }
-  return { batch: fixedBatch, runs: (accumulate * batch) / fixedBatch };
 }
 
-function stepsOf({ length, batch, accumulate }: Recipe, samples: number): number {
-  if ("steps" in length) return length.steps;
-  return Math.max(1, Math.ceil((length.epochs * samples) / (batch * accumulate)));
-}
-
-function finishedStage({ recipe, shape }: Prepared): StageResult {
-  const nothing = { secondsPerStep: 0, lossFirst: null, lossLast: null, sites: [] };
-  return { kind: recipe.stage, steps: shape.steps, ...nothing };
+function summaryOf({ recipe, shape }: Prepared, run: Run, number: number): StageResult {
+  const rows = run.rows(number);
+  const seconds = rows.reduce((sum, row) => sum + row.seconds, 0);
+  return {
+    kind: recipe.stage,
+    steps: shape.steps,
+    secondsPerStep: rows.length > 0 ? seconds / rows.length : 0,
+    lossFirst: rows[0]?.loss ?? null,
+    lossLast: rows.at(-1)?.loss ?? null,
+    sites: Object.keys(rows[0]?.sites ?? {}),
+  };
 }
 
 async function openRun(
   options: TrainOptions,
   { plan }: EditedModel,
-  recipes: readonly Recipe[],
-  folder: string,
+  dataset: Dataset,
+  stages: readonly Prepared[],
 ): Promise<Run> {
+  const folder = options.run ?? `${options.out}.run`;
+  const { set = {}, weights = [], seed = 0 } = options;
   const facts = {
-    recipe: recipes.map((recipe) => ({ stage: recipe.stage, ...recipeJson(recipe) })) as Json,
+    recipe: stages.map(({ recipe }) => ({ stage: recipe.stage, ...recipeJson(recipe) })) as Json,
     model: digestOf(options.model),
-    edits: fingerprintOf(plan.sources.map(({ text }) => text)),
-    seed: options.seed ?? 0,
+    edits: fingerprintOf([
+      ...plan.sources.map(({ text }) => text),
+      JSON.stringify(set),
+      ...weights,
+    ]),
+    data: outlineOf(dataset),
+    seed,
   };
   if (options.resume) return resumeRun(folder, facts);
   return beginRun(folder, facts, { stepsPerCall: 1, threads: availableParallelism() });
-}
-
-function deviceOf(text: string): Device {
-  const device = parseDevice(text);
-  if (!device) throw fail("wrong-usage", { what: `there is no device \`${text}\`` });
-  return device;
 }

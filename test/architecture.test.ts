@@ -62,6 +62,18 @@ const arrows: Record<string, readonly string[]> = {
     "src/explain",
   ],
   runtime: ["src/diag", "src/ir", "src/onnx", "src/onnx-ops", "src/measure"],
+  "src/training": [
+    "passes",
+    "runtime",
+    "src/diag",
+    "src/ir",
+    "src/onnx",
+    "src/onnx-ops",
+    "src/plan",
+    "src/editing.ts",
+    "src/dissect.ts",
+    "src/train.ts",
+  ],
 };
 
 /** Whose business a package is. */

@@ -35,6 +35,14 @@ export interface TrainingJson {
       readonly of: string;
     }[];
   };
+  /** weight + scale * b a, in the layout of the weight, is what the model is to hold. */
+  readonly adapters?: readonly {
+    readonly weight: string;
+    readonly a: string;
+    readonly b: string;
+    readonly scale: number;
+    readonly layout: "in,out" | "out,in";
+  }[];
   readonly recipe: object;
 }
 
@@ -43,7 +51,7 @@ export function describe(
   graph: LossGraph,
   optimizer: OptimizerModel,
 ): TrainingJson {
-  const { data, trained, losses } = graph;
+  const { data, trained, adapters, losses } = graph;
   return {
     stage: recipe.stage,
     inputs: [
@@ -77,6 +85,11 @@ export function describe(
       }),
       outputs: optimizer.outputs.map(({ name, role, of }) => ({ name, role, of })),
     },
+    ...(adapters.length > 0 && {
+      adapters: adapters.map(({ name, a, b, scale, layout }) => {
+        return { weight: name, a: a.name, b: b.name, scale, layout };
+      }),
+    }),
     recipe: recipeJson(recipe),
   };
 }

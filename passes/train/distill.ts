@@ -8,20 +8,21 @@ import { fail } from "../../src/diag/diagnostic.ts";
 import type { Model } from "../../src/ir/graph.ts";
 import type { Oracle } from "../../src/ir/oracle.ts";
 import { Patch } from "../../src/onnx-ops/patch.ts";
+import { adapt } from "./adapters.ts";
+import { growerOf } from "./grower-of.ts";
 import { lossOf } from "./losses.ts";
 import { dataInputs, denoises, noiseSample } from "./noised.ts";
 import { type Edited, parametersOf } from "./parameters.ts";
 import type { Recipe } from "./recipe.ts";
+import { retype } from "./retype.ts";
 import { distillSites } from "./sites.ts";
 import {
   closeLosses,
   feedParameters,
   forTraining,
   type GraphOptions,
-  growerOf,
   type Loss,
   type LossGraph,
-  retype,
 } from "./training-graph.ts";
 import { transplant } from "./transplant.ts";
 
@@ -40,9 +41,10 @@ export async function distillGraph(
   edited: Edited,
   original: Original,
   oracle: Oracle,
-  { sizes }: GraphOptions,
+  { sizes, sites: wanted }: GraphOptions,
 ): Promise<LossGraph> {
-  const sites = distillSites(edited, original.anatomy);
+  const all = distillSites(edited, original.anatomy);
+  const sites = wanted ? all.filter(({ label }) => wanted.has(label)) : all;
   if (sites.length === 0) throw fail("nothing-to-distill", {}, { at: recipe.span });
   const parameters = new Map(parametersOf(recipe, edited).map((each) => [each.value, each]));
   const patch = new Patch(original.model.graph, null, "student");
@@ -54,22 +56,22 @@ export async function distillGraph(
   patch.commit();
 
   const model = forTraining(original.model, sizes);
-  const trained = feedParameters(
-    model,
-    students.flatMap(({ site, weights }) =>
-      [...weights].flatMap(([here, copy]) => {
-        const parameter = parameters.get(here);
-        return parameter ? [{ ...parameter, value: copy, group: site.label }] : [];
-      }),
-    ),
+  const chosen = students.flatMap(({ site, weights }) =>
+    [...weights].flatMap(([here, copy]) => {
+      const parameter = parameters.get(here);
+      return parameter ? [{ ...parameter, value: copy, group: site.label }] : [];
+    }),
   );
+  const { seed } = edited.session;
+  const { adapters, now, ...adapted } = await adapt(model, chosen, recipe, { oracle, seed });
+  const trained = feedParameters(model, adapted.trained);
   if (denoises(model, recipe)) noiseSample(model, recipe, "diffusion");
   const data = dataInputs(model, new Set(trained.map(({ value }) => value)));
   await retype(model, oracle);
   const grower = growerOf(model, "loss");
   const each = students.map(({ site, outputs }) => {
     const parts = outputs.map((output, i) =>
-      lossOf(recipe.losses[site.kind], grower.wire(output), grower.wire(site.outputs[i]![1])),
+      lossOf(recipe.losses[site.kind], grower.wire(now(output)), grower.wire(site.outputs[i]![1])),
     );
     return { group: site.label, wire: grower.sum(parts) };
   });
@@ -81,5 +83,5 @@ export async function distillGraph(
     ...each.map(({ group, wire }) => ({ name: `loss.${group}`, value: wire.value, group })),
   ];
   closeLosses(model, losses);
-  return { model, data, trained, losses };
+  return { model, data, trained, adapters, losses };
 }

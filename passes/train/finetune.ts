@@ -5,19 +5,20 @@ import type { Oracle } from "../../src/ir/oracle.ts";
 import { declareInput } from "../../src/onnx-ops/interface.ts";
 import type { Wire } from "../../src/onnx-ops/wire.ts";
 import { now } from "../session.ts";
+import { adapt } from "./adapters.ts";
+import { growerOf } from "./grower-of.ts";
 import { averageLossOf, crossEntropy } from "./losses.ts";
 import { type Denoiser, dataInputs, denoises, noiseSample, type Process } from "./noised.ts";
 import { diffusionLoss, flowLoss } from "./objectives.ts";
 import { type Edited, parametersOf } from "./parameters.ts";
 import type { ObjectiveName, Recipe } from "./recipe.ts";
+import { retype } from "./retype.ts";
 import {
   closeLosses,
   feedParameters,
   forTraining,
   type GraphOptions,
-  growerOf,
   type LossGraph,
-  retype,
 } from "./training-graph.ts";
 
 /** What the teacher gives for a batch: the input of the training graph, and the value of the original. */
@@ -57,6 +58,11 @@ export async function finetuneGraph(
   const parameters = parametersOf(recipe, edited);
   const hidden = hiddenStates(edited);
   const model = forTraining(edited.model, sizes);
+  const { session } = edited;
+  const chosen = parameters.map((parameter) => ({ ...parameter, group: null }));
+  const adapted = await adapt(model, chosen, recipe, { oracle, seed: session.seed });
+  const { adapters } = adapted;
+  for (const [label, value] of hidden) hidden.set(label, adapted.now(value));
   const outputs = [...model.graph.outputs];
   const asks = (name: ObjectiveName) => terms.some((term) => term.name === name);
   if (asks("diffusion") && asks("flow")) {
@@ -84,10 +90,7 @@ export async function finetuneGraph(
     ? declareInput(model, "labels", labelsType(outputs[0]!, recipe))
     : null;
   const data = dataInputs(model);
-  const trained = feedParameters(
-    model,
-    parameters.map((parameter) => ({ ...parameter, group: null })),
-  );
+  const trained = feedParameters(model, adapted.trained);
 
   const grower = growerOf(model, "loss");
   const out = grower.wire(outputs[0]!);
@@ -113,7 +116,7 @@ export async function finetuneGraph(
   const losses = [{ name: "loss", value: loss.value, group: null }];
   closeLosses(model, losses);
   const objective = terms.map(({ name }) => name);
-  return { model, data, trained, losses, objective, process, denoiser, targets };
+  return { model, data, trained, adapters, losses, objective, process, denoiser, targets };
 }
 
 /** What leaves each block, by its label. */

@@ -3,10 +3,11 @@ import { fail } from "../../src/diag/diagnostic.ts";
 import type { Model, Value } from "../../src/ir/graph.ts";
 import { declareInput } from "../../src/onnx-ops/interface.ts";
 import type { Wire } from "../../src/onnx-ops/wire.ts";
+import { growerOf } from "./grower-of.ts";
 import { flowSample, qSample } from "./noise.ts";
 import type { NoiseSpec, Recipe } from "./recipe.ts";
 import { type Roles, rolesOf } from "./roles.ts";
-import { type DataInput, growerOf } from "./training-graph.ts";
+import type { DataInput } from "./training-graph.ts";
 
 /** DDPM's forward process, where a recipe does not say another. */
 export const usualNoise: NoiseSpec = { kind: "linear", from: 1e-4, to: 2e-2, steps: 1000 };

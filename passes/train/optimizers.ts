@@ -23,7 +23,7 @@ export interface OptimizerRequest {
   readonly clip: number;
   /** With averaged weights, which artifacts leave to their host. */
   readonly ema: boolean;
-  /** With the norm of each group's gradients, for a log. */
+  /** With the norm of each group's gradients, for a log; where one is not finite, the run fails. */
   readonly norms: boolean;
   readonly form: Form;
   /** `any`: outputs may be reshaped, with their elements in the same order; saves copies. */
@@ -96,6 +96,7 @@ export function optimizerModel(request: OptimizerRequest): OptimizerModel {
       learningRate: input("learning_rate"),
       step: input("step"),
       averageDecay: ema ? input("ema_decay") : null,
+      guarded: norms,
     },
   );
   grower.patch.commit();

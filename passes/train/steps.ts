@@ -3,9 +3,10 @@ import type { Model, Value } from "../../src/ir/graph.ts";
 import type { TensorType } from "../../src/ir/types.ts";
 import { declareInput, giveName, keepOutputs } from "../../src/onnx-ops/interface.ts";
 import { loopOver } from "../../src/onnx-ops/loop.ts";
+import { growerOf } from "./grower-of.ts";
 import { gradientName } from "./optimizers.ts";
 import type { OptimizerSpec } from "./recipe.ts";
-import { growerOf, type LossGraph } from "./training-graph.ts";
+import type { LossGraph } from "./training-graph.ts";
 import { updateRuleOf } from "./update-rules.ts";
 import { type Form, growUpdates } from "./updates.ts";
 
@@ -58,6 +59,7 @@ export function stepsModel(
       optimizer,
       clip,
       form,
+      guarded: false,
       shapes: "own",
       learningRate: wire(rate),
       step: wire(step),

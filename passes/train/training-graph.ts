@@ -1,9 +1,7 @@
 /** From a model to a training graph: weights are fed, a loss comes out, and its gradients. */
 import { fail } from "../../src/diag/diagnostic.ts";
 import type { Initializer, Model, Value } from "../../src/ir/graph.ts";
-import type { Oracle } from "../../src/ir/oracle.ts";
 import type { Dim, DType } from "../../src/ir/types.ts";
-import { Grower } from "../../src/onnx-ops/grower.ts";
 import {
   declareInput,
   feedWeight,
@@ -12,18 +10,15 @@ import {
   keepOutputs,
   withdrawTypes,
 } from "../../src/onnx-ops/interface.ts";
-import { Patch } from "../../src/onnx-ops/patch.ts";
 import { differentiate } from "../differentiate.ts";
-import { inferTypes } from "../infer-types.ts";
+import type { GroupedParameter, NamedAdapter } from "./adapters.ts";
 import { widen, widened } from "./float32.ts";
+import { growerOf } from "./grower-of.ts";
 import { gradientName } from "./optimizers.ts";
-import type { Parameter } from "./parameters.ts";
 import { raiseOpset } from "./raise-opset.ts";
 
 /** A trained weight of a training graph. */
-export interface Trained extends Parameter {
-  /** Whose clip and optimizer it belongs to: a site of distill, null in finetune. */
-  readonly group: string | null;
+export interface Trained extends GroupedParameter {
   /** What it starts as, in float32. */
   readonly start: Initializer;
 }
@@ -46,6 +41,8 @@ export interface LossGraph {
   readonly model: Model;
   readonly data: readonly DataInput[];
   readonly trained: readonly Trained[];
+  /** Whose factors are trained in their weights' place. */
+  readonly adapters: readonly NamedAdapter[];
   /** The sum first, then that of each group. */
   readonly losses: readonly Loss[];
 }
@@ -57,6 +54,8 @@ export interface GraphOptions {
   readonly sizes: FixedSizes;
   /** Noise the samples of a denoising model whatever the objective: real inputs are noised. */
   readonly noised: boolean;
+  /** Of distill: the sites to train; all unless said. */
+  readonly sites?: ReadonlySet<string> | undefined;
 }
 
 /** Gradients of products read an operand transposed as they go (FusedMatMul). */
@@ -76,28 +75,13 @@ export function forTraining(model: Model, sizes: FixedSizes): Model {
 }
 
 /** Turns weights into inputs under their state_dict names, behind the model's own. */
-export function feedParameters(
-  model: Model,
-  parameters: readonly (Parameter & { readonly group: string | null })[],
-): Trained[] {
+export function feedParameters(model: Model, parameters: readonly GroupedParameter[]): Trained[] {
   return parameters.map((parameter) => {
     const stored = parameter.value.initializer!;
     const start = stored.dtype === "float32" ? stored : widened(stored);
     feedWeight(model, parameter.value, parameter.name);
     return { ...parameter, start };
   });
-}
-
-export async function retype(model: Model, oracle: Oracle): Promise<void> {
-  for (const value of model.graph.values.values()) {
-    if (value.producer) value.type = null;
-  }
-  await inferTypes(model, oracle);
-}
-
-/** A grower at the model's opset whose nodes are named after `scope`. */
-export function growerOf({ graph, opsets }: Model, scope: string): Grower {
-  return new Grower(new Patch(graph, null, scope), opsets.get("") ?? 20);
 }
 
 /** Keeps the losses, under their names, and what they need. */

@@ -36,6 +36,8 @@ export interface StepRequest {
   readonly step: Wire;
   /** float32 [], where there are averages. */
   readonly averageDecay: Wire | null;
+  /** Gradients that are not finite end the run before it writes anything. */
+  readonly guarded: boolean;
 }
 
 export interface Updates {
@@ -50,18 +52,21 @@ export interface Updates {
  * computed from: it may be written over the parameter or state that it replaces.
  */
 export function growUpdates(grower: Grower, slots: readonly Slot[], request: StepRequest): Updates {
-  const { clip, form, shapes } = request;
+  const { clip, form, shapes, guarded } = request;
   const operate = operationOf(grower, request);
-  const updated = new Map<Slot, Updated>();
-  const norms = new Map<string, Wire>();
-  for (const group of new Set(slots.map((slot) => slot.group))) {
+  const groups = [...new Set(slots.map(({ group }) => group))].map((group) => {
     const members = slots.filter((slot) => slot.group === group);
+    const gradients = members.map(({ gradient }) => gradient);
+    const clipped = grower.patch.within(group, () => clipping(grower, gradients, clip));
+    return { group, members, ...clipped };
+  });
+  const norms = new Map(groups.map(({ group, norm }) => [group, norm]));
+  const pass = guarded ? barrier(grower, [...norms.values()]) : (factor: Wire) => factor;
+  const updated = new Map<Slot, Updated>();
+  for (const { group, members, factor } of groups) {
+    const elementwise = operate(pass(factor));
     grower.patch.within(group, () => {
-      const gradients = members.map(({ gradient }) => gradient);
-      const { norm, factor } = clipping(grower, gradients, clip);
-      norms.set(group, norm);
       const operands = members.map(operandsOf);
-      const elementwise = operate(factor);
       const results =
         form === "rows"
           ? inRows(grower, operands, elementwise)
@@ -73,6 +78,27 @@ export function growUpdates(grower: Grower, slots: readonly Slot[], request: Ste
     });
   }
   return { updated: slots.map((slot) => updated.get(slot)!), norms };
+}
+
+/** In the names of the nodes that end a run; ONNX Runtime quotes them. */
+export const barrierName = "finite_gradients";
+
+/**
+ * Lets factors through where all norms are finite. Where one is not, a Reshape of one element asks
+ * for two, which no provider grants: whatever waits for a factor is never written.
+ */
+function barrier(grower: Grower, norms: readonly Wire[]): (factor: Wire) => Wire {
+  return grower.patch.within(barrierName, () => {
+    const sum = norms.length === 1 ? norms[0]! : grower.one("Sum", norms);
+    const types = [{ dtype: "bool", shape: [] }] as const;
+    const broken = grower.one("IsNaN", [sum.mul(0)], { types }).cast("int64");
+    const shape = broken.add(1).reshape([1]);
+    return (factor) =>
+      grower.patch.within(barrierName, () => {
+        const type = { dtype: "float32", shape: [1] } as const;
+        return grower.one("Reshape", [factor, shape], { types: [type] }).reshape([]);
+      });
+  });
 }
 
 function operandsOf({ parameter, gradient, states, average }: Slot): Wire[] {

@@ -33,6 +33,11 @@ export function providersOf(
   return { executionProviders: [{ name: "cuda", deviceId: device.index }, "cpu"] };
 }
 
+/** @throws GraftError `cuda-unavailable`, before any work is done in vain. */
+export function checkDevice(device: Device): void {
+  if (device.kind === "cuda") requireCuda(device.index);
+}
+
 const usable = new Set<number>();
 
 /**

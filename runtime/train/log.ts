@@ -33,9 +33,10 @@ export interface Moment {
 }
 
 /** Opens a log to go on after `moment`: rows of later steps are cut off, null cuts off all. */
-export function openLog(path: string, moment: Moment | null): Log {
+export function openLog(path: string, moment: Moment | null | "whole"): Log {
   const descriptor = openLogFile(path);
-  let end = keptBytes(readFileSync(descriptor), moment);
+  const bytes = readFileSync(descriptor);
+  let end = moment === "whole" ? bytes.length : keptBytes(bytes, moment);
   ftruncateSync(descriptor, end);
   return {
     append({ stage, step, loss, sites, grad_norm, lr, seconds }) {

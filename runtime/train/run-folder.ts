@@ -2,12 +2,13 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fail } from "../../src/diag/diagnostic.ts";
+import { fail, GraftError } from "../../src/diag/diagnostic.ts";
 import { asReadFailure } from "../../src/onnx/disk-file.ts";
 import { replaceFile } from "../../src/onnx/replace-file.ts";
 import { asWriteFailure } from "../../src/onnx/temporary.ts";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
-import { type Log, openLog } from "./log.ts";
+import { type Log, type LogRow, type Moment, openLog, readLog } from "./log.ts";
+import { drawLossChart } from "./loss-chart.ts";
 
 export type Json =
   | null
@@ -23,6 +24,8 @@ export interface RunPlan {
   readonly recipe: Json;
   /** SHA-256 of the model, with its external data. */
   readonly model: string;
+  /** Names, types and shapes of the data. */
+  readonly data: string;
   /** SHA-256 of the edits' text. */
   readonly edits: string;
   readonly seed: number;
@@ -40,11 +43,23 @@ export interface Run {
   /** Null where no step has been kept. */
   readonly checkpoint: Checkpoint | null;
   readonly log: Log;
+  readonly folder: string;
+  /** All of it is done: what it learned is there, and nothing to go on from. */
+  readonly finished: boolean;
+  /** Of the last checkpoint. */
+  readonly kept: Moment | null;
   /** Puts a checkpoint in the place of the last. Its log is on the disk before it is. */
   save(checkpoint: Checkpoint): Promise<void>;
-  /** Where the chart goes. */
-  readonly chartPath: string;
+  /** Of a stage, as the log has them. */
+  rows(stage: number): LogRow[];
+  /** Draws the chart of what the log has. @param titles of the stages. */
+  draw(titles: readonly string[]): Promise<void>;
+  /** Marks the run as finished; its checkpoint, which nobody needs any more, goes. */
+  finish(): Promise<void>;
+  close(): void;
 }
+
+type Facts = RunPlan & RunSettings & { readonly finished?: boolean };
 
 const version = 1;
 const files = {
@@ -54,22 +69,44 @@ const files = {
   chart: "loss.svg",
 } as const;
 
-/** @throws GraftError where the folder holds a run already, or cannot be written. */
+/**
+ * A run that is finished, or never came to a checkpoint, makes way.
+ * @throws GraftError where the folder holds a run to go on with, or cannot be written.
+ */
 export async function beginRun(folder: string, plan: RunPlan, settings: RunSettings): Promise<Run> {
   const path = join(folder, files.facts);
-  if (existsSync(path)) {
-    const hint = "`--resume` goes on with it, `--run` names another folder";
-    throw fail("run-exists", { path: folder }, { hint });
-  }
+  refuseRun(folder);
   try {
     mkdirSync(folder, { recursive: true });
   } catch (cause) {
     throw asWriteFailure(folder, cause);
   }
   const facts = `${JSON.stringify({ version, ...plan, ...settings }, null, 2)}\n`;
-  rmSync(join(folder, files.checkpoint), { force: true });
+  // The facts go first: without them, nothing that is left over is taken for a run.
+  for (const name of [files.facts, files.checkpoint, files.log, files.chart]) {
+    rmSync(join(folder, name), { force: true });
+  }
   await replaceFile(path, true, (descriptor) => writeFileSync(descriptor, facts));
-  return open(folder, settings);
+  return open(folder, settings, false);
+}
+
+/** What has been trained for hours is not lost to a command that was typed twice. */
+function refuseRun(folder: string): void {
+  const path = join(folder, files.facts);
+  if (!existsSync(path) || !existsSync(join(folder, files.checkpoint))) return;
+  const moment = momentOf(join(folder, files.checkpoint));
+  const notes = moment ? [`its checkpoint is of stage ${moment.stage}, step ${moment.step}`] : [];
+  const hint = "`--resume` goes on with it, `--run` names another folder";
+  throw fail("run-exists", { path: folder }, { hint, notes });
+}
+
+function momentOf(path: string): Moment | null {
+  try {
+    return readCheckpoint(path);
+  } catch (cause) {
+    if (cause instanceof GraftError) return null;
+    throw cause;
+  }
 }
 
 /** @throws GraftError where there is no run, another one, or a damaged one. */
@@ -81,26 +118,46 @@ export function resumeRun(folder: string, plan: RunPlan): Run {
     throw fail("run-differs", { path: folder, differences: differences.join("; ") }, { hint });
   }
   removePartials(folder);
-  return open(folder, { stepsPerCall: facts.stepsPerCall, threads: facts.threads });
+  const { stepsPerCall, threads, finished = false } = facts;
+  return open(folder, { stepsPerCall, threads }, finished);
 }
 
-function open(folder: string, settings: RunSettings): Run {
-  const path = join(folder, files.checkpoint);
-  const checkpoint = readCheckpoint(path);
-  const log = openLog(join(folder, files.log), checkpoint);
+function open(folder: string, settings: RunSettings, finished: boolean): Run {
+  const [facts, path, logPath, chart] = [files.facts, files.checkpoint, files.log, files.chart].map(
+    (name) => join(folder, name),
+  ) as [string, string, string, string];
+  const checkpoint = finished ? null : readCheckpoint(path);
+  const log = openLog(logPath, finished ? "whole" : checkpoint);
+  let kept: Moment | null = checkpoint;
   return {
     settings,
     checkpoint,
     log,
+    folder,
+    finished,
+    get kept() {
+      return kept;
+    },
     async save(next) {
       log.flush();
       await writeCheckpoint(path, next);
+      kept = { stage: next.stage, step: next.step };
     },
-    chartPath: join(folder, files.chart),
+    rows: (stage) => readLog(logPath).filter((row) => row.stage === stage),
+    async draw(titles) {
+      const svg = await drawLossChart(readLog(logPath), titles);
+      await replaceFile(chart, false, (descriptor) => writeFileSync(descriptor, svg));
+    },
+    async finish() {
+      const text = JSON.stringify({ ...readFacts(folder), finished: true }, null, 2);
+      await replaceFile(facts, true, (descriptor) => writeFileSync(descriptor, `${text}\n`));
+      rmSync(path, { force: true });
+    },
+    close: () => log.close(),
   };
 }
 
-function readFacts(folder: string): RunPlan & RunSettings {
+function readFacts(folder: string): Facts {
   const path = join(folder, files.facts);
   if (!existsSync(path)) throw fail("run-missing", { path: folder });
   const facts = parse(readText(path));
@@ -111,7 +168,7 @@ function readFacts(folder: string): RunPlan & RunSettings {
   if (!isPositive(facts.stepsPerCall) || !isPositive(facts.threads)) {
     throw fail("run-damaged", { path, why: "it does not say how steps are taken" });
   }
-  return facts as unknown as RunPlan & RunSettings;
+  return facts as unknown as Facts;
 }
 
 function readText(path: string): string {
@@ -140,6 +197,7 @@ function differencesOf(was: RunPlan, is: RunPlan): string[] {
   const recipe = recipeDifferences(was.recipe, is.recipe);
   return [
     ...(was.model === is.model ? [] : ["the model is another"]),
+    ...(was.data === is.data ? [] : [`the data is ${is.data} and was ${was.data}`]),
     ...recipe,
     // The recipe is part of the edits' text: what is different there is named already.
     ...(was.edits === is.edits || recipe.length > 0 ? [] : ["the edits are others"]),

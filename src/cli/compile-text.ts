@@ -1,4 +1,5 @@
 /** What a compile did, as people read it. */
+import type { OutputComparison } from "../../runtime/index.ts";
 import type { CompileResult } from "../compile.ts";
 import { showExplanation } from "../explain/explanation.ts";
 import { showBytes, showChange, showCount, showTime } from "./figures.ts";
@@ -58,11 +59,13 @@ function recipeRows({ recipes }: CompileResult): Row[] {
 }
 
 function verifyRows({ verification }: CompileResult): Row[] {
-  return (verification?.outputs ?? []).map(({ name, absolute, scale, bound }) => {
-    const share = `${absolute.toPrecision(3)} at most, of values up to ${scale.toPrecision(3)}`;
-    const held = bound === null ? "" : `; rounding explains ${bound.toPrecision(3)}`;
-    return ["difference", `${name}: ${share}${held}`];
-  });
+  return (verification?.outputs ?? []).map((each) => ["difference", differenceText(each)]);
+}
+
+export function differenceText({ name, absolute, scale, bound }: OutputComparison): string {
+  const share = `${absolute.toPrecision(3)} at most, of values up to ${scale.toPrecision(3)}`;
+  const held = bound === null ? "" : `; rounding explains ${bound.toPrecision(3)}`;
+  return `${name}: ${share}${held}`;
 }
 
 function outcome({ out, bytesWritten }: CompileResult, milliseconds: number): string {

@@ -44,11 +44,12 @@ async function perform<A>(command: Command<A>, given: A, shell: Shell): Promise<
     return show(await command.run(given, shell), shell);
   } catch (cause) {
     shell.progress.clear();
+    const diagnostics = cause instanceof GraftError ? cause.diagnostics : [];
     if (shell.signal.aborted) {
-      if (shell.json) write({ ...command.failed(given), diagnostics: [] });
+      if (shell.json) write({ ...command.failed(given), diagnostics: diagnostics.map(toJson) });
+      shell.diagnose(diagnostics);
       return interrupted;
     }
-    const diagnostics = cause instanceof GraftError ? cause.diagnostics : [];
     const trouble = command.trouble ?? (diagnostics.some(isUsage) ? wrongUsage : 1);
     const entries = diagnostics.length > 0 ? diagnostics.map(toJson) : [defect(cause)];
     if (shell.json) write({ ...command.failed(given), diagnostics: entries });

@@ -10,6 +10,7 @@ export const recipeMessages = {
   "objective-needs": error`The objective \`${"objective"}\` ${"why"}`,
   "site-reads-new": error`${"site"} cannot be distilled alone: it reads \`${"value"}\`, which the original model does not have`,
   "loss-not-finite": error`The loss is ${"loss"} in step ${"step"}`,
+  "gradient-not-finite": error`The gradient is not finite in step ${"step"}`,
   "batch-not-whole": error`A batch of ${"batch"} is no multiple of ${"fixed"}, the batch that the model is made for`,
   "memory-short": error`Training needs some ${"needed"}, and ${"available"} are free`,
   "roles-found": note`Inputs: ${"roles"}`,

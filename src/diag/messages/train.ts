@@ -22,5 +22,6 @@ export const trainMessages = {
   "run-exists": error`${"path"} already holds a run`,
   "run-missing": error`${"path"} holds no run to resume`,
   "run-differs": error`${"path"} holds another run: ${"differences"}`,
+  "run-interrupted": error`Stopped ${"when"}; ${"path"} keeps what was learned`,
   "run-damaged": error`${"path"} is damaged: ${"why"}`,
 } as const;

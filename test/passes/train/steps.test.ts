@@ -9,7 +9,7 @@ import { drawsOf } from "../../../runtime/train/noise.ts";
 import { loadEdits } from "../../../src/edits.ts";
 import { materialize } from "../../../src/ir/bytes.ts";
 import { elements } from "../../../src/ir/types.ts";
-import { stageOf } from "../../../src/stages.ts";
+import { stageOf } from "../../../src/training/stages.ts";
 import type { Numbers } from "../../lower/workbench.ts";
 import { fixture } from "../workbench.ts";
 import { evaluate, type Feeds, open, scalar } from "./workbench.ts";

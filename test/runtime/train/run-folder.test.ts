@@ -15,6 +15,7 @@ import { freshFolder } from "../../onnx/fixtures.ts";
 const plan: RunPlan = {
   recipe: { finetune: { steps: 100, lr: 1e-4, schedule: { kind: "cosine", to: 0 } } },
   model: "a".repeat(64),
+  data: "x: float32 10x4",
   edits: "b".repeat(64),
   seed: 3,
 };
@@ -111,8 +112,23 @@ describe("refused:", () => {
     expect(messagesOf(() => resumeRun(join(folder, "run"), plan))).toEqual([
       "run-missing: run holds no run to resume",
     ]);
-    await beginRun(join(folder, "run"), plan, settings);
+    const run = await beginRun(join(folder, "run"), plan, settings);
+    await run.save(checkpointAt(1, 5));
     await expect(beginRun(join(folder, "run"), plan, settings)).rejects.toThrow("run-exists");
+  });
+
+  test("not to begin where a run is finished, or never came to a checkpoint", async () => {
+    const folder = join(freshFolder(), "run");
+    for (const finished of [false, true]) {
+      const run = await beginRun(folder, plan, settings);
+      run.log.append(rowAt(1, 1, 0.1));
+      if (!finished) continue;
+      await run.save(checkpointAt(1, 5));
+      await run.finish();
+      const again = resumeRun(folder, plan);
+      expect([again.finished, again.rows(1).length]).toEqual([true, 1]);
+    }
+    expect((await beginRun(folder, plan, settings)).rows(1)).toEqual([]);
   });
 
   test("another recipe, model, text or seed, each by name", async () => {

@@ -1,14 +1,14 @@
 /** The recipe blocks of a program as training graphs, one stage after the other. */
 
-import { distillGraph } from "../passes/train/distill.ts";
-import { type FinetuneGraph, finetuneGraph } from "../passes/train/finetune.ts";
-import type { Edited } from "../passes/train/parameters.ts";
-import { type Recipe, recipeOf } from "../passes/train/recipe.ts";
-import type { GraphOptions, LossGraph } from "../passes/train/training-graph.ts";
-import { fail } from "./diag/diagnostic.ts";
-import { dissect } from "./dissect.ts";
-import { type EditedModel, type EditingOptions, editModel } from "./editing.ts";
-import type { Program } from "./plan/index.ts";
+import { distillGraph } from "../../passes/train/distill.ts";
+import { type FinetuneGraph, finetuneGraph } from "../../passes/train/finetune.ts";
+import type { Edited } from "../../passes/train/parameters.ts";
+import { type Recipe, recipeOf } from "../../passes/train/recipe.ts";
+import type { GraphOptions, LossGraph } from "../../passes/train/training-graph.ts";
+import { fail } from "../diag/diagnostic.ts";
+import { dissect } from "../dissect.ts";
+import { type EditedModel, type EditingOptions, editModel } from "../editing.ts";
+import type { Program } from "../plan/index.ts";
 
 export interface Stage {
   readonly recipe: Recipe;

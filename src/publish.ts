@@ -1,0 +1,88 @@
+/** What compiling and training end with: bounds are held, the model is proven, and put in place. */
+import { type Comparison, compareModels, fittingInputs, loads } from "../runtime/index.ts";
+import { deviceOf } from "./device.ts";
+import { type Diagnostic, Reporter } from "./diag/diagnostic.ts";
+import type { Model } from "./ir/graph.ts";
+import { flops, parameters } from "./measure/index.ts";
+import { type External, type Write, writtenBytes } from "./onnx/index.ts";
+import { checkEnsures, type Plan } from "./plan/index.ts";
+
+export interface PublishOptions {
+  readonly model: string;
+  readonly out?: string | null | undefined;
+  readonly seed?: number | undefined;
+  readonly external?: External | undefined;
+  /** Run both models on random inputs and compare. */
+  readonly verify?: boolean | undefined;
+  /** `cpu` or `cuda[:N]`, for `verify`. */
+  readonly device?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A model in memory, ready to be written. */
+export interface Publishable {
+  readonly model: Model;
+  /** Whether anything was done to it. */
+  readonly edited: boolean;
+  readonly keepsFunction: boolean;
+}
+
+/** @throws GraftError with every `ensure` that does not hold. */
+export function checkBounds(model: Model, plan: Plan, options: PublishOptions): void {
+  const reporter = new Reporter();
+  const figures = {
+    parameters: () => parameters(model),
+    flops: () => flops(model),
+    bytes: () => sizeOf(model, options),
+    blocks: () => blocksAfter(plan),
+  };
+  checkEnsures(plan.ensures, figures, reporter);
+  reporter.throwIfFailed();
+}
+
+/** Blocks of the result: a parallel pair counts as two, every copy of `repeat` as one. */
+function blocksAfter({ anatomy, edits }: Plan): number {
+  const blocks = anatomy.stacks.reduce((sum, stack) => sum + stack.blocks.length, 0);
+  return edits.reduce((count, edit) => {
+    const whole = edit.sites.filter(({ part }) => part === null).length;
+    if (edit.verb === "remove") return count - whole;
+    return edit.verb === "repeat" ? count + whole * (edit.times - 1) : count;
+  }, blocks);
+}
+
+export interface Published {
+  readonly size: number;
+  readonly bytesWritten: number;
+  readonly verification: Comparison | null;
+  readonly diagnostics: readonly Diagnostic[];
+}
+/** Everything is on disk under temporary names before the runtime is asked, and it before OUT is. */
+export async function publish(
+  { model, edited, keepsFunction }: Publishable,
+  options: PublishOptions,
+  write: Write | null,
+): Promise<Published> {
+  if (!write) {
+    const size = sizeOf(model, options);
+    return { size, bytesWritten: 0, verification: null, diagnostics: [] };
+  }
+  const { model: input, verify, device = "cpu", seed = 0, signal } = options;
+  await write.stage();
+  let verification: Comparison | null = null;
+  let unproven: Diagnostic | null = null;
+  if (verify || edited) {
+    const path = await write.loadable(fittingInputs(model.graph));
+    const nodes = model.graph.nodes.length;
+    unproven = await loads(path, { shown: options.out!, original: input, nodes });
+    signal?.throwIfAborted();
+    const files = { before: input, after: path, model };
+    const settings = { seed, device: deviceOf(device), keepsFunction, signal };
+    if (verify) verification = await compareModels(files, settings);
+  }
+  const { bytesWritten, size } = write.publish();
+  return { bytesWritten, size, verification, diagnostics: unproven ? [unproven] : [] };
+}
+
+function sizeOf(model: Model, { out, external }: PublishOptions): number {
+  return writtenBytes(model, out ?? null, external);
+}

@@ -1,0 +1,100 @@
+/** Where a loss or a gradient that is not finite comes from. */
+import { dirname, join } from "node:path";
+import { probeFinite } from "../../passes/train/probe.ts";
+import { retype } from "../../passes/train/retype.ts";
+import { type LossGraph, soFarName } from "../../passes/train/training-graph.ts";
+import {
+  createOracle,
+  type Feeds,
+  openSession,
+  sentinel,
+  type Tensor,
+  type Trainer,
+} from "../../runtime/index.ts";
+import { fail, type GraftError } from "../diag/diagnostic.ts";
+import type { Span } from "../diag/span.ts";
+import type { Node } from "../ir/graph.ts";
+import { elements } from "../ir/types.ts";
+import { readModel, writeModel } from "../onnx/index.ts";
+import { keepOutputs } from "../onnx-ops/interface.ts";
+import type { NotFinite } from "./stepper.ts";
+
+export interface Accident {
+  readonly cause: NotFinite;
+  readonly graph: LossGraph;
+  readonly trainer: Trainer;
+  /** Of the recipe. */
+  readonly span: Span;
+  /** What is kept of the run, in words; null: nothing. */
+  readonly kept: string | null;
+}
+
+/** The diagnostic, with the first node whose output is not finite. */
+export async function explainNotFinite(accident: Accident): Promise<GraftError> {
+  const { cause, span, kept } = accident;
+  const culprit = await culpritOf(accident);
+  const details = {
+    at: span,
+    hint: "try a smaller `lr`, a `warmup`, or a smaller `clip`",
+    notes: [...(culprit ? [culprit] : []), ...(kept ? [kept] : [])],
+  };
+  const step = cause.step + 1;
+  if (cause.loss === null) return fail("gradient-not-finite", { step }, details);
+  return fail("loss-not-finite", { step, loss: String(cause.loss) }, details);
+}
+
+async function culpritOf({ cause, graph, trainer }: Accident): Promise<string | null> {
+  const names = graph.trained.map(({ name }) => name);
+  return trainer.borrow(names, async (arrays) => {
+    const broken = names.find((name) => arrays.get(name)!.some((each) => !Number.isFinite(each)));
+    if (broken !== undefined) return `the weight \`${broken}\` is not finite before the step`;
+    const weights = graph.trained.map(({ name, shape }): [string, Tensor] => {
+      const { buffer, byteOffset, byteLength } = arrays.get(name)!;
+      const data = new Uint8Array(buffer, byteOffset, byteLength);
+      return [name, { dtype: "float32", shape, data }];
+    });
+    for (const { pass, feeds } of cause.suspects) {
+      const node = await firstNotFinite(pass.path, graph, new Map([...feeds, ...weights]));
+      if (node) return describeNode(node);
+    }
+    return null;
+  });
+}
+
+/** Runs the training graph once more, asking every value; null where all are finite. */
+async function firstNotFinite(path: string, graph: LossGraph, feeds: Feeds): Promise<Node | null> {
+  const model = await readModel(path);
+  const { outputs } = model.graph;
+  keepOutputs(
+    model,
+    outputs.filter(({ name }) => name !== sentinel),
+  );
+  await retype(model, createOracle());
+  const signs = probeFinite(model);
+  const probe = join(dirname(path), "probe_model.onnx");
+  await writeModel(model, probe);
+  const session = await openSession(probe, { optimization: "disabled" });
+  try {
+    const given = new Map(feeds);
+    for (const { name, shape } of graph.trained) {
+      const data = new Uint8Array(4 * elements(shape));
+      given.set(soFarName(name), { dtype: "float32", shape, data });
+    }
+    const ports = new Set(session.inputs.map(({ name }) => name));
+    const own = new Map([...given].filter(([name]) => ports.has(name)));
+    const { outputs } = await session.run(own);
+    return signs.find(({ output }) => !isSound(outputs.get(output)!))?.node ?? null;
+  } finally {
+    await session.release();
+  }
+}
+
+function isSound({ data }: Tensor): boolean {
+  return Number.isFinite(new DataView(data.buffer, data.byteOffset).getFloat32(0, true));
+}
+
+function describeNode({ op, name, metadata }: Node): string {
+  const edit = metadata.get("graftc.edit");
+  const asked = edit ? `, which ${edit} asked for` : "";
+  return `the first value that is not finite leaves \`${op}\` \`${name}\`${asked}`;
+}

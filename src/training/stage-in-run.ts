@@ -1,0 +1,79 @@
+/** A stage made ready within a run: what earlier stages learned is in it, and it fits. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Edited } from "../../passes/train/parameters.ts";
+import { storeResults } from "../../passes/train/results.ts";
+import { type Device, memoryForUs } from "../../runtime/index.ts";
+import type { EditingOptions } from "../editing.ts";
+import { readSafetensors, type StoredTensor } from "../onnx/index.ts";
+import type { Program } from "../plan/index.ts";
+import type { Prepared } from "./prepare.ts";
+import type { StageContext } from "./run-stage.ts";
+import { fitStage } from "./stage-graphs.ts";
+import { stageOf } from "./stages.ts";
+import { openTeacher } from "./teacher.ts";
+
+export interface StageOptions extends EditingOptions {
+  /** Bytes that training may take; what is free unless said. */
+  readonly memory?: number | undefined;
+  readonly onProgress?: ((done: number, total: number, words: string) => void) | undefined;
+}
+
+export interface Workplace {
+  readonly program: Program;
+  readonly stages: readonly Prepared[];
+  /** For graphs; it is emptied after each stage. */
+  readonly folder: string;
+  /** Where stages leave what they learned; null: they do not. */
+  readonly results: string | null;
+  readonly device: Device;
+  readonly threads: number;
+}
+
+/** What a stage, counted from 1, learned. */
+export function resultPath(folder: string, number: number): string {
+  return join(folder, `stage${number}.safetensors`);
+}
+
+/** Puts what the first stages learned into an edited model. */
+export function learn(edited: Edited, stages: readonly Prepared[], folder: string): void {
+  for (const [index, { recipe }] of stages.entries()) {
+    const { tensors } = readSafetensors(resultPath(folder, index + 1));
+    storeResults(recipe, edited, tensors as ReadonlyMap<string, StoredTensor>);
+  }
+}
+
+/** Makes the graphs of stage `index` and runs `use` with them; its files and sessions end with it. */
+export async function withStage<T>(
+  options: StageOptions,
+  { program, stages, folder, results, device, threads }: Workplace,
+  index: number,
+  use: (context: StageContext) => Promise<T>,
+): Promise<T> {
+  const { recipe, plan, data, shape, sizes } = stages[index]!;
+  const make = async (sites?: ReadonlySet<string>) => {
+    const prepare = (edited: Edited) => {
+      if (results !== null) learn(edited, stages.slice(0, index), results);
+    };
+    const graph = { sizes, noised: true, sites };
+    return { ...(await stageOf(options, program, index, { prepare, graph })), recipe };
+  };
+  let close = async () => {};
+  try {
+    const made = await make();
+    const teacher = await openTeacher(made, options.model, { folder, device, threads, sizes });
+    close = async () => teacher?.close();
+    const stage = await fitStage(made, {
+      shape,
+      teacher: teacher?.memory ?? null,
+      available: options.memory ?? memoryForUs(),
+      anew: make,
+    });
+    const { seed = 0, signal, onProgress = () => {} } = options;
+    const rest = { number: index + 1, shape, plan, data, teacher, folder };
+    return await use({ ...rest, stage, threads, seed, device, signal, onProgress });
+  } finally {
+    await close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

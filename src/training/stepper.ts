@@ -1,0 +1,144 @@
+/** A step: the training graphs over its samples, then the optimizer. */
+import type { DataPlan } from "../../passes/train/data-plan.ts";
+import { noiseName } from "../../passes/train/noised.ts";
+import { barrierName } from "../../passes/train/updates.ts";
+import {
+  batchesOf,
+  type CheckedData,
+  type Feeds,
+  float32,
+  int64,
+  learningRate,
+  type Trainer,
+} from "../../runtime/index.ts";
+import { optimizerProgram, type Pass, type Programs } from "./programs.ts";
+import type { Stage } from "./stages.ts";
+import type { Teacher } from "./teacher.ts";
+
+/** How long a stage is, and how a step is put together. */
+export interface Shape {
+  readonly steps: number;
+  /** Samples of one run of the training graphs, and runs of a step. */
+  readonly batch: number;
+  readonly runs: number;
+}
+
+export interface Outcome {
+  readonly loss: number;
+  readonly sites?: Readonly<Record<string, number>>;
+  readonly grad_norm: number | Readonly<Record<string, number>>;
+  readonly lr: number;
+}
+
+/** A loss or a gradient of a step is not finite; weights are still those before the step. */
+export class NotFinite extends Error {
+  readonly step: number;
+  /** null: the gradient. */
+  readonly loss: number | null;
+  /** The runs that may show where it came from. */
+  readonly suspects: readonly { readonly pass: Pass; readonly feeds: Feeds }[];
+
+  constructor(step: number, loss: number | null, suspects: NotFinite["suspects"]) {
+    super(`step ${step} is not finite`);
+    this.step = step;
+    this.loss = loss;
+    this.suspects = suspects;
+  }
+}
+
+export interface StepperOptions {
+  readonly stage: Stage;
+  readonly shape: Shape;
+  readonly plan: DataPlan;
+  readonly data: CheckedData;
+  readonly teacher: Teacher | null;
+  readonly seed: number;
+}
+
+/** @returns what takes step `step`, from 0. @throws NotFinite */
+export function createStepper(
+  { stage, shape, plan, data, teacher, seed }: StepperOptions,
+  { passes, norms }: Programs,
+  trainer: Trainer,
+): (step: number) => Promise<Outcome> {
+  const { recipe, graph } = stage;
+  const batches = batchesOf({ ...plan, data, seed, ...shape, noise: noiseName });
+  const ports = new Set(graph.data.map(({ name }) => name));
+  const feedsOf = async (step: number, run: number): Promise<Feeds> => {
+    const feeds = batches(step, run);
+    const targets = teacher ? await teacher.targets(feeds) : [];
+    return new Map([...feeds, ...targets].filter(([name]) => ports.has(name)));
+  };
+  let ahead: { readonly of: string; readonly feeds: Promise<Feeds> } | undefined;
+  const losses = passes.flatMap((pass) => pass.losses);
+
+  /** Reads and draws the next batch while the thread computes. */
+  function prepare(step: number, run: number): void {
+    const [then, part] = run + 1 < shape.runs ? [step, run + 1] : [step + 1, 0];
+    if (then >= shape.steps) return;
+    const feeds = feedsOf(then, part);
+    // It is awaited later, or never where this step fails.
+    feeds.catch(() => {});
+    ahead = { of: `${then}.${part}`, feeds };
+  }
+
+  /** Losses of one run, by their slots. */
+  async function accumulate(step: number, run: number): Promise<Map<string, number>> {
+    const here = `${step}.${run}`;
+    const feeds = await (ahead?.of === here ? ahead.feeds : feedsOf(step, run));
+    const found = new Map<string, number>();
+    for (const [i, pass] of passes.entries()) {
+      const read = pass.losses.map(({ slot }) => slot);
+      const clear = shape.runs > 1 && run === 0 ? pass.gradients : [];
+      const running = trainer.run({ program: pass.program, feeds: [...feeds], clear, read });
+      if (i === 0) prepare(step, run);
+      const { values } = await running;
+      for (const slot of read) {
+        const loss = values.get(slot)![0]!;
+        if (!Number.isFinite(loss)) throw new NotFinite(step, loss, [{ pass, feeds }]);
+        found.set(slot, loss);
+      }
+    }
+    return found;
+  }
+
+  async function update(step: number, lr: number): Promise<ReadonlyMap<string, Float32Array>> {
+    const feeds = [
+      ["learning_rate", float32(lr)],
+      ["step", int64(step + 1)],
+      ...(recipe.ema === null ? [] : [["ema_decay", float32(recipe.ema)] as const]),
+    ] as const;
+    try {
+      const read = [...norms.values()];
+      const { values } = await trainer.run({ program: optimizerProgram, feeds, read });
+      return values;
+    } catch (cause) {
+      if (!(cause instanceof Error && cause.message.includes(barrierName))) throw cause;
+      const runs = await Promise.all(
+        Array.from({ length: shape.runs }, (_, run) => feedsOf(step, run)),
+      );
+      const suspects = runs.flatMap((feeds) => passes.map((pass) => ({ pass, feeds })));
+      throw new NotFinite(step, null, suspects);
+    }
+  }
+
+  return async (step) => {
+    const sums = new Map(losses.map(({ slot }) => [slot, 0]));
+    for (let run = 0; run < shape.runs; run++) {
+      for (const [slot, loss] of await accumulate(step, run)) {
+        sums.set(slot, sums.get(slot)! + loss / shape.runs);
+      }
+    }
+    const lr = learningRate({ ...recipe, steps: shape.steps }, step);
+    const values = await update(step, lr);
+    const sites = losses.flatMap(({ slot, group }) => (group ? [[group, sums.get(slot)!]] : []));
+    const found = [...norms].map(([group, slot]) => [group, values.get(slot)![0]!] as const);
+    return {
+      loss: [...sums.values()].reduce((sum, loss) => sum + loss, 0),
+      ...(sites.length > 0 && { sites: Object.fromEntries(sites) }),
+      grad_norm:
+        found.length === 1 && found[0]![0] === "" ? found[0]![1] : Object.fromEntries(found),
+      lr,
+    };
+  };
+}
