@@ -61,6 +61,7 @@ export function takeAttentionApart(
 
 const apart: Readonly<Partial<Record<Meeting, string>>> = {
   some: "its tokens attend within windows",
+  part: "only some of its tokens attend to the others",
   joined: "tokens from elsewhere join its own before they attend",
   changed: "its input is changed before it is projected",
   unknown: "its tokens are rearranged before they attend",

@@ -10,10 +10,10 @@ import { type Region, regionBetween, type Segment, segmentsOf } from "./region.t
 /**
  * `all`: every token sees every other; `first`: the same, in values [N, B, D]; `some`: tokens are cut
  * into windows, rows or columns that stay apart; `joined`: other tokens join them before they are
- * projected; `changed`: their values are (positions are added, a convolution shortens them);
+ * projected; `part`: only some of them are (queries of a class token); `changed`: their values are (positions are added, a convolution shortens them);
  * `unknown`: they are rearranged in another way.
  */
-export type Meeting = "all" | "first" | "some" | "joined" | "changed" | "unknown";
+export type Meeting = "all" | "first" | "some" | "part" | "joined" | "changed" | "unknown";
 
 export function meetingOf(x: Wire, path: Path, constants: Constants): Meeting {
   const region = path.map.x === x ? null : regionBetween(x, path.map.x);
@@ -33,10 +33,18 @@ export function meetingOf(x: Wire, path: Path, constants: Constants): Meeting {
   const rank = identityLayout(x)?.axes.length ?? 3;
   if (rank === 3 && apart.has(1) && tokens.has(1)) return "some";
   if (rank === 4 && (apart.has(1) || apart.has(2))) return "some";
+  if (rank === 3 && isCut(x, before)) return "part";
   return rank === 3 && tokens.has(0) && !tokens.has(1) ? "first" : "all";
 }
 
 const shifts = new Set(["Slice", "Split", "Concat", "Pad"]);
+
+/** Only some of the tokens are left. */
+function isCut(x: Wire, { axes }: Layout): boolean {
+  const whole = x.value?.type?.shape?.[1];
+  const left = sizeOf(axes.flat().filter(({ axis }) => axis === 1));
+  return whole != null && typeof left === "number" && left !== whole;
+}
 
 function joinsOthers({ from, ops, has }: Region): boolean {
   return ops.some(
