@@ -26,7 +26,7 @@ export {
   type RunPlan,
   resumeRun,
 } from "./train/run-folder.ts";
-export { learningRate } from "./train/schedule.ts";
+export { averageDecay, learningRate } from "./train/schedule.ts";
 export { float32, int64, openTrainer, sentinel, type Trainer } from "./train/trainer.ts";
 export type { Program, Slot } from "./train/worker.ts";
 export {

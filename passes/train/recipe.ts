@@ -59,6 +59,8 @@ export interface Recipe {
   readonly clip: number;
   /** Decay of the averaged weights, which are then the result. */
   readonly ema: number | null;
+  /** Whether that decay is approached from below, so that the average forgets how it began. */
+  readonly emaWarmup: boolean;
   readonly lora: { readonly rank: number; readonly alpha: number } | null;
   /** null: what fits the model. */
   readonly noise: NoiseSpec | null;
@@ -78,6 +80,8 @@ export function recipeOf({ stage, statement, settings }: PlannedRecipe): Recipe 
   const numberOf = (key: string) => setting(settings, key, "number")?.value;
   const [steps, epochs] = [numberOf("steps"), numberOf("epochs")];
   const train = setting(settings, "train", "train");
+  const warming = choiceOf("ema");
+  const averaging = warming && number(warming, "to");
   return {
     stage,
     span: statement.span,
@@ -97,7 +101,8 @@ export function recipeOf({ stage, statement, settings }: PlannedRecipe): Recipe 
     warmup: numberOf("warmup") ?? 0,
     schedule: scheduleOf(choiceOf("schedule")),
     clip: numberOf("clip") ?? 10,
-    ema: numberOf("ema") ?? null,
+    ema: numberOf("ema") ?? averaging ?? null,
+    emaWarmup: averaging !== undefined,
     lora: loraOf(settings),
     noise: noiseOf(choiceOf("noise")),
     inputs: setting(settings, "inputs", "inputs")?.inputs ?? new Map(),

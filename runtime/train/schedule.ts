@@ -22,6 +22,15 @@ export function learningRate({ lr, warmup, schedule, steps }: RatePlan, step: nu
   return lr * warm * shareAt(schedule, step, steps);
 }
 
+/**
+ * How much of the averaged weights a step keeps: `ema`, or with warm-up less in the first steps,
+ * so that the average is not long that of weights before training.
+ * @param step counted from 0.
+ */
+export function averageDecay(ema: number, warmup: boolean, step: number): number {
+  return warmup ? Math.min(ema, (1 + step) / (10 + step)) : ema;
+}
+
 function shareAt(schedule: Schedule, step: number, steps: number): number {
   switch (schedule.kind) {
     case "constant":

@@ -30,6 +30,11 @@ export function count(range: Range): Check {
   return number({ ...range, whole: true });
 }
 
+/** What the first check takes; calls are for the second. */
+export function either(bare: Check, called: Check): Check {
+  return (value, ...rest) => (value.kind === "call" ? called : bare)(value, ...rest);
+}
+
 /** A share of the data above 0, or how many samples. */
 export const shareOrCount: Check = (value, key, names) => {
   const expr = plain(value, key);

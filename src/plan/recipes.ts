@@ -7,6 +7,7 @@ import {
   type Check,
   choice,
   count,
+  either,
   inputNames,
   lowRank,
   number,
@@ -52,7 +53,7 @@ const common: Readonly<Record<string, Check>> = {
     step: { every: { from: 1, whole: true }, by: { above: 0 } },
   }),
   clip: number({ above: 0 }),
-  ema: number({ from: 0, below: 1 }),
+  ema: either(number({ from: 0, below: 1 }), choice({ warmup: { to: { from: 0, below: 1 } } })),
   lora: lowRank,
   alpha: number({ above: 0 }),
   noise: choice({

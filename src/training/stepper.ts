@@ -3,6 +3,7 @@ import type { DataPlan } from "../../passes/train/data-plan.ts";
 import { noiseName } from "../../passes/train/noised.ts";
 import { barrierName } from "../../passes/train/updates.ts";
 import {
+  averageDecay,
   batchesOf,
   type CheckedData,
   type Feeds,
@@ -106,7 +107,9 @@ export function createStepper(
     const feeds = [
       ["learning_rate", float32(lr)],
       ["step", int64(step + 1)],
-      ...(recipe.ema === null ? [] : [["ema_decay", float32(recipe.ema)] as const]),
+      ...(recipe.ema === null
+        ? []
+        : [["ema_decay", float32(averageDecay(recipe.ema, recipe.emaWarmup, step))] as const]),
     ] as const;
     try {
       const read = [...norms.values()];

@@ -74,6 +74,11 @@ test.each<[string, string, Partial<RecipeValue>]>([
   ],
   ["distill", "train: new + blocks[1..2].attn", { kind: "train", base: "new" }],
   ["finetune", "epochs: 0.5", { kind: "number", value: 0.5 }],
+  [
+    "finetune",
+    "ema: warmup(0.99)",
+    { name: "warmup", args: new Map([["to", 0.99]]) } as Partial<RecipeValue>,
+  ],
   ["finetune", "lora: 8", { kind: "number", value: 8 }],
   [
     "finetune",
@@ -93,6 +98,7 @@ test.each([
   ["distill", "lr: 0", "wrong-value: `lr` takes a number above 0, not 0"],
   ["distill", 'lr: "fast"', 'wrong-value: `lr` takes a number, not "fast"'],
   ["distill", "ema: 1", "wrong-value: `ema` takes a number at least 0 and below 1, not 1"],
+  ["distill", "ema: warmup(1)", "wrong-value: `to` takes a number at least 0 and below 1, not 1"],
   ["distill", "samples: 0%", "wrong-value: `samples` takes a number above 0 and at most 1, not 0"],
   [
     "distill",

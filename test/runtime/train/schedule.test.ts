@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { learningRate, type RatePlan } from "../../../runtime/train/schedule.ts";
+import { averageDecay, learningRate, type RatePlan } from "../../../runtime/train/schedule.ts";
 
 function rates(plan: RatePlan): number[] {
   return Array.from({ length: plan.steps }, (_, step) => learningRate(plan, step));
@@ -42,4 +42,15 @@ test("warm-up multiplies whatever the schedule says", () => {
     warmed,
     cold.map((rate, s) => rate * Math.min(1, (s + 1) / 4)),
   );
+});
+
+test("an average with warm-up keeps (1 + s) / (10 + s) until that is its decay", () => {
+  expect([0, 8, 890, 891, 5000].map((step) => averageDecay(0.99, true, step))).toEqual([
+    0.1,
+    0.5,
+    891 / 900,
+    0.99,
+    0.99,
+  ]);
+  expect([0, 5000].map((step) => averageDecay(0.99, false, step))).toEqual([0.99, 0.99]);
 });
