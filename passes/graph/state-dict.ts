@@ -3,6 +3,7 @@ import { scopeOf } from "../../src/anatomy/scopes.ts";
 import type { Model, Node, Value } from "../../src/ir/graph.ts";
 import type { AddedWeight } from "../session.ts";
 import { storedBehind } from "./constants.ts";
+import { modulationName, modulationTable } from "./modulation.ts";
 
 export interface Slot {
   readonly value: Value;
@@ -22,16 +23,18 @@ export function slotsOf(model: Model, added: readonly AddedWeight[]): Map<string
   const holders = new Set(
     [...scopes.values()].flatMap((path) => path.map((_, i) => path.slice(0, i).join("."))),
   );
+  const offer = (name: string, value: Value) => {
+    const known = slots.get(name);
+    if (known && known.value !== value) doubled.add(name);
+    slots.set(name, { value, layout: layouts.get(value) ?? null });
+  };
   for (const [node, path] of scopes) {
     const scope = path.join(".");
+    const table = scope === "" ? null : modulationTable(node);
+    if (table) offer(`${scope}.${modulationName}`, table);
     // What a module does between others is arithmetic of its own, and no layer.
     if (scope === "" || (holders.has(scope) && elementwise.has(node.op))) continue;
-    for (const [tensor, value] of tensorsOf(node)) {
-      const name = `${scope}.${tensor}`;
-      const known = slots.get(name);
-      if (known && known.value !== value) doubled.add(name);
-      slots.set(name, { value, layout: layouts.get(value) ?? null });
-    }
+    for (const [tensor, value] of tensorsOf(node)) offer(`${scope}.${tensor}`, value);
   }
   for (const name of doubled) slots.delete(name);
   for (const value of model.graph.initializers) {

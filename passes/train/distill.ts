@@ -64,8 +64,8 @@ export async function distillGraph(
   );
   const { seed } = edited.session;
   const { adapters, now, ...adapted } = await adapt(model, chosen, recipe, { oracle, seed });
-  const trained = feedParameters(model, adapted.trained);
   if (denoises(model, recipe)) noiseSample(model, recipe, "diffusion");
+  const trained = feedParameters(model, adapted.trained);
   const data = dataInputs(model, new Set(trained.map(({ value }) => value)));
   await retype(model, oracle);
   const grower = growerOf(model, "loss");

@@ -55,8 +55,11 @@ export async function finetuneGraph(
   { sizes, noised }: GraphOptions,
 ): Promise<FinetuneGraph> {
   const terms = objectiveOf(recipe, edited.model);
-  const parameters = parametersOf(recipe, edited);
   const hidden = hiddenStates(edited);
+  const asks = (name: ObjectiveName) => terms.some((term) => term.name === name);
+  const featuresAlone = terms.every(({ name }) => name === "features");
+  const judged = featuresAlone ? [...hidden.values()] : edited.model.graph.outputs;
+  const parameters = parametersOf(recipe, edited, judged);
   const model = forTraining(edited.model, sizes);
   const { session } = edited;
   const chosen = parameters.map((parameter) => ({ ...parameter, group: null }));
@@ -64,7 +67,6 @@ export async function finetuneGraph(
   const { adapters } = adapted;
   for (const [label, value] of hidden) hidden.set(label, adapted.now(value));
   const outputs = [...model.graph.outputs];
-  const asks = (name: ObjectiveName) => terms.some((term) => term.name === name);
   if (asks("diffusion") && asks("flow")) {
     const why = "cannot be summed with `flow`: they noise samples differently";
     throw fail("objective-needs", { objective: "diffusion", why }, { at: recipe.span });

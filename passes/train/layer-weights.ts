@@ -5,6 +5,7 @@ import type { Node, Value } from "../../src/ir/graph.ts";
 import { dtypes, elements } from "../../src/ir/types.ts";
 import { decodeElements } from "../../src/onnx-ops/elements.ts";
 import { storedBehind } from "../graph/constants.ts";
+import { modulationTable } from "../graph/modulation.ts";
 
 /** Inputs of layers that hold weights. */
 const layers: Readonly<Record<string, readonly number[]>> = {
@@ -36,7 +37,7 @@ const frequencies = /(^|\.)(inv_freq|freqs?|freqs_cis|cos|sin|cos_cached|sin_cac
 
 /**
  * Weights and biases of linear, convolution, embedding and norm layers, and, in nodes of `tables`,
- * named tables that are added or multiplied. Not: scalars, what is not floating point, frequency
+ * tables that are added or multiplied, if they have a name or are adaLN-single's. Not: scalars, what is not floating point, frequency
  * tables, and the ones and zeros that exporters write where a norm has no weights.
  */
 export function layerWeights(nodes: Iterable<Node>, tables: (node: Node) => boolean): Set<Value> {
@@ -56,7 +57,9 @@ export function layerWeights(nodes: Iterable<Node>, tables: (node: Node) => bool
       consider(value, (weight) => {
         return (
           ((bias || scale) && isVector(weight)) ||
-          (tables(node) && isDotted(weight.name) && !isIdle(weight))
+          (tables(node) &&
+            (isDotted(weight.name) || modulationTable(node) === weight) &&
+            !isIdle(weight))
         );
       });
     }

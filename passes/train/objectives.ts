@@ -30,13 +30,14 @@ export function diffusionLoss({ out, x0, noise, t, spec }: DiffusionTerms): Wire
   return mse.add(bound);
 }
 
-/** Rectified flow: the velocity from sample to noise. */
+/** Rectified flow: the velocity from sample to noise; a variance behind it learns nothing. */
 export function flowLoss(out: Wire, x0: Wire, noise: Wire): Wire {
-  return lossOf({ kind: "l2" }, out, noise.sub(x0));
+  const [velocity] = splitVariance(out, x0);
+  return lossOf({ kind: "l2" }, velocity, noise.sub(x0));
 }
 
 /** @throws GraftError `output-is-no-noise` where the output is neither as large as the sample nor twice. */
-function splitVariance(out: Wire, { shape }: Wire): [eps: Wire, variance: Wire | null] {
+function splitVariance(out: Wire, { shape }: Wire): [prediction: Wire, variance: Wire | null] {
   const differs = out.shape.map((dim, axis) => (dim === shape[axis] ? -1 : axis));
   const axes = differs.filter((axis) => axis >= 0);
   if (out.rank === shape.length && axes.length === 0) return [out, null];
@@ -46,7 +47,7 @@ function splitVariance(out: Wire, { shape }: Wire): [eps: Wire, variance: Wire |
   if (!fits || wide !== 2 * narrow) {
     const shapes = { output: showShape(out.shape), sample: showShape(shape) };
     throw fail("output-is-no-noise", shapes, {
-      hint: "diffusion needs a model that predicts the noise; `objective: output` trains any other",
+      hint: "diffusion and flow need a model that predicts the noise, or the velocity; `objective: output` trains any other",
     });
   }
   const [eps, variance] = out.split(axis, [narrow, narrow]);
@@ -93,28 +94,28 @@ function divergence({ error, t }: BoundTerms, share: Wire, tables: NoiseTables):
 const half = 1 / 255;
 const edge = 0.999;
 const leastLikelihood = 1e-12;
+/** How near the logits of a bin's ends may come. */
+const closest = 1e-6;
 
 /** Log-likelihood of a discretised Gaussian around the sample that step 0 predicts. */
 function decoderLikelihood({ error, x0 }: BoundTerms, share: Wire, tables: NoiseTables): Wire {
   const logVariance = share.mul(span(tables)[0]!).add(tables.posteriorLogVariance[0]!);
   const precision = logVariance.mul(-0.5).exp();
   const offset = error.mul(-spread(tables)[0]!);
-  const below = (bound: Wire) => normalCdf(bound.mul(precision));
-  const log = (likelihood: Wire) => likelihood.max(leastLikelihood).log();
-  const [upper, lower] = [below(offset.add(half)), below(offset.sub(half))];
+  const [upper, lower] = [offset.add(half), offset.sub(half)].map((x) => logit(x.mul(precision)));
   const { grower } = error;
-  const inside = grower.where(x0.greater(edge), log(lower.from(1)), log(upper.sub(lower)));
-  return grower.where(x0.less(-edge), log(upper), inside);
+  const softplus = (x: Wire) => grower.one("Softplus", [x]);
+  // log s(a), log s(-b) and log (s(a) - s(b)), none of which cancels in float32.
+  const [below, above] = [softplus(upper!.neg()).neg(), softplus(lower!).neg()];
+  const apart = lower!.sub(upper!).min(-closest).exp().from(1).log();
+  const inside = grower.where(x0.greater(edge), above, below.add(above).add(apart));
+  return grower.where(x0.less(-edge), below, inside).max(Math.log(leastLikelihood));
 }
 
-/** The approximation that DiT is trained with. */
-function normalCdf(x: Wire): Wire {
+/** Of the approximation of the normal distribution that DiT is trained with. */
+function logit(x: Wire): Wire {
   const cubic = x.square().mul(x).mul(0.044715).add(x);
-  return cubic
-    .mul(Math.sqrt(2 / Math.PI))
-    .tanh()
-    .add(1)
-    .mul(0.5);
+  return cubic.mul(2 * Math.sqrt(2 / Math.PI));
 }
 
 /** log beta - log posterior variance: what a learned variance moves in. */

@@ -3,6 +3,7 @@ import { isDotted } from "../../src/anatomy/scopes.ts";
 import { fail } from "../../src/diag/diagnostic.ts";
 import type { Model, Node, Value } from "../../src/ir/graph.ts";
 import { type DType, elements } from "../../src/ir/types.ts";
+import { producersOf } from "../../src/onnx-ops/sweep.ts";
 import type { Plan, PlannedEdit, Site } from "../../src/plan/plan.ts";
 import { slotsOf } from "../graph/state-dict.ts";
 import { type AddedWeight, nodesOf, type Session, siteNodes } from "../session.ts";
@@ -29,16 +30,25 @@ export interface Edited {
 
 /**
  * The trained weights of a recipe, in the order of the model's initializers.
+ * @param judged what the loss is taken of: `all` leaves out what none of it depends on.
  * @throws GraftError `trains-nothing` where it selects none.
  */
-export function parametersOf({ train, span }: Recipe, edited: Edited): Parameter[] {
+export function parametersOf(
+  { train, span }: Recipe,
+  edited: Edited,
+  judged: readonly Value[] = edited.model.graph.outputs,
+): Parameter[] {
   const { model } = edited;
   const chosen = new Set<Value>();
   const take = (values: Iterable<Value>) => {
     for (const value of values) chosen.add(value);
   };
   if (train.base === "new") take(newWeights(edited));
-  if (train.base === "all") take(allWeights(edited));
+  if (train.base === "all") {
+    const read = producersOf(judged);
+    const counts = (weight: Value) => [...weight.uses].some(({ node }) => read.has(node));
+    take([...allWeights(edited)].filter(counts));
+  }
   take(weightsAt(train.sites, edited));
   for (const name of train.names) {
     for (const value of model.graph.initializers) {

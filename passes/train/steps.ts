@@ -15,14 +15,13 @@ export interface StepsRequest {
   readonly clip: number;
   readonly ema: boolean;
   readonly form: Form;
-  /** How many; their data, `learning_rate` and `step` are given as [count, ...]. */
+  /** How many; their data, `learning_rate`, `step` and `ema_decay` are given as [count, ...]. */
   readonly count: number;
 }
 
 /**
  * A training graph with its gradients becomes a model of `count` steps. Weights, states and averages
  * go in under their names and come out as `<name>.next`; losses and `norm.<group>` are [count].
- * `ema_decay` is one for all.
  */
 export function stepsModel(
   { model, data, trained, losses }: LossGraph,
@@ -80,5 +79,6 @@ export function stepsModel(
   for (const [input, output] of carried) giveName(graph, output, `${input.name}.next`);
   for (const [group, norm] of norms) giveName(graph, norm.value, `norm.${group}`);
   const gathered = [...data.map(({ name }) => graph.values.get(name)!), rate, step];
+  if (decay) gathered.push(decay);
   return loopOver(model, { carried, gathered, kept }, count);
 }

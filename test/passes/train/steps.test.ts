@@ -62,6 +62,7 @@ test("steps in one call are the same steps, to the bit", async () => {
     y: { shape: [2], data: Float32Array.of(i, 3) },
   }));
   const rates = [1e-3, 2e-3, 5e-4];
+  const decays = [0.1, 0.5, 0.9];
   const starts = trained.flatMap(({ name, start, shape }): [string, Numbers][] => {
     const bytes = new Uint8Array(materialize(start.data));
     const weights = { shape, data: new Float32Array(bytes.buffer) };
@@ -85,7 +86,7 @@ test("steps in one call are the same steps, to the bit", async () => {
         ...one,
         ["learning_rate", stacked([scalar(rates[i]!)])],
         ["step", stacked([scalar(i + 1)])],
-        ["ema_decay", scalar(0.9)],
+        ["ema_decay", stacked([scalar(decays[i]!)])],
       ]),
     );
     losses.push(made.get("loss")!.data[0]!);
@@ -100,7 +101,7 @@ test("steps in one call are the same steps, to the bit", async () => {
     }),
     ["learning_rate", stacked(rates.map(scalar))],
     ["step", stacked(rates.map((_, i) => scalar(i + 1)))],
-    ["ema_decay", scalar(0.9)],
+    ["ema_decay", stacked(decays.map(scalar))],
   ]);
   const outputs = await evaluate(looped.model, all);
   expect([...outputs.get("loss")!.data]).toEqual(losses);
