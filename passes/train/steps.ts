@@ -1,4 +1,4 @@
-/** Whole steps as one model: gradients and the optimizer together, once or several times in a Loop. */
+/** Whole steps as one model: gradients and the optimizer together, as often as there is data, in a Loop. */
 import type { Model, Value } from "../../src/ir/graph.ts";
 import type { TensorType } from "../../src/ir/types.ts";
 import { declareInput, giveName, keepOutputs } from "../../src/onnx-ops/interface.ts";
@@ -15,19 +15,19 @@ export interface StepsRequest {
   readonly clip: number;
   readonly ema: boolean;
   readonly form: Form;
-  /** How many; their data, `learning_rate`, `step` and `ema_decay` are given as [count, ...]. */
-  readonly count: number;
 }
 
 /**
- * A training graph with its gradients becomes a model of `count` steps. Weights, states and averages
- * go in under their names and come out as `<name>.next`; losses and `norm.<group>` are [count].
+ * A training graph with its gradients becomes a model of steps. Their data, `learning_rate`, `step`
+ * and `ema_decay` are given as [steps, ...]; weights, states and averages go in under their names
+ * and come out as `<name>.next`; losses and `norm.<group>` are [steps]. Gradients that are not
+ * finite end the run.
  */
 export function stepsModel(
   { model, data, trained, losses }: LossGraph,
   request: StepsRequest,
 ): Model {
-  const { optimizer, clip, ema, form, count } = request;
+  const { optimizer, clip, ema, form } = request;
   const { graph } = model;
   const scalar: TensorType = { dtype: "float32", shape: [] };
   const rate = declareInput(model, "learning_rate", scalar);
@@ -58,7 +58,7 @@ export function stepsModel(
       optimizer,
       clip,
       form,
-      guarded: false,
+      guarded: true,
       shapes: "own",
       learningRate: wire(rate),
       step: wire(step),
@@ -78,7 +78,10 @@ export function stepsModel(
   keepOutputs(model, [...carried.map(([, output]) => output), ...kept]);
   for (const [input, output] of carried) giveName(graph, output, `${input.name}.next`);
   for (const [group, norm] of norms) giveName(graph, norm.value, `norm.${group}`);
-  const gathered = [...data.map(({ name }) => graph.values.get(name)!), rate, step];
-  if (decay) gathered.push(decay);
-  return loopOver(model, { carried, gathered, kept }, count);
+  const fed = data.map(({ name }) => graph.values.get(name)!);
+  return loopOver(model, {
+    carried,
+    gathered: [step, rate, ...(decay ? [decay] : []), ...fed],
+    kept,
+  });
 }

@@ -7,8 +7,8 @@ import { Patch } from "./patch.ts";
 export interface LoopPlan {
   /** Inputs that take over an output from the trip before, and that output. */
   readonly carried: readonly (readonly [input: Value, output: Value])[];
-  /** Inputs that are given for all trips at once, [trips, ...]. */
-  readonly gathered: readonly Value[];
+  /** Inputs that are given for all trips at once, [trips, ...]; the first says how many there are. */
+  readonly gathered: readonly [Value, ...Value[]];
   /** Outputs that are kept of every trip, [trips, ...]. */
   readonly kept: readonly Value[];
 }
@@ -17,7 +17,7 @@ export interface LoopPlan {
  * The same names go in and come out. Weights, and inputs that are not in the plan, are read by all
  * trips from outside of the body.
  */
-export function loopOver(model: Model, plan: LoopPlan, trips: number): Model {
+export function loopOver(model: Model, plan: LoopPlan): Model {
   const body = model.graph;
   const outer = new Graph("loop");
   const trip = inputOf(body, "loop.trip", { dtype: "int64", shape: [] });
@@ -26,7 +26,7 @@ export function loopOver(model: Model, plan: LoopPlan, trips: number): Model {
   const still = patch.one("Identity", [goesOn], { types: [goesOn.type] });
   const carriedInputs = new Set(plan.carried.map(([input]) => input));
   for (const value of plan.gathered) {
-    const all = inputOf(outer, value.name, each(value, trips));
+    const all = inputOf(outer, value.name, each(value));
     const own = patch.one("Gather", [all, trip], { attributes: { axis: 0 }, types: [value.type] });
     patch.shunt(value, own);
   }
@@ -50,10 +50,11 @@ export function loopOver(model: Model, plan: LoopPlan, trips: number): Model {
   for (const value of body.outputs) value.declared = true;
 
   const above = new Patch(outer, null, "");
-  const count = above.scalar("int64", trips);
+  const sizes = above.one("Shape", [outer.values.get(plan.gathered[0].name)!]);
+  const count = above.one("Gather", [sizes, above.scalar("int64", 0)], { attributes: { axis: 0 } });
   const always = above.constant("bool", [], { kind: "memory", data: Uint8Array.of(1) });
   const types = results.map((value, i) => {
-    return i < plan.carried.length ? value.type : each(value, trips);
+    return i < plan.carried.length ? value.type : each(value);
   });
   const outputs = above.add("Loop", [count, always, ...starts], {
     attributes: { body },
@@ -69,8 +70,8 @@ export function loopOver(model: Model, plan: LoopPlan, trips: number): Model {
   return { ...model, graph: outer, origin: null };
 }
 
-function each({ type }: Value, trips: number): TensorType {
-  return { dtype: type!.dtype, shape: [trips, ...(type!.shape ?? [])] };
+function each({ type }: Value): TensorType {
+  return { dtype: type!.dtype, shape: ["trips", ...(type!.shape ?? [])] };
 }
 
 function inputOf(graph: Graph, name: string, type: TensorType): Value {

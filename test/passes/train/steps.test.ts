@@ -12,7 +12,7 @@ import { elements } from "../../../src/ir/types.ts";
 import { stageOf } from "../../../src/training/stages.ts";
 import type { Numbers } from "../../lower/workbench.ts";
 import { fixture } from "../workbench.ts";
-import { evaluate, type Feeds, open, scalar } from "./workbench.ts";
+import { type Feeds, open, scalar } from "./workbench.ts";
 
 let folder: string;
 beforeAll(() => {
@@ -43,17 +43,11 @@ test("steps in one call are the same steps, to the bit", async () => {
   const { program } = loadEdits([edits]);
   const model = fixture("dit-tiny-dynamo20");
   const graph = { sizes: new Map([["batch", 2]]), noised: false };
-  const stage = () => stageOf({ model }, program, 0, { graph });
-
-  const request = async (count: number) => {
-    const { recipe, graph } = await stage();
-    addGradients(graph);
-    const settings = { optimizer: recipe.optimizer, clip: 0.5, ema: true, form: "plain" as const };
-    return { trained: graph.trained, model: stepsModel(graph, { ...settings, count }) };
-  };
-  const single = await request(1);
-  const looped = await request(count);
-  const { trained } = single;
+  const { recipe, graph: made } = await stageOf({ model }, program, 0, { graph });
+  addGradients(made);
+  const settings = { optimizer: recipe.optimizer, clip: 0.5, ema: true, form: "plain" as const };
+  const { trained } = made;
+  const session = await open(stepsModel(made, settings));
 
   const data = Array.from({ length: count }, (_, i) => ({
     x: random(`x${i}`, [2, 4, 8, 8]),
@@ -77,7 +71,6 @@ test("steps in one call are the same steps, to the bit", async () => {
 
   const state = new Map<string, Numbers>(starts);
   const losses: number[] = [];
-  const session = await open(single.model);
   for (const [i, feeds] of data.entries()) {
     const one = Object.entries(feeds).map(([name, value]) => [name, stacked([value])] as const);
     const made = await session.run(
@@ -92,7 +85,6 @@ test("steps in one call are the same steps, to the bit", async () => {
     losses.push(made.get("loss")!.data[0]!);
     for (const name of state.keys()) state.set(name, made.get(`${name}.next`)!);
   }
-  await session.release();
 
   const all: Feeds = new Map([
     ...starts,
@@ -103,7 +95,8 @@ test("steps in one call are the same steps, to the bit", async () => {
     ["step", stacked(rates.map((_, i) => scalar(i + 1)))],
     ["ema_decay", stacked(decays.map(scalar))],
   ]);
-  const outputs = await evaluate(looped.model, all);
+  const outputs = await session.run(all);
+  await session.release();
   expect([...outputs.get("loss")!.data]).toEqual(losses);
   for (const [name, { data }] of state) {
     expect([...outputs.get(`${name}.next`)!.data], name).toEqual([...data]);
