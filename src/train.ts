@@ -50,6 +50,8 @@ export interface TrainOptions extends EditingOptions {
   readonly device?: string | undefined;
   /** Bytes that training may take; what is free unless said. */
   readonly memory?: number | undefined;
+  /** At most; 1 on the CPU and 64 on CUDA unless said. A run keeps what it began with. */
+  readonly stepsPerCall?: number | undefined;
   /** Seconds between two checkpoints; 180 unless said. */
   readonly interval?: number | undefined;
   readonly onProgress?: ((done: number, total: number, words: string) => void) | undefined;
@@ -77,6 +79,8 @@ export interface TrainResult {
   readonly explanations: readonly Explanation[];
   readonly diagnostics: readonly Diagnostic[];
 }
+
+const usualStepsPerCall = { cpu: 1, cuda: 64 } as const;
 
 /**
  * Trains what the edits made. Interrupted or killed at any moment, it goes on with `resume` from the
@@ -132,7 +136,7 @@ async function rehearse(options: TrainOptions, work: Work): Promise<Outcome> {
   const threads = availableParallelism();
   for (const [index, { recipe, shape }] of work.stages.entries()) {
     const folder = mkdtempSync(join(tmpdir(), "graftc-"));
-    const place = { ...work, threads, folder, results: null };
+    const place = { ...work, threads, most: 1, folder, results: null };
     const { sites, ...measured } = await withStage(options, place, index, async (context) => ({
       ...(await measureStage(context)),
       sites: context.stage.graph.losses.flatMap(({ group }) => group ?? []),
@@ -153,13 +157,13 @@ async function perform(
   const again = commandToResume(options);
   const titles = stages.map(({ recipe }) => recipe.stage);
   try {
-    const { threads } = run.settings;
+    const { threads, stepsPerCall: most } = run.settings;
     for (const index of stages.keys()) {
       if (run.finished || (run.checkpoint && run.checkpoint.stage > index + 1)) continue;
       const folder = join(run.folder, "work");
       rmSync(folder, { recursive: true, force: true });
       mkdirSync(folder);
-      const place = { ...work, threads, folder, results: run.folder };
+      const place = { ...work, threads, most, folder, results: run.folder };
       const result = resultPath(run.folder, index + 1);
       await withStage(options, place, index, (context) =>
         runStage({ ...context, run, result, interval: options.interval ?? 180, again, titles }),
@@ -235,5 +239,7 @@ async function openRun(
     seed,
   };
   if (options.resume) return resumeRun(folder, facts);
-  return beginRun(folder, facts, { stepsPerCall: 1, threads: availableParallelism() });
+  const stepsPerCall =
+    options.stepsPerCall ?? usualStepsPerCall[deviceOf(options.device ?? "cpu").kind];
+  return beginRun(folder, facts, { stepsPerCall, threads: availableParallelism() });
 }

@@ -23,6 +23,8 @@ export interface RunRequest {
   readonly feeds?: readonly (readonly [string, Tensor])[];
   readonly clear?: readonly string[];
   readonly read?: readonly string[];
+  /** Of a Loop; 1 unless said. */
+  readonly trips?: number;
 }
 
 export interface Trainer {
@@ -67,8 +69,8 @@ export async function openTrainer(options: TrainerOptions): Promise<Trainer> {
     return reply;
   };
   return {
-    async run({ program, feeds = [], clear = [], read = [] }) {
-      const reply = values(await thread.ask({ do: "run", program, feeds, clear, read }));
+    async run({ program, feeds = [], clear = [], read = [], trips = 1 }) {
+      const reply = values(await thread.ask({ do: "run", program, feeds, clear, read, trips }));
       return { values: new Map(reply.values), seconds: reply.seconds };
     },
     async borrow(names, use) {

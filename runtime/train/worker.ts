@@ -18,7 +18,13 @@ export interface Slot {
 export interface Program {
   readonly path: string;
   readonly inputs: readonly Bound[];
-  readonly outputs: readonly (Bound & { readonly shape: readonly number[] })[];
+  readonly outputs: readonly Output[];
+}
+
+export interface Output extends Bound {
+  readonly shape: readonly number[];
+  /** One such array for each trip of a Loop, at the beginning of the slot. */
+  readonly trips?: boolean;
 }
 
 export interface Bound {
@@ -41,6 +47,8 @@ export type Request =
       readonly clear: readonly string[];
       /** Slots whose contents are the answer. */
       readonly read: readonly string[];
+      /** Of a Loop. */
+      readonly trips: number;
     }
   /** Hands the arrays of slots over; until `return` brings them back, the thread has none. */
   | { readonly do: "lend"; readonly slots: readonly string[] }
@@ -113,6 +121,12 @@ export function serveTraining(load: NodeJS.Require, path: string, sentinel: stri
     }
   };
 
+  const take = ({ outputs }: Program, results: InferenceSession.ReturnType) => {
+    for (const { port, slot } of outputs) {
+      slotOf(slot).data.set((results[port] as unknown as { data: Float32Array }).data);
+    }
+  };
+
   const run = async (request: Extract<Request, { do: "run" }>): Promise<Reply> => {
     const { program, session } = programs.get(request.program)!;
     for (const name of request.clear) slotOf(name).data.fill(0);
@@ -125,24 +139,20 @@ export function serveTraining(load: NodeJS.Require, path: string, sentinel: stri
     const start = performance.now();
     if (inPlace) {
       const fetches: Record<string, OnnxValue | null> = { [sentinel]: null };
-      for (const { port, slot, shape } of program.outputs) {
+      for (const { port, slot, shape, trips } of program.outputs) {
+        const { data } = slotOf(slot);
+        const own = trips ? data.subarray(0, request.trips) : data;
         // Fetches that are no Tensor are passed over without a word.
-        fetches[port] = new ort.Tensor("float32", slotOf(slot).data, shape);
+        fetches[port] = new ort.Tensor("float32", own, trips ? [request.trips, ...shape] : shape);
       }
-      const failure = await session.run(feeds, fetches).then(
-        () => undefined,
-        (cause: Error) => cause,
-      );
-      if (!failure) inPlace = false;
-      else if (failure.message !== unconverted) throw failure;
+      const outcome = await session.run(feeds, fetches).catch((cause: Error) => cause);
+      if (!(outcome instanceof Error)) {
+        inPlace = false;
+        take(program, outcome);
+      } else if (outcome.message !== unconverted) throw outcome;
     } else {
-      const results = await session.run(
-        feeds,
-        program.outputs.map(({ port }) => port),
-      );
-      for (const { port, slot } of program.outputs) {
-        slotOf(slot).data.set((results[port] as unknown as { data: Float32Array }).data);
-      }
+      const ports = program.outputs.map(({ port }) => port);
+      take(program, await session.run(feeds, ports));
     }
     const seconds = (performance.now() - start) / 1000;
     const values = request.read.map((name) => [name, slotOf(name).data.slice()] as const);

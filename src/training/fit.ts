@@ -5,8 +5,8 @@ import { updateRuleOf } from "../../passes/train/update-rules.ts";
 import { fail } from "../diag/diagnostic.ts";
 import type { Value } from "../ir/graph.ts";
 import { elements } from "../ir/types.ts";
+import type { Shape } from "./feeds.ts";
 import type { Stage } from "./stages.ts";
-import type { Shape } from "./stepper.ts";
 
 /** Bytes, by what they are for. */
 export interface Need {

@@ -17,7 +17,7 @@ const steps = 2;
 /** Keeps nothing. The first step also sets things up, so the second is what counts. */
 export async function measureStage(context: StageContext): Promise<Measured> {
   const { stage, signal } = context;
-  const { programs, trainer } = await openStage(context, null);
+  const { programs, trainer } = await openStage({ ...context, most: 1 }, null);
   try {
     const stepper = createStepper(context, programs, trainer);
     const losses: number[] = [];

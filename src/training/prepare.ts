@@ -4,8 +4,8 @@ import type { Recipe } from "../../passes/train/recipe.ts";
 import { type CheckedData, checkData, type Dataset } from "../../runtime/index.ts";
 import { fail, type Reporter } from "../diag/diagnostic.ts";
 import type { EditedModel } from "../editing.ts";
+import type { Shape } from "./feeds.ts";
 import { recipesOf } from "./stages.ts";
-import type { Shape } from "./stepper.ts";
 
 export interface Prepared {
   readonly recipe: Recipe;

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { OptimizerModel } from "../../passes/train/optimizers.ts";
 import { gradientName, optimizerModel } from "../../passes/train/optimizers.ts";
+import { stepsModel } from "../../passes/train/steps.ts";
 import { type LossGraph, soFarName } from "../../passes/train/training-graph.ts";
 import { type Program, type Slot, sentinel } from "../../runtime/index.ts";
 import type { Model } from "../ir/graph.ts";
@@ -34,18 +35,27 @@ export interface Programs {
 }
 
 export const optimizerProgram = "optimizer";
+/** Both at once, for several steps. */
+export const stepsProgram = "steps";
+
+export interface ProgramOptions {
+  /** Of the training graphs, that make a step. */
+  readonly runs: number;
+  /** The arrays of a checkpoint; null: training begins. */
+  readonly kept: ReadonlyMap<string, StoredTensor> | null;
+  /** Steps of one call; above 1 there is one program for all of a step. */
+  readonly most: number;
+}
 
 /**
  * Writes the graphs into `folder`.
  * @param graphs with their gradients: the stage's own, or one for each group of its sites.
- * @param runs of the training graphs that make a step.
- * @param kept the arrays of a checkpoint; null: training begins.
  */
 export async function writePrograms(
   { recipe, graph: { trained } }: Stage,
   graphs: readonly LossGraph[],
   folder: string,
-  { runs, kept }: { runs: number; kept: ReadonlyMap<string, StoredTensor> | null },
+  { runs, kept, most }: ProgramOptions,
 ): Promise<Programs> {
   const ema = recipe.ema !== null;
   const optimizer = optimizerModel({
@@ -59,21 +69,20 @@ export async function writePrograms(
   });
   const passes: Pass[] = [];
   const programs: Record<string, Program> = {};
+  const looped = isLooped(graphs, { runs, most });
   for (const [i, graph] of graphs.entries()) {
     const pass = passOf(graph, i, folder);
-    await writeModel(withSentinel(graph.model), pass.path);
+    const model = looped ? stepsModel(graph, { ...recipe, ema, form: "plain" }) : graph.model;
+    await writeModel(withSentinel(model), pass.path);
     passes.push(pass);
-    programs[pass.program] = trainingProgram(pass, graph, runs);
+    if (looped) programs[stepsProgram] = programOfSteps(pass, optimizer);
+    else programs[pass.program] = trainingProgram(pass, graph, runs);
   }
-  const path = join(folder, "optimizer_model.onnx");
-  await writeModel(withSentinel(optimizer.model), path);
-  programs[optimizerProgram] = {
-    path,
-    inputs: arraysOf(optimizer).map(({ name }) => same(name)),
-    outputs: optimizer.outputs.map(({ name, role, of, shape }) => {
-      return { port: name, slot: role === "norm" ? name : of, shape };
-    }),
-  };
+  if (!looped) {
+    const path = join(folder, "optimizer_model.onnx");
+    await writeModel(withSentinel(optimizer.model), path);
+    programs[optimizerProgram] = optimizerProgramOf(path, optimizer);
+  }
   const start = join(folder, "start.safetensors");
   await writeSafetensors(
     start,
@@ -90,10 +99,14 @@ export async function writePrograms(
       role === "gradient" ? null : (placeOf(kept, name) ?? placeOf(starts, startOf(role, of!)));
     return { name, shape: shape as readonly number[], from };
   });
+  const gradients = new Set(passes.flatMap((pass) => pass.gradients));
   return {
     passes,
     programs,
-    slots: [...numbers.map(({ slot }) => ({ name: slot, shape: [], from: null })), ...arrays],
+    slots: [
+      ...numbers.map(({ slot }) => ({ name: slot, shape: looped ? [most] : [], from: null })),
+      ...(looped ? arrays.filter(({ name }) => !gradients.has(name)) : arrays),
+    ],
     norms: new Map(norms.map(({ name, of }) => [of, name])),
     kept: arraysOf(optimizer).flatMap(({ name, role }) => (role === "gradient" ? [] : [name])),
     results: new Map(
@@ -104,7 +117,41 @@ export async function writePrograms(
   };
 }
 
+/** Where a step is one run of one graph, several fit into a call. */
+export function isLooped(
+  graphs: readonly LossGraph[],
+  { runs, most }: Pick<ProgramOptions, "runs" | "most">,
+): boolean {
+  return most > 1 && runs === 1 && graphs.length === 1;
+}
+
 const same = (name: string) => ({ port: name, slot: name });
+
+function optimizerProgramOf(path: string, optimizer: OptimizerModel): Program {
+  return {
+    path,
+    inputs: arraysOf(optimizer).map(({ name }) => same(name)),
+    outputs: optimizer.outputs.map(({ name, role, of, shape }) => {
+      return { port: name, slot: role === "norm" ? name : of, shape };
+    }),
+  };
+}
+
+function programOfSteps({ path, losses }: Pass, optimizer: OptimizerModel): Program {
+  const arrays = arraysOf(optimizer).filter(({ role }) => role !== "gradient");
+  const norms = optimizer.outputs.filter(({ role }) => role === "norm");
+  const each = [...losses.map(({ slot }) => slot), ...norms.map(({ name }) => name)];
+  return {
+    path,
+    inputs: arrays.map(({ name }) => same(name)),
+    outputs: [
+      ...arrays.map(({ name, shape }) => {
+        return { port: `${name}.next`, slot: name, shape: shape as readonly number[] };
+      }),
+      ...each.map((name) => ({ ...same(name), shape: [], trips: true })),
+    ],
+  };
+}
 
 /** The sum over sites is left to the host, so that it is the same for whatever groups of them. */
 function passOf({ losses, trained }: LossGraph, index: number, folder: string): Pass {

@@ -10,11 +10,13 @@ import {
   type Trainer,
 } from "../../runtime/index.ts";
 import { fail } from "../diag/diagnostic.ts";
+import type { Shape } from "./feeds.ts";
+import { createLoop } from "./looped.ts";
 import { explainNotFinite } from "./not-finite.ts";
-import { type Programs, writePrograms } from "./programs.ts";
+import { isLooped, type Programs, writePrograms } from "./programs.ts";
 import { saveCheckpoint, saveResult } from "./save.ts";
 import type { FittedStage } from "./stage-graphs.ts";
-import { createStepper, NotFinite, type Shape } from "./stepper.ts";
+import { createStepper, NotFinite, type Outcome } from "./stepper.ts";
 import type { Teacher } from "./teacher.ts";
 
 export interface StageContext {
@@ -28,6 +30,8 @@ export interface StageContext {
   /** For graphs. */
   readonly folder: string;
   readonly threads: number;
+  /** Steps of one call of the runtime. */
+  readonly most: number;
   readonly seed: number;
   readonly device: Device;
   readonly signal: AbortSignal | undefined;
@@ -56,7 +60,7 @@ export async function runStage(context: RunContext): Promise<void> {
   const resumed = run.checkpoint?.stage === number ? run.checkpoint : null;
   const { programs, trainer } = await openStage(context, resumed?.tensors ?? null);
   try {
-    const stepper = createStepper(context, programs, trainer);
+    const take = stepping(context, programs, trainer);
     const first = resumed?.step ?? 0;
     const meter = createMeter(first, performance.now());
     let done = first;
@@ -68,18 +72,20 @@ export async function runStage(context: RunContext): Promise<void> {
     };
     while (done < shape.steps) {
       const began = performance.now();
-      const outcome = await stepper(done).catch(async (cause) => {
+      const outcomes = await take(done).catch(async (cause) => {
         if (!(cause instanceof NotFinite)) throw cause;
         const state = run.kept === null ? null : `${run.folder} keeps step ${run.kept.step}`;
         const { graph, recipe } = stage;
         throw await explainNotFinite({ cause, graph, trainer, span: recipe.span, kept: state });
       });
-      done++;
-      const seconds = (performance.now() - began) / 1000;
-      run.log.append({ stage: number, step: done, ...outcome, seconds });
+      const seconds = (performance.now() - began) / 1000 / outcomes.length;
+      for (const outcome of outcomes) {
+        run.log.append({ stage: number, step: ++done, ...outcome, seconds });
+      }
       meter.note(done, performance.now());
       const stepsPerSecond = meter.stepsPerSecond();
-      const words = { step: done, steps: shape.steps, loss: outcome.loss, stepsPerSecond };
+      const { loss } = outcomes.at(-1)!;
+      const words = { step: done, steps: shape.steps, loss, stepsPerSecond };
       context.onProgress(done, shape.steps, progressLine(words));
       if (signal?.aborted) {
         await keep();
@@ -94,13 +100,27 @@ export async function runStage(context: RunContext): Promise<void> {
   }
 }
 
+/** What takes steps from one on, one or several at a time. */
+function stepping(
+  context: StageContext,
+  programs: Programs,
+  trainer: Trainer,
+): (step: number) => Promise<Outcome[]> {
+  const { stage, shape, most } = context;
+  if (isLooped(stage.graphs, { ...shape, most })) {
+    return createLoop(context, programs, trainer, most);
+  }
+  const stepper = createStepper(context, programs, trainer);
+  return async (step) => [await stepper(step)];
+}
+
 /** The graphs of a stage, and the thread that runs them. */
 export async function openStage(
-  { stage, shape, folder, device, threads }: StageContext,
+  { stage, shape, folder, device, threads, most }: StageContext,
   kept: Parameters<typeof writePrograms>[3]["kept"],
 ): Promise<{ readonly programs: Programs; readonly trainer: Trainer }> {
   const { runs } = shape;
-  const programs = await writePrograms(stage, stage.graphs, folder, { runs, kept });
+  const programs = await writePrograms(stage, stage.graphs, folder, { runs, kept, most });
   const trainer = await openTrainer({ ...programs, device, threads });
   return { programs, trainer };
 }

@@ -1,9 +1,9 @@
 /** A stage with its gradients, in graphs that fit into memory. */
 import type { Memory } from "../../passes/train/memory.ts";
 import { addGradients, type LossGraph } from "../../passes/train/training-graph.ts";
+import type { Shape } from "./feeds.ts";
 import { groupsThatFit, type Need, needOf } from "./fit.ts";
 import type { Stage } from "./stages.ts";
-import type { Shape } from "./stepper.ts";
 
 export interface FittedStage extends Stage {
   /** The stage's own graph, or one for each group of its sites. */

@@ -28,6 +28,8 @@ export interface Workplace {
   readonly results: string | null;
   readonly device: Device;
   readonly threads: number;
+  /** Steps of one call of the runtime. */
+  readonly most: number;
 }
 
 /** What a stage, counted from 1, learned. */
@@ -46,7 +48,7 @@ export function learn(edited: Edited, stages: readonly Prepared[], folder: strin
 /** Makes the graphs of stage `index` and runs `use` with them; its files and sessions end with it. */
 export async function withStage<T>(
   options: StageOptions,
-  { program, stages, folder, results, device, threads }: Workplace,
+  { program, stages, folder, results, device, threads, most }: Workplace,
   index: number,
   use: (context: StageContext) => Promise<T>,
 ): Promise<T> {
@@ -71,7 +73,7 @@ export async function withStage<T>(
     });
     const { seed = 0, signal, onProgress = () => {} } = options;
     const rest = { number: index + 1, shape, plan, data, teacher, folder };
-    return await use({ ...rest, stage, threads, seed, device, signal, onProgress });
+    return await use({ ...rest, stage, threads, most, seed, device, signal, onProgress });
   } finally {
     await close();
     rmSync(folder, { recursive: true, force: true });

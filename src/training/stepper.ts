@@ -1,28 +1,15 @@
 /** A step: the training graphs over its samples, then the optimizer. */
-import type { DataPlan } from "../../passes/train/data-plan.ts";
-import { noiseName } from "../../passes/train/noised.ts";
 import { barrierName } from "../../passes/train/updates.ts";
 import {
   averageDecay,
-  batchesOf,
-  type CheckedData,
   type Feeds,
   float32,
   int64,
   learningRate,
   type Trainer,
 } from "../../runtime/index.ts";
+import { type FeedOptions, feedsOf } from "./feeds.ts";
 import { optimizerProgram, type Pass, type Programs } from "./programs.ts";
-import type { Stage } from "./stages.ts";
-import type { Teacher } from "./teacher.ts";
-
-/** How long a stage is, and how a step is put together. */
-export interface Shape {
-  readonly steps: number;
-  /** Samples of one run of the training graphs, and runs of a step. */
-  readonly batch: number;
-  readonly runs: number;
-}
 
 export interface Outcome {
   readonly loss: number;
@@ -47,29 +34,15 @@ export class NotFinite extends Error {
   }
 }
 
-export interface StepperOptions {
-  readonly stage: Stage;
-  readonly shape: Shape;
-  readonly plan: DataPlan;
-  readonly data: CheckedData;
-  readonly teacher: Teacher | null;
-  readonly seed: number;
-}
-
 /** @returns what takes step `step`, from 0. @throws NotFinite */
 export function createStepper(
-  { stage, shape, plan, data, teacher, seed }: StepperOptions,
+  options: FeedOptions,
   { passes, norms }: Programs,
   trainer: Trainer,
 ): (step: number) => Promise<Outcome> {
-  const { recipe, graph } = stage;
-  const batches = batchesOf({ ...plan, data, seed, ...shape, noise: noiseName });
-  const ports = new Set(graph.data.map(({ name }) => name));
-  const feedsOf = async (step: number, run: number): Promise<Feeds> => {
-    const feeds = batches(step, run);
-    const targets = teacher ? await teacher.targets(feeds) : [];
-    return new Map([...feeds, ...targets].filter(([name]) => ports.has(name)));
-  };
+  const { stage, shape } = options;
+  const { recipe } = stage;
+  const feeding = feedsOf(options);
   let ahead: { readonly of: string; readonly feeds: Promise<Feeds> } | undefined;
   const losses = passes.flatMap((pass) => pass.losses);
 
@@ -77,7 +50,7 @@ export function createStepper(
   function prepare(step: number, run: number): void {
     const [then, part] = run + 1 < shape.runs ? [step, run + 1] : [step + 1, 0];
     if (then >= shape.steps) return;
-    const feeds = feedsOf(then, part);
+    const feeds = feeding(then, part);
     // It is awaited later, or never where this step fails.
     feeds.catch(() => {});
     ahead = { of: `${then}.${part}`, feeds };
@@ -86,7 +59,7 @@ export function createStepper(
   /** Losses of one run, by their slots. */
   async function accumulate(step: number, run: number): Promise<Map<string, number>> {
     const here = `${step}.${run}`;
-    const feeds = await (ahead?.of === here ? ahead.feeds : feedsOf(step, run));
+    const feeds = await (ahead?.of === here ? ahead.feeds : feeding(step, run));
     const found = new Map<string, number>();
     for (const [i, pass] of passes.entries()) {
       const read = pass.losses.map(({ slot }) => slot);
@@ -118,7 +91,7 @@ export function createStepper(
     } catch (cause) {
       if (!(cause instanceof Error && cause.message.includes(barrierName))) throw cause;
       const runs = await Promise.all(
-        Array.from({ length: shape.runs }, (_, run) => feedsOf(step, run)),
+        Array.from({ length: shape.runs }, (_, run) => feeding(step, run)),
       );
       const suspects = runs.flatMap((feeds) => passes.map((pass) => ({ pass, feeds })));
       throw new NotFinite(step, null, suspects);
@@ -134,14 +107,24 @@ export function createStepper(
     }
     const lr = learningRate({ ...recipe, steps: shape.steps }, step);
     const values = await update(step, lr);
-    const sites = losses.flatMap(({ slot, group }) => (group ? [[group, sums.get(slot)!]] : []));
-    const found = [...norms].map(([group, slot]) => [group, values.get(slot)![0]!] as const);
-    return {
-      loss: [...sums.values()].reduce((sum, loss) => sum + loss, 0),
-      ...(sites.length > 0 && { sites: Object.fromEntries(sites) }),
-      grad_norm:
-        found.length === 1 && found[0]![0] === "" ? found[0]![1] : Object.fromEntries(found),
-      lr,
-    };
+    const found = losses.map(({ slot, group }) => [group, sums.get(slot)!] as const);
+    const sizes = [...norms].map(([group, slot]) => [group, values.get(slot)![0]!] as const);
+    return outcomeOf(found, sizes, lr);
+  };
+}
+
+/** @param losses of groups; null: of all. @param norms of the gradients of groups, "": of all. */
+export function outcomeOf(
+  losses: readonly (readonly [group: string | null, loss: number])[],
+  norms: readonly (readonly [group: string, norm: number])[],
+  lr: number,
+): Outcome {
+  const sites = losses.flatMap(([group, loss]) => (group ? [[group, loss]] : []));
+  const alone = norms.length === 1 && norms[0]![0] === "";
+  return {
+    loss: losses.reduce((sum, [, loss]) => sum + loss, 0),
+    ...(sites.length > 0 && { sites: Object.fromEntries(sites) }),
+    grad_norm: alone ? norms[0]![1] : Object.fromEntries(norms),
+    lr,
   };
 }
