@@ -12,6 +12,7 @@ import {
 } from "../../src/onnx-ops/interface.ts";
 import { differentiate } from "../differentiate.ts";
 import type { GroupedParameter, NamedAdapter } from "./adapters.ts";
+import { blockProducts } from "./block-products.ts";
 import { widen, widened } from "./float32.ts";
 import { growerOf } from "./grower-of.ts";
 import { gradientName } from "./optimizers.ts";
@@ -130,4 +131,5 @@ export function addGradients({ model, trained, losses }: LossGraph, runs = 1): v
   for (const [i, { name }] of trained.entries()) {
     giveName(model.graph, outputs[i]!, gradientName(name));
   }
+  blockProducts(model);
 }

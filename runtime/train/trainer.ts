@@ -54,7 +54,7 @@ export async function openTrainer(options: TrainerOptions): Promise<Trainer> {
         interOpNumThreads: 1,
         executionMode: "sequential",
         logSeverityLevel: 4,
-        enableCpuMemArena: false,
+        enableCpuMemArena: true,
         enableMemPattern: false,
         extra: { session: { disable_prepacking: "1" } },
       },

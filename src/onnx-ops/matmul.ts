@@ -64,17 +64,28 @@ function rowsOf(x: Wire): Wire {
   return x.reshape([-1, x.shape.at(-1)!]);
 }
 
+/** Rows that are worth a copy of one factor, and of the product. */
+const many = 256;
+
 /**
  * a^T b over the rows of both. ONNX Runtime's product of a factor that it reads transposed is up to
- * a quarter slower than that of a copy, which is worth it where the factor is the narrower one. The
- * copy is made before its rows are one axis: a Transpose right before a product is fused into it.
+ * a quarter slower than that of a copy, so the narrower one is copied; where that is b, the product
+ * comes out transposed. The copy is made before its rows are one axis: a Transpose right before a
+ * product is fused into it.
  */
 function sumOverRows(a: Wire, b: Wire, alpha: number): Wire {
   const [width, other] = [a.shape.at(-1)!, b.shape.at(-1)!];
-  if (Number(width) > Number(other)) return rowsOf(a).matmul(rowsOf(b), { transA: true, alpha });
-  const last = a.rank - 1;
-  const turned = a.transpose([last, ...Array.from({ length: last }, (_, axis) => axis)]);
-  return turned.reshape([width, -1]).matmul(rowsOf(b), { alpha });
+  if (Number(width) <= Number(other)) return turned(a).matmul(rowsOf(b), { alpha });
+  const rows = a.count! / Number(width);
+  if (rows >= many) return turned(b).matmul(rowsOf(a), { alpha }).transpose();
+  return rowsOf(a).matmul(rowsOf(b), { transA: true, alpha });
+}
+
+/** The transpose of all rows. */
+function turned(x: Wire): Wire {
+  const last = x.rank - 1;
+  const axes = [last, ...Array.from({ length: last }, (_, axis) => axis)];
+  return x.transpose(axes).reshape([x.shape.at(-1)!, -1]);
 }
 
 /** A vector is a matrix of one row or column; a matrix that all of a batch shares sums in the product. */
