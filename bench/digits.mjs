@@ -1,0 +1,63 @@
+/**
+ * Whether grafts learn: `node bench/digits.mjs [ROW ...] [--folder FOLDER]` distils and finetunes the
+ * digit model by examples/train, some twenty minutes a row on one core, and scores what it draws.
+ * With --folder the runs are kept, and gone on with. `--score MODEL` scores a model alone.
+ */
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { score } from "./digit-samples.mjs";
+import { measure } from "./process.mjs";
+
+/** What PyTorch reaches by the same recipe, one seed; null: not measured. */
+const rows = {
+  "hyena-x": { distance: 3.55, accuracy: 0.935 },
+  swa: { distance: 3.04, accuracy: 0.92 },
+  "hyena-se": null,
+  mamba2: null,
+  "mlp-ratio-3": null,
+};
+
+const model = "examples/digits/model.onnx";
+
+const cells = ({ distance, accuracy }) => [distance.toFixed(2), accuracy.toFixed(3)];
+
+async function trained(row, folder) {
+  const out = join(folder, `${row}.onnx`);
+  const run = join(folder, `${row}.run`);
+  const edits = [`examples/train/${row}.graft`, "examples/train/recipe.graft"];
+  const words = ["train", model, ...edits, "--data", "examples/digits/data.npz", "-o", out];
+  if (!existsSync(out)) {
+    const resume = existsSync(run) ? ["--resume"] : [];
+    await measure([process.execPath, "dist/cli.js", ...words, "--run", run, ...resume]);
+  }
+  return out;
+}
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    folder: { type: "string" },
+    score: { type: "string", multiple: true, default: [] },
+    samples: { type: "string", default: "1500" },
+  },
+});
+const samples = Number(flags.samples);
+const print = (...row) => console.log(row.map((cell) => String(cell).padEnd(14)).join(""));
+print("", "distance", "accuracy", "PyTorch's", "");
+for (const path of flags.score) print(path, ...cells(await score(path, { samples })));
+const folder = flags.folder ?? mkdtempSync(join(tmpdir(), "graftc-digits-"));
+mkdirSync(folder, { recursive: true });
+try {
+  const asked = positionals.length > 0 || flags.score.length > 0 ? positionals : Object.keys(rows);
+  for (const row of asked) {
+    if (!(row in rows)) throw new Error(`there is no row ${row}: ${Object.keys(rows).join(", ")}`);
+    const got = await score(await trained(row, folder), { samples });
+    print(row, ...cells(got), ...(rows[row] ? cells(rows[row]) : ["-", "-"]));
+  }
+} finally {
+  if (!flags.folder) rmSync(folder, { recursive: true, force: true });
+}
