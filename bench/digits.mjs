@@ -1,9 +1,9 @@
 /**
- * Whether grafts learn: `node bench/digits.mjs [ROW ...] [--folder FOLDER]` distils and finetunes the
- * digit model by examples/train, some twenty minutes a row on one core, and scores what it draws.
- * With --folder the runs are kept, and gone on with. `--score MODEL` scores a model alone.
+ * Whether grafts learn: `npm run bench -- digits`, or `node bench/digits.mjs [ROW ...] [--folder FOLDER]`,
+ * distils and finetunes the digit model by examples/train, some twenty minutes a row on one core, and
+ * scores what it draws. `--score MODEL` scores a model alone.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -36,28 +36,30 @@ async function trained(row, folder) {
   return out;
 }
 
-process.chdir(fileURLToPath(new URL("..", import.meta.url)));
-const { values: flags, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    folder: { type: "string" },
-    score: { type: "string", multiple: true, default: [] },
-    samples: { type: "string", default: "1500" },
-  },
-});
-const samples = Number(flags.samples);
 const print = (...row) => console.log(row.map((cell) => String(cell).padEnd(14)).join(""));
-print("", "distance", "accuracy", "PyTorch's", "");
-for (const path of flags.score) print(path, ...cells(await score(path, { samples })));
-const folder = flags.folder ?? mkdtempSync(join(tmpdir(), "graftc-digits-"));
-mkdirSync(folder, { recursive: true });
-try {
-  const asked = positionals.length > 0 || flags.score.length > 0 ? positionals : Object.keys(rows);
-  for (const row of asked) {
+
+/** @param folder where models and runs are kept; runs that are there are gone on with. */
+export async function digits(names, folder, samples = 1500) {
+  print("row", "distance", "accuracy", "PyTorch's");
+  for (const row of names.length > 0 ? names : Object.keys(rows)) {
     if (!(row in rows)) throw new Error(`there is no row ${row}: ${Object.keys(rows).join(", ")}`);
     const got = await score(await trained(row, folder), { samples });
-    print(row, ...cells(got), ...(rows[row] ? cells(rows[row]) : ["-", "-"]));
+    print(row, ...cells(got), ...(rows[row] ? cells(rows[row]) : []));
   }
-} finally {
-  if (!flags.folder) rmSync(folder, { recursive: true, force: true });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+  const { values: flags, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      folder: { type: "string", default: join(tmpdir(), "graftc-digits") },
+      samples: { type: "string", default: "1500" },
+      score: { type: "string" },
+    },
+  });
+  const samples = Number(flags.samples);
+  mkdirSync(flags.folder, { recursive: true });
+  if (flags.score) print(flags.score, ...cells(await score(flags.score, { samples })));
+  else await digits(positionals, flags.folder, samples);
 }

@@ -1,9 +1,9 @@
 /**
- * `npm run bench [-- small|depth|large ... --runs N] [--model FILE] [--folder FOLDER] [--command 'NAME=WORDS ...']`
+ * `npm run bench [-- small|depth|large|digits ... --runs N] [--model FILE] [--folder FOLDER] [--command 'NAME=WORDS ...']`
  *
  * Whole processes against `cp` of the same files. Without --model, a DiT-XL/2 (2.7 GB) is made in
  * FOLDER, which is /dev/shm where that has room. In a further command {model}, {edits} and {out}
- * stand for the files.
+ * stand for the files. `digits` takes hours and runs only where it is named.
  */
 import {
   existsSync,
@@ -19,6 +19,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { digits } from "./digits.mjs";
 import { compare, median } from "./process.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
@@ -163,9 +164,9 @@ async function depth() {
   print(rows);
 }
 
-const parts = { small, depth, large };
+const parts = { small, depth, large, digits: () => digits([], folder) };
 try {
-  for (const part of positionals.length > 0 ? positionals : Object.keys(parts)) {
+  for (const part of positionals.length > 0 ? positionals : ["small", "depth", "large"]) {
     if (!parts[part]) throw new Error(`there is no part ${part}: ${Object.keys(parts).join(", ")}`);
     await parts[part]();
   }
