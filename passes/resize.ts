@@ -1,7 +1,9 @@
 /** `resize SEL to ratio R`, `to hidden H`, `to heads H`: units leave, or new ones join, in place. */
 import { fail } from "../src/diag/diagnostic.ts";
+import type { Span } from "../src/diag/span.ts";
 import { inMemory } from "../src/ir/bytes.ts";
 import type { Node, Use, Value } from "../src/ir/graph.ts";
+import { checkHolds } from "../src/lower/weights.ts";
 import { encodeElements } from "../src/onnx-ops/elements.ts";
 import type { Patch } from "../src/onnx-ops/patch.ts";
 import { storedTensor } from "../src/onnx-ops/stored.ts";
@@ -66,7 +68,8 @@ export function resize(edit: Resize, site: Site, session: Session): boolean {
     kept: keptUnits(seeds, body.units, resized),
   };
   for (const tensor of traced.tensors) {
-    changeTensor(tensor, { patch, choice, within, scope: part.scope, seed: session.seed });
+    const at = edit.statement.value.span;
+    changeTensor(tensor, { patch, choice, within, scope: part.scope, seed: session.seed, at });
   }
   for (const { node, input, values } of traced.vectors) {
     patch.rewire(node, input, vectorOf(patch, node, input, values));
@@ -126,17 +129,19 @@ interface Change {
   readonly within: ReadonlySet<Node>;
   readonly scope: string;
   readonly seed: number;
+  readonly at: Span;
 }
 
 /** In place; what others read too, or a Constant node holds, becomes a weight of the part's own. */
 function changeTensor(tensor: MarkedTensor, change: Change): void {
   const { value, mark, filler, role, fanIn } = tensor;
-  const { patch, choice, within, scope, seed } = change;
+  const { patch, choice, within, scope, seed, at } = change;
   const stored = storedTensor(value)!;
   const uses = usesIn(value, within);
   const own = value.initializer !== null && uses.length === value.uses.size;
   const name = own ? value.name : freeName(patch, `${scope}.${role}`);
   const { shape, data } = cutTensor(stored, mark, choice, { filler, seed, name, fanIn });
+  checkHolds(stored.dtype, shape, at);
   if (own) {
     patch.reweigh(value, shape, data);
     return;

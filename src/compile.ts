@@ -34,8 +34,8 @@ export interface Figures {
   readonly parameters: number;
   /** Of the model file and the data files that it refers to. */
   readonly bytes: number;
-  /** 2 per multiply-add at batch 1. */
-  readonly flops: number;
+  /** 2 per multiply-add at batch 1; null where nothing was asked of the model: its shapes are not known. */
+  readonly flops: number | null;
 }
 
 export interface CompileResult {
@@ -80,7 +80,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
       out: opening.write ? options.out! : null,
       edits: work.edits,
       before: work.before,
-      after: figuresOf(work.model, size),
+      after: figuresOf(work.model, size, work.typed),
       ...published,
       recipes: work.recipes,
       explanations: work.explanations,
@@ -114,6 +114,8 @@ function opener({ out, dryRun, external, onProgress, signal }: CompileOptions): 
 type Work = Pick<CompileResult, "edits" | "before" | "recipes" | "explanations" | "diagnostics"> & {
   readonly model: Model;
   readonly keepsFunction: boolean;
+  /** Its values have their types, which FLOPs follow from. */
+  readonly typed: boolean;
 };
 
 function isEmpty({ edits, rewrites, expects, ensures, recipes }: Program): boolean {
@@ -124,20 +126,22 @@ function isEmpty({ edits, rewrites, expects, ensures, recipes }: Program): boole
 async function untouched(options: CompileOptions, opening: Opening): Promise<Work> {
   const model = await readModel(options.model);
   opening.begin(model);
+  const before = figuresOf(model, bytesRead(model), false);
   const nothing = { edits: [], recipes: [], explanations: [], diagnostics: [] };
-  return { model, keepsFunction: true, before: figuresOf(model, bytesRead(model)), ...nothing };
+  return { model, keepsFunction: true, typed: false, before, ...nothing };
 }
 
 async function edited(options: CompileOptions, program: Program, opening: Opening): Promise<Work> {
   let before: Figures | undefined;
   const work = await editModel(options, program, (model) => {
-    before = figuresOf(model, bytesRead(model));
+    before = figuresOf(model, bytesRead(model), true);
     opening.begin(model);
   });
   const { model, plan, report, explanations, diagnostics } = work;
   checkBounds(model, plan, options);
   return {
     model,
+    typed: true,
     before: before!,
     explanations,
     edits: report.edits,
@@ -150,6 +154,11 @@ async function edited(options: CompileOptions, program: Program, opening: Openin
   };
 }
 
-function figuresOf(model: Model, bytes: number): Figures {
-  return { nodes: nodeCount(model), parameters: parameters(model), bytes, flops: flops(model) };
+function figuresOf(model: Model, bytes: number, typed: boolean): Figures {
+  return {
+    nodes: nodeCount(model),
+    parameters: parameters(model),
+    bytes,
+    flops: typed ? flops(model) : null,
+  };
 }

@@ -1,8 +1,9 @@
 /** EDITS of the command line -> one program: reading, parsing and naming, with every mistake in it. */
 import { readFileSync } from "node:fs";
 import { parse } from "../grammar/index.ts";
-import { type Diagnostic, GraftError } from "./diag/diagnostic.ts";
+import { type Diagnostic, GraftError, Reporter } from "./diag/diagnostic.ts";
 import { builtins } from "./grafts.ts";
+import { checkOperator } from "./lower/index.ts";
 import { loadProgram, type Program } from "./plan/index.ts";
 
 /** Values of `--set`, as written. */
@@ -20,6 +21,13 @@ export function loadEdits(
   const { program, diagnostics } = loadProgram(paths, new Map(Object.entries(settings)), host);
   if (!program) throw new GraftError(diagnostics);
   return { program, diagnostics };
+}
+
+/** What is wrong with the operators that the files define, whether or not anything uses them. */
+export function checkOperators({ operators }: Program): readonly Diagnostic[] {
+  const reporter = new Reporter();
+  for (const { statement, scope } of operators) checkOperator(statement, scope, reporter);
+  return reporter.diagnostics;
 }
 
 /**

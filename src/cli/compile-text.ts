@@ -50,7 +50,9 @@ function totals({ before, after }: CompileResult): Row[] {
       : [label, `${showCount(from)} -> ${showCount(to)} (${showChange(from, to)})`];
   return [
     row("parameters", before.parameters, after.parameters),
-    row("FLOPs", before.flops, after.flops),
+    ...(before.flops === null || after.flops === null
+      ? []
+      : [row("FLOPs", before.flops, after.flops)]),
   ];
 }
 

@@ -2,11 +2,10 @@
 import type * as ast from "../../grammar/ast.ts";
 import { fail, GraftError } from "../diag/diagnostic.ts";
 import type { Span } from "../diag/span.ts";
-import { nearest } from "../diag/suggest.ts";
 import { reservedNames } from "../plan/evaluate.ts";
 import { evaluate, type Wish } from "./evaluate.ts";
 import { at, bindName, type Frame } from "./frame.ts";
-import { layerKinds } from "./layers.ts";
+import { layerKind } from "./layers.ts";
 import { type Argument, assign, asTensor, bind, countOf, wrongValue } from "./params.ts";
 import {
   type HostMap,
@@ -128,15 +127,8 @@ function checkUndeclared(frame: Frame, ident: ast.Ident, kind: "layer" | "weight
 
 async function declareLayer(frame: Frame, line: ast.Layer): Promise<void> {
   checkUndeclared(frame, line.name, "layer");
-  const { name, span } = line.type;
-  const kind = Object.hasOwn(layerKinds, name) ? layerKinds[name] : undefined;
-  if (!kind) {
-    const close = nearest(name, Object.keys(layerKinds));
-    const hint = close
-      ? `did you mean \`${close}\`?`
-      : `kinds are ${Object.keys(layerKinds).join(", ")}`;
-    throw fail("unknown-layer-type", { name }, { at: span, hint });
-  }
+  const { name } = line.type;
+  const kind = layerKind(line.type);
   const args: Argument[] = [];
   for (const { name, value, span } of line.args) {
     args.push({ name: name?.name ?? null, value: await evaluate(frame, value), span });

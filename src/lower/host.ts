@@ -65,22 +65,21 @@ const memberNames = [
  * @throws GraftError where no host has such a member, or this one cannot say it.
  */
 export function hostMember(host: Host, name: string): Val {
-  if (!memberNames.includes(name)) {
-    const close = nearest(name, memberNames);
-    throw fail(
-      "unknown-host-part",
-      { name },
-      {
-        hint: close ? `did you mean \`host.${close}\`?` : `it has ${memberNames.join(", ")}`,
-      },
-    );
-  }
+  checkMember(name);
   const found = host.part?.host;
   if (name === "heads") return host.heads;
   if (name in facts) {
     return facts[name]!(found?.kind === "attention" ? found : usual(host));
   }
   return mapOf(host, name);
+}
+
+/** @throws GraftError where no host has such a member. */
+export function checkMember(name: string): void {
+  if (memberNames.includes(name)) return;
+  const close = nearest(name, memberNames);
+  const hint = close ? `did you mean \`host.${close}\`?` : `it has ${memberNames.join(", ")}`;
+  throw fail("unknown-host-part", { name }, { hint });
 }
 
 /** What an attention of the block's heads would have, where the host is none that is understood. */

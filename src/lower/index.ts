@@ -1,4 +1,5 @@
 /** An operator of the language, lowered to nodes in the place of a part. */
 
+export { checkOperator } from "./check.ts";
 export { type PlacedOperator, type PlaceRequest, placeOperator } from "./place.ts";
 export type { PlacedWeight } from "./placement.ts";

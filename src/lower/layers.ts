@@ -1,5 +1,7 @@
 /** The kinds of layers: what weights they have and what they compute. */
+import type * as ast from "../../grammar/ast.ts";
 import { fail } from "../diag/diagnostic.ts";
+import { nearest } from "../diag/suggest.ts";
 import { dtypes } from "../ir/types.ts";
 import { float } from "../onnx-ops/attributes.ts";
 import { mayEqual, refuse } from "../onnx-ops/op.ts";
@@ -215,4 +217,13 @@ function convolution(axes: 1 | 2): LayerKind {
       };
     },
   );
+}
+
+/** @throws GraftError where there is no such kind of layer. */
+export function layerKind({ name, span }: ast.Ident): LayerKind {
+  if (Object.hasOwn(layerKinds, name)) return layerKinds[name]!;
+  const kinds = Object.keys(layerKinds);
+  const close = nearest(name, kinds);
+  const hint = close ? `did you mean \`${close}\`?` : `kinds are ${kinds.join(", ")}`;
+  throw fail("unknown-layer-type", { name }, { at: span, hint });
 }

@@ -1,6 +1,7 @@
 /** Weights of layers and of `weight` lines: inherited, or as their initialisers start them. */
 import type * as ast from "../../grammar/ast.ts";
 import { fail } from "../diag/diagnostic.ts";
+import type { Span } from "../diag/span.ts";
 import { type Bytes, inMemory } from "../ir/bytes.ts";
 import { byteLength, type DType, elements, showShape } from "../ir/types.ts";
 import { encodeElements } from "../onnx-ops/elements.ts";
@@ -211,6 +212,12 @@ function knownOf({ shape, dtype }: Filling & Shaped, value: Awaited<ReturnType<t
 /** Bytes of one buffer, in which a new weight is made when it is written. */
 const largestWeight = 2 ** 32 - 1;
 
+/** @throws GraftError `impossible-size` where no buffer holds a weight of this shape. */
+export function checkHolds(dtype: DType, shape: readonly number[], at?: Span): void {
+  if (byteLength(dtype, elements(shape)) <= largestWeight) return;
+  throw fail("impossible-size", { shape: showShape(shape) }, { at });
+}
+
 interface Storing extends Pick<PlacedWeight, "layer" | "name" | "layout" | "source"> {
   readonly spec: TensorSpec;
   readonly dtype: DType;
@@ -221,9 +228,7 @@ interface Storing extends Pick<PlacedWeight, "layer" | "name" | "layout" | "sour
 function store(placement: Placement, weight: Storing): Tensor {
   const { layer, name, spec, dtype, data, layout, source } = weight;
   if (placement.patch.weights.has(name)) throw fail("stored-twice", { name });
-  if (!(byteLength(dtype, elements(spec.shape)) <= largestWeight)) {
-    throw fail("impossible-size", { shape: showShape(spec.shape) });
-  }
+  checkHolds(dtype, spec.shape);
   const turned = layout === "in,out";
   const shape = turned ? spec.shape.toReversed() : spec.shape;
   const value = placement.patch.weight(name, dtype, shape, data);

@@ -52,6 +52,9 @@ export function provenance({ source, start }: Span): string {
   return `${path}:${positionOf(source, start).line}`;
 }
 
+/** More than any network has; a slip of the author's asks for copies that no memory holds. */
+const mostTimes = 1000;
+
 function intentOf(step: Step<ast.Edit>, sites: readonly Site[], reporter: Reporter): Intent {
   const { statement, scope } = step;
   const names = { values: scope.params };
@@ -73,6 +76,10 @@ function intentOf(step: Step<ast.Edit>, sites: readonly Site[], reporter: Report
       const times = evaluateInteger(statement.times, names, "`times`");
       if (times < 1) {
         const hint = "`repeat ... times 1` leaves it as it is; `remove` takes it out";
+        throw fail("repeat-times", { times }, { at: statement.times.span, hint });
+      }
+      if (times > mostTimes) {
+        const hint = `it can occur ${mostTimes} times at most`;
         throw fail("repeat-times", { times }, { at: statement.times.span, hint });
       }
       wholeBlocks(statement, sites);

@@ -33,6 +33,8 @@ export interface Program {
   readonly expects: readonly Step<ast.Expect>[];
   readonly ensures: readonly Step<ast.Ensure>[];
   readonly recipes: readonly Step<ast.Recipe>[];
+  /** Those that the files and what they use define. */
+  readonly operators: readonly Step<ast.Operator>[];
 }
 
 const usable: ReadonlySet<string> = new Set(["use", "param", "operator", "rewrite"]);
@@ -70,6 +72,7 @@ export function loadProgram(
     expects: ofKind(steps, "expect"),
     ensures: ofKind(steps, "ensure"),
     recipes: ofKind(steps, "recipe"),
+    operators: ofKind(steps, "operator"),
   };
   return { program, diagnostics: reporter.diagnostics };
 }

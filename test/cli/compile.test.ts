@@ -220,6 +220,46 @@ test("check finds what compile would, and writes nothing", () => {
   expect(readdirSync(folder)).toEqual(before);
 });
 
+test("check reads operators that nothing uses", () => {
+  const idle = file(
+    "idle.graft",
+    `operator idle(size: int = mising) for attn {
+  layer map = linaer(D, D) from host.qkw
+  y = map(x) + zz
+  if N > 3 { y = relux(y) }
+}
+operator fine(scale: float = 1.0) for attn {
+  weight mix: [N, N] = identity
+  let far = tril(N, diagonal: -1)
+  return scale * (mix @ x) + host.scale * (float(far) @ x)
+}
+`,
+  );
+  const codes = [
+    "unknown-name",
+    "unknown-layer-type",
+    "unknown-host-part",
+    "unknown-name",
+    "unknown-function",
+    "no-return",
+  ];
+  for (const rest of [[], ["--model", model]]) {
+    const { diagnostics } = json(run("check", idle, ...rest, "--json")) as {
+      diagnostics: { code: string; line: number }[];
+    };
+    expect(diagnostics.map(({ code }) => code)).toEqual(codes);
+    expect(diagnostics.map(({ line }) => line)).toEqual([1, 2, 2, 3, 4, 1]);
+  }
+});
+
+test("FLOPs are not told where nothing was asked about the model's shapes", () => {
+  expect(run(model, "-o", "plain.onnx").stderr).not.toContain("FLOPs");
+  expect(json(run(model, "-o", "plain.onnx", "--json"))).toMatchObject({
+    before: { flops: null },
+    after: { flops: null },
+  });
+});
+
 test("diff: 0 the same, 1 different, 2 trouble", () => {
   run(model, hyena, "-o", "b.onnx");
   expect(run("diff", model, model)).toMatchObject({ code: 0, stdout: "no difference but names\n" });

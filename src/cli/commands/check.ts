@@ -1,7 +1,7 @@
 /** `graftc check EDITS... [--model MODEL]` */
 import { compile } from "../../compile.ts";
-import type { Diagnostic } from "../../diag/diagnostic.ts";
-import { loadEdits } from "../../edits.ts";
+import { type Diagnostic, GraftError } from "../../diag/diagnostic.ts";
+import { checkOperators, loadEdits } from "../../edits.ts";
 import { checkProgram } from "../../plan/index.ts";
 import { plural } from "../figures.ts";
 import type { Command } from "../outcome.ts";
@@ -35,7 +35,7 @@ export const check: Command<Given> = {
 /** What can be said of the files alone. */
 async function diagnosticsOf({ edits, set = {} }: Given): Promise<readonly Diagnostic[]> {
   const { program, diagnostics } = loadEdits(edits, set);
-  return [...diagnostics, ...checkProgram(program)];
+  return [...diagnostics, ...checkOperators(program), ...checkProgram(program)];
 }
 
 /** Everything that a compile would say, by a compile that writes nothing. */
@@ -45,6 +45,19 @@ async function diagnosticsOn(
   { signal }: Shell,
 ): Promise<readonly Diagnostic[]> {
   const report = analysis === undefined ? {} : { analysis };
-  const result = await compile({ model, edits, out: null, set, dryRun: true, signal, ...report });
-  return result.diagnostics;
+  const operators = checkOperators(loadEdits(edits, set).program);
+  try {
+    const result = await compile({ model, edits, out: null, set, dryRun: true, signal, ...report });
+    return [...operators, ...result.diagnostics];
+  } catch (cause) {
+    if (!(cause instanceof GraftError)) throw cause;
+    const said = ({ code, at }: Diagnostic) =>
+      cause.diagnostics.some(
+        (other) =>
+          other.code === code &&
+          other.at?.start === at?.start &&
+          other.at?.source.path === at?.source.path,
+      );
+    return [...operators.filter((each) => !said(each)), ...cause.diagnostics];
+  }
 }

@@ -1,0 +1,126 @@
+/** What can be said of an operator before it stands anywhere: names that mean nothing. */
+import type * as ast from "../../grammar/ast.ts";
+import { fail, GraftError, type Reporter } from "../diag/diagnostic.ts";
+import { nearest } from "../diag/suggest.ts";
+import { dtypes } from "../ir/types.ts";
+import { opNames } from "../onnx-ops/schemas.ts";
+import { reservedNames } from "../plan/evaluate.ts";
+import type { OperatorScope } from "../plan/plan.ts";
+import { checkMember } from "./host.ts";
+import { initialisers } from "./initialise.ts";
+import { layerKind } from "./layers.ts";
+import { library } from "./library.ts";
+
+interface Names {
+  readonly values: ReadonlySet<string>;
+  readonly layers: ReadonlySet<string>;
+  readonly functions: ReadonlySet<string>;
+}
+
+/**
+ * Reports names that nothing in the operator or around it defines, kinds of layers and parts of the
+ * host that do not exist, and a body without `return`. Lines count in any order, as branches may.
+ */
+export function checkOperator(
+  operator: ast.Operator,
+  scope: OperatorScope,
+  reporter: Reporter,
+): void {
+  const lines = linesOf(operator.body);
+  const names = namesOf(operator, lines, scope);
+  for (const node of nodesOf(operator)) {
+    reporter.attempt(() => checkNode(node, names));
+  }
+  if (lines.some(({ kind }) => kind === "return")) return;
+  reporter.report("no-return", { name: operator.name.name }, { at: operator.name.span });
+}
+
+function linesOf({ lines }: ast.Body): ast.Line[] {
+  return lines.flatMap((line): ast.Line[] => {
+    if (line.kind !== "if") return [line];
+    const otherwise = !line.else ? [] : "lines" in line.else ? line.else.lines : [line.else];
+    return [line, ...linesOf(line.then), ...linesOf({ span: line.span, lines: otherwise })];
+  });
+}
+
+function namesOf(
+  { params }: ast.Operator,
+  lines: readonly ast.Line[],
+  scope: OperatorScope,
+): Names {
+  const values = new Set([
+    ...reservedNames,
+    ...scope.params.keys(),
+    ...Object.keys(dtypes),
+    ...Object.keys(initialisers),
+    ...params.map(({ name }) => name.name),
+  ]);
+  const layers = new Set<string>();
+  for (const line of lines) {
+    if (line.kind === "layer") layers.add(line.name.name);
+    if (line.kind === "weight") values.add(line.name.name);
+    const assigned = line.kind === "let" ? line.assign : line.kind === "assign" ? line : null;
+    for (const { name } of assigned?.names ?? []) values.add(name);
+  }
+  const functions = new Set([
+    ...layers,
+    ...library.keys(),
+    ...scope.operators.keys(),
+    ...Object.keys(initialisers),
+  ]);
+  return { values, layers, functions };
+}
+
+type Tree = { readonly kind?: string };
+
+/** Every node below, callees as parts of their calls. */
+function* nodesOf(tree: unknown): Iterable<Tree> {
+  if (typeof tree !== "object" || tree === null) return;
+  if (Array.isArray(tree)) {
+    for (const item of tree) yield* nodesOf(item);
+    return;
+  }
+  yield tree;
+  const called = (tree as Tree).kind === "call" && (tree as ast.Call).callee.kind !== "member";
+  for (const [key, child] of Object.entries(tree)) {
+    if (key !== "span" && !(called && key === "callee")) yield* nodesOf(child);
+  }
+}
+
+function checkNode(node: Tree, names: Names): void {
+  if (node.kind === "layer") layerKind((node as ast.Layer).type);
+  if (node.kind === "name") checkName(node as ast.NameExpr, names);
+  if (node.kind === "call") checkCallee((node as ast.Call).callee, names);
+  if (node.kind === "member") checkHostPart(node as ast.Member);
+}
+
+function checkName({ name, domain, span }: ast.NameExpr, { values, layers }: Names): void {
+  if (domain === "" && values.has(name)) return;
+  const close = nearest(name, values);
+  const hint = layers.has(name)
+    ? `\`${name}\` is a layer: call it`
+    : close && `did you mean \`${close}\`?`;
+  throw fail("unknown-name", { name }, { at: span, hint });
+}
+
+/** Capitals are operators of ONNX; which ones there are depends on the model's opset. */
+function checkCallee(callee: ast.Expr, { functions }: Names): void {
+  if (callee.kind !== "name" || callee.domain !== "") return;
+  const { name, span } = callee;
+  if (functions.has(name) || opNames().includes(name)) return;
+  const isOnnx = /^[A-Z]/.test(name);
+  const close = nearest(name, isOnnx ? opNames() : functions);
+  const details = { at: span, hint: close && `did you mean \`${close}\`?` };
+  if (isOnnx) throw fail("unknown-onnx-operator", { op: name }, details);
+  throw fail("unknown-function", { name }, details);
+}
+
+function checkHostPart({ object, name }: ast.Member): void {
+  if (object.kind !== "name" || object.name !== "host") return;
+  try {
+    checkMember(name.name);
+  } catch (cause) {
+    if (!(cause instanceof GraftError)) throw cause;
+    throw new GraftError(cause.diagnostics.map((each) => ({ ...each, at: name.span })));
+  }
+}
