@@ -27,7 +27,7 @@ export {
   resumeRun,
 } from "./train/run-folder.ts";
 export { averageDecay, learningRate } from "./train/schedule.ts";
-export { float32, int64, openTrainer, sentinel, type Trainer } from "./train/trainer.ts";
+export { float32, int64, openTrainer, RunFailure, sentinel, type Trainer } from "./train/trainer.ts";
 export type { Program, Slot } from "./train/worker.ts";
 export {
   type CompareOptions,

@@ -2,6 +2,7 @@
 
 export { format, parse } from "../grammar/index.ts";
 export type * from "./anatomy/anatomy.ts";
+export { type ArtifactsOptions, type ArtifactsResult, artifacts } from "./artifacts.ts";
 export { type CompileOptions, type CompileResult, compile, type Figures } from "./compile.ts";
 export { type Diagnostic, GraftError } from "./diag/diagnostic.ts";
 export { renderDiagnostic } from "./diag/render.ts";
@@ -12,4 +13,5 @@ export type { Inspection } from "./inspect/index.ts";
 export type { Attribute, Graph, Initializer, Model, Node, Value } from "./ir/graph.ts";
 export { readModel, readSafetensors, tensorBytes, tensorValues, writeModel } from "./onnx/index.ts";
 export { createPreset } from "./presets/index.ts";
+export { type StageResult, type TrainOptions, type TrainResult, train } from "./train.ts";
 export { diff, inspect } from "./views.ts";

@@ -25,7 +25,7 @@ import { commandToResume } from "./training/again.ts";
 import { type Measured, measureStage } from "./training/measure.ts";
 import { outlineOf, type Prepared, prepareStages } from "./training/prepare.ts";
 import { runStage } from "./training/run-stage.ts";
-import { learn, resultPath, type Workplace, withStage } from "./training/stage-in-run.ts";
+import { learn, resultPath, tryStage, type Workplace, withStage } from "./training/stage-in-run.ts";
 
 export interface TrainOptions extends EditingOptions {
   readonly edits: readonly string[];
@@ -153,6 +153,9 @@ async function perform(
   work: Work,
 ): Promise<Outcome> {
   const { stages } = work;
+  // A mistake of a later stage is told now, and not after hours of the first.
+  if (!options.resume)
+    for (const index of stages.keys()) if (index > 0) await tryStage(options, work, index);
   const run = await openRun(options, edited, dataset, stages);
   const again = commandToResume(options);
   const titles = stages.map(({ recipe }) => recipe.stage);

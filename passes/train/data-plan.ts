@@ -1,4 +1,5 @@
 /** Where the tensors of a batch come from: the data, or the trainer's own draws. */
+import { fail } from "../../src/diag/diagnostic.ts";
 import type { Model, Value } from "../../src/ir/graph.ts";
 import type { Dim, DType } from "../../src/ir/types.ts";
 import { denoises, usualNoise } from "./noised.ts";
@@ -28,7 +29,10 @@ export interface WantedTensor {
   readonly limit?: number | undefined;
 }
 
-/** @param model as it is before it becomes a training graph. */
+/**
+ * @param model as it is before it becomes a training graph.
+ * @throws GraftError `no-label`
+ */
 export function dataPlanOf(model: Model, recipe: Recipe): DataPlan {
   const inputs = model.graph.inputs.filter((value) => !value.initializer);
   const roles = rolesOf(model.graph, recipe.inputs);
@@ -36,8 +40,11 @@ export function dataPlanOf(model: Model, recipe: Recipe): DataPlan {
   const drawn = noised ? roles.time : null;
   const wanted = inputs.filter((value) => value !== drawn).map((value) => wantedOf(value, roles));
   if (recipe.objective?.some(({ name }) => name === "labels")) {
-    const shape = model.graph.outputs[0]?.type?.shape?.slice(1, -1) ?? [];
-    wanted.push({ name: "labels", dtype: "int64", shape, role: "condition" });
+    const logits = model.graph.outputs[0]?.type?.shape ?? [];
+    const classes = logits.at(-1);
+    const limit = typeof classes === "number" ? classes : undefined;
+    const shape = logits.slice(1, -1);
+    wanted.push({ name: "labels", dtype: "int64", shape, role: "condition", limit });
   }
   const first = inputs.flatMap(({ type }) => type?.shape?.[0] ?? []);
   const fixed = first.find((dim) => typeof dim === "number");
@@ -56,17 +63,36 @@ export function dataPlanOf(model: Model, recipe: Recipe): DataPlan {
   };
 }
 
-function wantedOf(value: Value, { sample, condition, classes }: Roles): WantedTensor {
+function wantedOf(value: Value, { sample, condition, rows }: Roles): WantedTensor {
   const { dtype, shape } = value.type!;
   const role = value === sample ? "sample" : value === condition ? "condition" : "other";
   const wide = dtype === "float16" || dtype === "bfloat16" ? "float32" : dtype;
-  const limit = value === condition ? (classes ?? undefined) : undefined;
-  return { name: value.name, dtype: wide, shape: shape?.slice(1) ?? [], role, limit };
+  return {
+    name: value.name,
+    dtype: wide,
+    shape: shape?.slice(1) ?? [],
+    role,
+    limit: rows.get(value),
+  };
 }
 
-/** The last row of the table stands for no class, as in DiT, unless the recipe says another. */
+/**
+ * The last row of the table stands for no class, as in DiT, unless the recipe says another.
+ * @throws GraftError `no-label` where there is nothing to drop, or nothing to put in its place.
+ */
 function droppedOf({ condition, classes }: Roles, recipe: Recipe): DataPlan["dropped"] {
-  const by = recipe.nullLabel ?? (classes === null ? null : classes - 1);
-  if (!condition || recipe.labelDrop === 0 || by === null) return null;
-  return { name: condition.name, chance: recipe.labelDrop, by };
+  const { labelDrop, nullLabel, span } = recipe;
+  const refuse = (key: string, why: string) => fail("no-label", { key, why }, { at: span });
+  if (nullLabel !== null && classes !== null && nullLabel >= classes) {
+    throw refuse("null_label", `is ${nullLabel}, and labels of the model are 0 to ${classes - 1}`);
+  }
+  if (labelDrop === 0) return null;
+  if (!condition) throw refuse("label_drop", "drops labels, and the model takes none");
+  if (!/^u?int/.test(condition.type!.dtype)) {
+    throw refuse("label_drop", `drops labels, and \`${condition.name}\` holds none`);
+  }
+  const by = nullLabel ?? (classes === null ? null : classes - 1);
+  if (by === null)
+    throw refuse("label_drop", "needs to know which label stands for none: `null_label`");
+  return { name: condition.name, chance: labelDrop, by };
 }

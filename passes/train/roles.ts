@@ -9,6 +9,8 @@ export interface Roles {
   readonly condition: Value | null;
   /** Rows of the table that the condition picks from; null where it is no label. */
   readonly classes: number | null;
+  /** Of inputs that pick rows of tables: how many there are. */
+  readonly rows: ReadonlyMap<Value, number>;
 }
 
 /** @param said names of inputs by role, which win over what is found. */
@@ -24,8 +26,14 @@ export function rolesOf({ inputs, outputs }: Graph, said: ReadonlyMap<string, st
     named("sample") ??
     open.find((value) => value !== time && isFloat(value) && isLike(value, outputs[0])) ??
     null;
-  const classes = condition ? (tables.get(condition)?.initializer?.shape[0] ?? null) : null;
-  return { sample, time, condition, classes };
+  const rows = new Map(
+    [...tables].flatMap(([value, table]) => {
+      const count = table?.initializer?.shape[0];
+      return count === undefined ? [] : [[value, count] as const];
+    }),
+  );
+  const classes = condition ? (rows.get(condition) ?? null) : null;
+  return { sample, time, condition, classes, rows };
 }
 
 function isFloat(value: Value): boolean {

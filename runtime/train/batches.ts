@@ -1,6 +1,6 @@
 /** The tensors of a step: samples of the data, and what is drawn for them. */
 import { elements } from "../../src/ir/types.ts";
-import type { Tensor } from "../session/tensor.ts";
+import { type Tensor, tensorOf } from "../session/tensor.ts";
 import type { CheckedData } from "./data/check.ts";
 import { drawsOf } from "./noise.ts";
 import { orderOf } from "./order.ts";
@@ -63,13 +63,14 @@ export function batchesOf(options: BatchOptions): (step: number, run: number) =>
     }
     if (dropped) {
       const labels = feeds.get(dropped.name)!;
-      const view = new BigInt64Array(new Uint8Array(labels.data).buffer);
-      const size = view.length / batch;
+      const none = tensorOf(labels.dtype, [], [dropped.by]).data;
+      const data = new Uint8Array(labels.data);
+      const size = data.length / batch;
       samples.forEach((_, i) => {
-        const drop = drops.happens(step, first + i, dropped.chance);
-        if (drop) view.fill(BigInt(dropped.by), i * size, (i + 1) * size);
+        if (!drops.happens(step, first + i, dropped.chance)) return;
+        for (let at = i * size; at < (i + 1) * size; at += none.length) data.set(none, at);
       });
-      feeds.set(dropped.name, { ...labels, data: new Uint8Array(view.buffer) });
+      feeds.set(dropped.name, { ...labels, data });
     }
     return feeds;
   };

@@ -1,6 +1,15 @@
 /** A run's folder: what is trained and how (`run.json`), its last checkpoint, its log and chart. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fail, GraftError } from "../../src/diag/diagnostic.ts";
 import { asReadFailure } from "../../src/onnx/disk-file.ts";
@@ -56,6 +65,7 @@ export interface Run {
   draw(titles: readonly string[]): Promise<void>;
   /** Marks the run as finished; its checkpoint, which nobody needs any more, goes. */
   finish(): Promise<void>;
+  /** Closes it; a folder where nothing has been learned yet is not left behind. */
   close(): void;
 }
 
@@ -153,7 +163,12 @@ function open(folder: string, settings: RunSettings, finished: boolean): Run {
       await replaceFile(facts, true, (descriptor) => writeFileSync(descriptor, `${text}\n`));
       rmSync(path, { force: true });
     },
-    close: () => log.close(),
+    close() {
+      log.close();
+      if (finished || kept || statSync(logPath).size > 0) return;
+      for (const each of [facts, logPath]) rmSync(each, { force: true });
+      if (readdirSync(folder).length === 0) rmdirSync(folder);
+    },
   };
 }
 

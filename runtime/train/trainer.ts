@@ -10,6 +10,9 @@ import { type Program, type Reply, type Request, type Slot, serveTraining } from
 /** The first output of models that are run here: a sequence, see `serveTraining`. */
 export const sentinel = "graftc.in_place";
 
+/** ONNX Runtime's refusal of a run. */
+export class RunFailure extends Error {}
+
 export interface TrainerOptions {
   readonly slots: readonly Slot[];
   readonly programs: Readonly<Record<string, Program>>;
@@ -28,7 +31,7 @@ export interface RunRequest {
 }
 
 export interface Trainer {
-  /** Runs a program; tells the contents of the slots to read. */
+  /** Runs a program; tells the contents of the slots to read. @throws RunFailure */
   run(request: RunRequest): Promise<{ values: ReadonlyMap<string, Float32Array>; seconds: number }>;
   /** Works with the arrays of slots themselves, while no program runs. */
   borrow<T>(
@@ -103,7 +106,7 @@ function startThread() {
   const waiting: { resolve(reply: Reply): void; reject(cause: Error): void }[] = [];
   worker.on("message", (reply: Reply) => {
     const next = waiting.shift();
-    if ("error" in reply) next?.reject(new Error(reply.error));
+    if ("error" in reply) next?.reject(new RunFailure(reply.error));
     else next?.resolve(reply);
   });
   worker.on("error", (cause: Error) => {

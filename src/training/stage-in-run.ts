@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Edited } from "../../passes/train/parameters.ts";
 import { storeResults } from "../../passes/train/results.ts";
+import { addGradients } from "../../passes/train/training-graph.ts";
 import { type Device, memoryForUs } from "../../runtime/index.ts";
 import type { EditingOptions } from "../editing.ts";
 import { readSafetensors, type StoredTensor } from "../onnx/index.ts";
@@ -43,6 +44,17 @@ export function learn(edited: Edited, stages: readonly Prepared[], folder: strin
     const { tensors } = readSafetensors(resultPath(folder, index + 1));
     storeResults(recipe, edited, tensors as ReadonlyMap<string, StoredTensor>);
   }
+}
+
+/** @throws GraftError for what keeps stage `index` from training. */
+export async function tryStage(
+  options: StageOptions,
+  { program, stages }: Pick<Workplace, "program" | "stages">,
+  index: number,
+): Promise<void> {
+  const { sizes, shape } = stages[index]!;
+  const { graph } = await stageOf(options, program, index, { graph: { sizes, noised: true } });
+  addGradients(graph, shape.runs);
 }
 
 /** Makes the graphs of stage `index` and runs `use` with them; its files and sessions end with it. */

@@ -3,6 +3,7 @@ import { compile } from "../../compile.ts";
 import { type Diagnostic, GraftError } from "../../diag/diagnostic.ts";
 import { checkOperators, loadEdits } from "../../edits.ts";
 import { checkProgram } from "../../plan/index.ts";
+import { checkRecipes } from "../../training/check.ts";
 import { plural } from "../figures.ts";
 import type { Command } from "../outcome.ts";
 import type { Shell } from "../shell.ts";
@@ -38,17 +39,19 @@ async function diagnosticsOf({ edits, set = {} }: Given): Promise<readonly Diagn
   return [...diagnostics, ...checkOperators(program), ...checkProgram(program)];
 }
 
-/** Everything that a compile would say, by a compile that writes nothing. */
+/** Everything that a compile would say, by one that writes nothing, and of recipes what has no need of data. */
 async function diagnosticsOn(
   model: string,
   { edits, set = {}, analysis }: Given,
   { signal }: Shell,
 ): Promise<readonly Diagnostic[]> {
   const report = analysis === undefined ? {} : { analysis };
-  const operators = checkOperators(loadEdits(edits, set).program);
+  const { program } = loadEdits(edits, set);
+  const operators = checkOperators(program);
   try {
     const result = await compile({ model, edits, out: null, set, dryRun: true, signal, ...report });
-    return [...operators, ...result.diagnostics];
+    const recipes = await checkRecipes({ model, signal, ...report }, program);
+    return [...operators, ...result.diagnostics, ...recipes];
   } catch (cause) {
     if (!(cause instanceof GraftError)) throw cause;
     const said = ({ code, at }: Diagnostic) =>

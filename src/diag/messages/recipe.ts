@@ -7,6 +7,8 @@ export const recipeMessages = {
   "recipe-twice": error`There are two \`${"stage"}\` blocks`,
   "no-role": error`\`${"objective"}\` needs the ${"role"} input of the model, and none was found`,
   "no-noise-process": error`\`${"objective"}\` needs a model that predicts the noise of its sample: ${"why"}`,
+  "no-label": error`\`${"key"}\` ${"why"}`,
+  "step-failed": error`Step ${"step"} failed in ONNX Runtime: ${"reason"}`,
   "objective-needs": error`The objective \`${"objective"}\` ${"why"}`,
   "site-reads-new": error`${"site"} cannot be distilled alone: it reads \`${"value"}\`, which the original model does not have`,
   "loss-not-finite": error`The loss is ${"loss"} in step ${"step"}`,
