@@ -1,0 +1,185 @@
+/** Training end to end: the same bits whatever way a run goes, and nothing lost on the way. */
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { refusal, trialIn, writeData } from "./workbench.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "graftc-"));
+  await writeData(folder);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const shared = "batch: 3, accumulate: 2, label_drop: 0.3, ema: 0.9";
+const both = `replace blocks[1].attn with hyena_x
+resize blocks[0].mlp to ratio 3
+distill { steps: 4, ${shared} }
+finetune { steps: 4, ${shared} }
+`;
+
+describe("a run of two stages", () => {
+  const straight = () => trialIn(folder, "straight", both);
+
+  test("is the same for the same seed, and keeps what is useful", async () => {
+    const [first, second] = [straight(), trialIn(folder, "again", both)];
+    const { stages } = await first.run();
+    await second.run();
+    expect(second.bytes().equals(first.bytes())).toBe(true);
+    expect(second.log()).toEqual(first.log());
+    const [distill, finetune] = stages;
+    expect(distill).toMatchObject({ kind: "distill", steps: 4 });
+    expect(distill!.sites).toEqual(["blocks[1].attn", "blocks[0].mlp"]);
+    expect(finetune!.lossFirst).toBeGreaterThan(0);
+    expect(readdirSync(`${first.out}.run`).sort()).toEqual([
+      "log.jsonl",
+      "loss.svg",
+      "run.json",
+      "stage1.safetensors",
+      "stage2.safetensors",
+    ]);
+  });
+
+  test.each([
+    ["distill", 3],
+    ["distill", 4],
+    ["finetune", 2],
+  ])("stopped in %s after step %i, it goes on to the same bits", async (stage, step) => {
+    const trial = trialIn(folder, `stopped-${stage}-${step}`, both);
+    const controller = new AbortController();
+    let stages = 0;
+    const { codes, text } = await refusal(
+      trial.run({
+        signal: controller.signal,
+        onProgress(done, total, words) {
+          if (!words.includes("steps") || total !== 4) return;
+          if (done === 1) stages++;
+          if (stages === (stage === "distill" ? 1 : 2) && done === step) controller.abort();
+        },
+      }),
+    );
+    expect(codes).toEqual(["run-interrupted"]);
+    expect(text).toContain(`after step ${step} of 4 of ${stage}`);
+    expect(text).toMatch(/`graftc train .*--resume` goes on/);
+    expect(readdirSync(`${trial.out}.run`)).toContain("loss.svg");
+    expect(existsSync(trial.out)).toBe(false);
+    expect((await refusal(trial.run())).codes).toEqual(["run-exists"]);
+    const { stages: results } = await trial.run({ resume: true });
+    expect(trial.bytes().equals(straight().bytes())).toBe(true);
+    expect(trial.log()).toEqual(straight().log());
+    expect(results.map(({ lossLast }) => lossLast)).not.toContain(null);
+  });
+
+  test("finished, writes its model again, or makes way for another run", async () => {
+    const trial = straight();
+    const bytes = trial.bytes();
+    rmSync(trial.out);
+    await trial.run({ resume: true });
+    expect(trial.bytes().equals(bytes)).toBe(true);
+    expect((await refusal(trial.run({ resume: true, steps: 5 }))).codes).toEqual(["run-differs"]);
+    await trial.run({ seed: 1 });
+    expect(trial.bytes().equals(bytes)).toBe(false);
+  });
+});
+
+test("in groups of sites that fit into memory, it comes to the same bits", async () => {
+  const edits = `replace blocks[0..3].attn with hyena_x
+resize blocks[0..3].mlp to ratio 6
+distill { steps: 3, ${shared} }
+`;
+  const [whole, grouped] = [trialIn(folder, "one", edits), trialIn(folder, "grouped", edits)];
+  const { stages } = await whole.run({ dryRun: true });
+  const { total, step } = stages[0]!.memory!.estimated;
+  await whole.run();
+  let graphs = 0;
+  await grouped.run({
+    memory: total - 0.5 * step,
+    onProgress() {
+      const work = join(`${grouped.out}.run`, "work");
+      if (!existsSync(work)) return;
+      graphs = readdirSync(work).filter((name) => /^training_model\.\d\.onnx$/.test(name)).length;
+    },
+  });
+  expect(graphs).toBeGreaterThan(1);
+  expect(grouped.log()).toEqual(whole.log());
+  expect(grouped.bytes().equals(whole.bytes())).toBe(true);
+});
+
+test("a batch in parts is the batch, but for rounding", async () => {
+  const recipe = (batch: string) => `replace blocks[1].attn with hyena_x
+finetune { steps: 3, ${batch}, optimizer: sgd(momentum: 0.9), lr: 0.05 }
+`;
+  const [whole, parts] = [
+    trialIn(folder, "whole", recipe("batch: 6")),
+    trialIn(folder, "parts", recipe("batch: 2, accumulate: 3")),
+  ];
+  await whole.run();
+  await parts.run();
+  const [expected, got] = [whole.result(1), parts.result(1)];
+  expect([...got.keys()]).toEqual([...expected.keys()]);
+  for (const [name, values] of expected) {
+    const error = Math.max(...values.map((value, i) => Math.abs(value - got.get(name)![i]!)));
+    expect(error, name).toBeLessThan(2e-6);
+  }
+});
+
+describe("stopped where", () => {
+  test("the loss is not finite, with the first node that is to blame", async () => {
+    const trial = trialIn(folder, "burst", "finetune { steps: 4, batch: 4, lr: 1e30 }\n");
+    const { codes, text } = await refusal(trial.run({ interval: 0 }));
+    expect(codes).toEqual(["loss-not-finite"]);
+    expect(text).toMatch(/The loss is NaN in step 2\n.*\nthe first value .* leaves `\w+` `/);
+    expect(text).toContain("keeps step 1");
+  });
+
+  test("the gradient is not finite, before it spoils the weights", async () => {
+    const edits = `operator rough for attn {
+  layer proj = linear(D, D)
+  return proj(x) + sqrt(relu(x) * 0)
+}
+replace blocks[1].attn with rough
+finetune { steps: 4, batch: 4 }
+`;
+    const { codes, text } = await refusal(trialIn(folder, "rough", edits).run());
+    expect(codes).toEqual(["gradient-not-finite"]);
+    expect(text).toMatch(/step 1\n.*\nthe first value that is not finite leaves `/);
+  });
+
+  test("memory is short, with a batch that fits", async () => {
+    const trial = trialIn(folder, "short", "finetune { steps: 4, batch: 24 }\n");
+    const { stages } = await trial.run({ dryRun: true });
+    const { total, step } = stages[0]!.memory!.estimated;
+    const { codes, text } = await refusal(trial.run({ memory: total - 0.4 * step }));
+    expect(codes).toEqual(["memory-short"]);
+    expect(text).toContain("`batch: 12, accumulate: 2` takes less");
+    expect(existsSync(`${trial.out}.run`)).toBe(false);
+    const { codes: none, text: way } = await refusal(trial.run({ memory: 1e6 }));
+    expect(none).toEqual(["memory-short"]);
+    expect(way).toContain("lora");
+  });
+
+  test.each([
+    ["no-label", "finetune { steps: 1, batch: 4, label_drop: 0.1, null_label: 50 }"],
+    ["nothing-to-distill", "distill { steps: 1, batch: 4 }"],
+    ["trains-nothing", "finetune { train: new, steps: 1, batch: 4 }"],
+    ["data-few", "finetune { steps: 1, batch: 25 }"],
+    [
+      "objective-needs",
+      `${both.replace(/finetune.*/, "finetune { objective: diffusion + flow, batch: 4 }")}`,
+    ],
+  ])("%s, before the first step", async (code, edits) => {
+    const trial = trialIn(folder, `refused-${code}`, `${edits}\n`);
+    expect((await refusal(trial.run())).codes).toEqual([code]);
+    expect(existsSync(`${trial.out}.run`)).toBe(false);
+  });
+
+  test("a checkpoint is damaged", async () => {
+    const trial = trialIn(folder, "damaged", "finetune { steps: 4, batch: 4 }\n");
+    const controller = new AbortController();
+    const onProgress = (done: number) => done === 2 && controller.abort();
+    await refusal(trial.run({ signal: controller.signal, onProgress }));
+    writeFileSync(join(`${trial.out}.run`, "checkpoint.safetensors"), "x".repeat(100));
+    expect((await refusal(trial.run({ resume: true }))).codes).toEqual(["run-damaged"]);
+  });
+});

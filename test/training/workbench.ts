@@ -1,0 +1,93 @@
+/** Runs of a few steps on a small model, and what they leave. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fingerprintOf } from "../../runtime/index.ts";
+import { drawsOf } from "../../runtime/train/noise.ts";
+import { GraftError } from "../../src/diag/diagnostic.ts";
+import { inMemory, materialize } from "../../src/ir/bytes.ts";
+import { readSafetensors, type StoredTensor, writeSafetensors } from "../../src/onnx/index.ts";
+import { decodeElements, encodeElements } from "../../src/onnx-ops/elements.ts";
+import { type TrainOptions, train } from "../../src/train.ts";
+import { fixture } from "../passes/workbench.ts";
+
+export const tiny = fixture("dit-tiny-dynamo20");
+
+/** 24 random samples with their labels, for `tiny` and the models like it. */
+export async function writeData(folder: string): Promise<string> {
+  const path = join(folder, "data.safetensors");
+  const samples = 24;
+  const x = new Float32Array(samples * 4 * 8 * 8);
+  drawsOf(1, "x").normals(0, 0, x);
+  const y = Array.from({ length: samples }, (_, i) => i % 10);
+  const tensors: [string, StoredTensor][] = [
+    ["x", { dtype: "float32", shape: [samples, 4, 8, 8], data: bytesOf("float32", x) }],
+    ["y", { dtype: "int64", shape: [samples], data: bytesOf("int64", y) }],
+  ];
+  await writeSafetensors(path, tensors);
+  return path;
+}
+
+const bytesOf = (dtype: "float32" | "int64", values: ArrayLike<number>) =>
+  inMemory(encodeElements(dtype, values));
+
+/** A name for OUT, and the files of the run that makes it. */
+export interface Trial {
+  readonly out: string;
+  bytes(): Buffer;
+  /** Rows of the log, without the time that steps took. */
+  log(): unknown[];
+  /** What a stage learned. */
+  result(stage: number): Map<string, Float64Array>;
+  run(options?: Partial<TrainOptions>): ReturnType<typeof train>;
+}
+
+export function trialIn(folder: string, name: string, edits: string): Trial {
+  const out = join(folder, `${name}.onnx`);
+  // Nodes say which file asked for them: the same edits are the same file.
+  const path = join(folder, `${fingerprintOf([edits]).slice(0, 8)}.graft`);
+  writeFileSync(path, edits);
+  return {
+    out,
+    bytes: () => readFileSync(out),
+    log() {
+      const lines = readFileSync(join(`${out}.run`, "log.jsonl"), "utf8")
+        .trim()
+        .split("\n");
+      return lines.map((line) => ({ ...JSON.parse(line), seconds: null }));
+    },
+    result(stage) {
+      const { tensors } = readSafetensors(join(`${out}.run`, `stage${stage}.safetensors`));
+      return new Map(
+        [...tensors].map(([key, { dtype, data }]) => [
+          key,
+          decodeElements(dtype, materialize(data)),
+        ]),
+      );
+    },
+    run: (options = {}) =>
+      train({
+        model: tiny,
+        edits: [path],
+        data: join(folder, "data.safetensors"),
+        out,
+        ...options,
+      }),
+  };
+}
+
+/** The codes of what an attempt is refused with, and everything that it says. */
+export async function refusal(
+  attempt: Promise<unknown>,
+): Promise<{ codes: string[]; text: string }> {
+  const cause = await attempt.then(
+    () => null,
+    (cause: unknown) => cause,
+  );
+  if (!(cause instanceof GraftError)) throw cause ?? new Error("it was not refused");
+  return {
+    codes: cause.diagnostics.map(({ code }) => code),
+    text: cause.diagnostics
+      .flatMap(({ message, hint, notes }) => [message, hint ?? "", ...notes])
+      .join("\n"),
+  };
+}
