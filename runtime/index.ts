@@ -4,6 +4,7 @@ export { createOracle } from "./infer/oracle.ts";
 export { checkDevice, cpu, type Device, parseDevice } from "./session/device.ts";
 export { memoryForUs } from "./session/free-memory.ts";
 export { loads } from "./session/loads.ts";
+export { reasonOf } from "./session/ort.ts";
 export {
   openSession,
   type Result,
@@ -27,7 +28,14 @@ export {
   resumeRun,
 } from "./train/run-folder.ts";
 export { averageDecay, learningRate } from "./train/schedule.ts";
-export { float32, int64, openTrainer, RunFailure, sentinel, type Trainer } from "./train/trainer.ts";
+export {
+  float32,
+  int64,
+  openTrainer,
+  RunFailure,
+  sentinel,
+  type Trainer,
+} from "./train/trainer.ts";
 export type { Program, Slot } from "./train/worker.ts";
 export {
   type CompareOptions,

@@ -10,6 +10,7 @@ import {
   type Dataset,
   fingerprintOf,
   type Json,
+  memoryForUs,
   openData,
   type Run,
   resumeRun,
@@ -134,9 +135,10 @@ function refuseContradictions({ out, dryRun, verify, resume, run }: TrainOptions
 async function rehearse(options: TrainOptions, work: Work): Promise<Outcome> {
   const stages: StageResult[] = [];
   const threads = availableParallelism();
+  const memory = options.memory ?? memoryForUs();
   for (const [index, { recipe, shape }] of work.stages.entries()) {
     const folder = mkdtempSync(join(tmpdir(), "graftc-"));
-    const place = { ...work, threads, most: 1, folder, results: null };
+    const place = { ...work, threads, memory, most: 1, folder, results: null };
     const { sites, ...measured } = await withStage(options, place, index, async (context) => ({
       ...(await measureStage(context)),
       sites: context.stage.graph.losses.flatMap(({ group }) => group ?? []),
@@ -160,13 +162,13 @@ async function perform(
   const again = commandToResume(options);
   const titles = stages.map(({ recipe }) => recipe.stage);
   try {
-    const { threads, stepsPerCall: most } = run.settings;
+    const { threads, memory, stepsPerCall: most } = run.settings;
     for (const index of stages.keys()) {
       if (run.finished || (run.checkpoint && run.checkpoint.stage > index + 1)) continue;
       const folder = join(run.folder, "work");
       rmSync(folder, { recursive: true, force: true });
       mkdirSync(folder);
-      const place = { ...work, threads, most, folder, results: run.folder };
+      const place = { ...work, threads, memory, most, folder, results: run.folder };
       const result = resultPath(run.folder, index + 1);
       await withStage(options, place, index, (context) =>
         runStage({ ...context, run, result, interval: options.interval ?? 180, again, titles }),
@@ -244,5 +246,6 @@ async function openRun(
   if (options.resume) return resumeRun(folder, facts);
   const stepsPerCall =
     options.stepsPerCall ?? usualStepsPerCall[deviceOf(options.device ?? "cpu").kind];
-  return beginRun(folder, facts, { stepsPerCall, threads: availableParallelism() });
+  const memory = Math.floor(options.memory ?? memoryForUs());
+  return beginRun(folder, facts, { stepsPerCall, threads: availableParallelism(), memory });
 }

@@ -45,6 +45,8 @@ export interface RunSettings {
   /** Steps that one call of the runtime takes. */
   readonly stepsPerCall: number;
   readonly threads: number;
+  /** Bytes that were free: they say which sites go together. */
+  readonly memory: number;
 }
 
 export interface Run {
@@ -128,8 +130,8 @@ export function resumeRun(folder: string, plan: RunPlan): Run {
     throw fail("run-differs", { path: folder, differences: differences.join("; ") }, { hint });
   }
   removePartials(folder);
-  const { stepsPerCall, threads, finished = false } = facts;
-  return open(folder, { stepsPerCall, threads }, finished);
+  const { stepsPerCall, threads, memory, finished = false } = facts;
+  return open(folder, { stepsPerCall, threads, memory }, finished);
 }
 
 function open(folder: string, settings: RunSettings, finished: boolean): Run {
@@ -180,7 +182,7 @@ function readFacts(folder: string): Facts {
   if (facts.version !== version) {
     throw fail("run-damaged", { path, why: `its format is ${facts.version}, not ${version}` });
   }
-  if (!isPositive(facts.stepsPerCall) || !isPositive(facts.threads)) {
+  if (![facts.stepsPerCall, facts.threads, facts.memory].every(isPositive)) {
     throw fail("run-damaged", { path, why: "it does not say how steps are taken" });
   }
   return facts as unknown as Facts;

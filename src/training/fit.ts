@@ -44,7 +44,7 @@ export function needOf(
 
 /**
  * The sites of distill in groups that fit, one training graph each; null: all at once.
- * @throws GraftError `memory-short` where the step does not fit, and how it would.
+ * @throws GraftError `memory-short` where they do not fit one by one.
  */
 export function groupsThatFit(
   stage: Stage,
@@ -56,6 +56,13 @@ export function groupsThatFit(
   if (need.total <= available) return null;
   const groups = splitSites(stage, teacher, available);
   if (groups) return groups;
+  refuseShort(stage, need, shape, available);
+  return null;
+}
+
+/** @throws GraftError `memory-short` where a step does not fit, and how it would. */
+export function refuseShort(stage: Stage, need: Need, shape: Shape, available: number): void {
+  if (need.total <= available) return;
   throw fail(
     "memory-short",
     { needed: showBytes(need.total), available: showBytes(available) },
@@ -74,7 +81,7 @@ function splitSites(
     const has = new Set(labels);
     const losses = graph.losses.filter(({ group }) => group !== null && has.has(group));
     const { outputs } = graph.model.graph;
-    const gradients = outputs.slice(graph.losses.length);
+    const gradients = outputs.slice(-graph.trained.length);
     return [
       ...losses.map(({ value }) => value),
       ...gradients.filter((_, i) => has.has(graph.trained[i]!.group ?? "")),

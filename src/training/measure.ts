@@ -1,8 +1,8 @@
 /** `--dry-run`: what a stage would take, by two of its steps. */
 import type { Need } from "./fit.ts";
-import { explainNotFinite } from "./not-finite.ts";
+import { explain } from "./not-finite.ts";
 import { openStage, type StageContext } from "./run-stage.ts";
-import { createStepper, NotFinite } from "./stepper.ts";
+import { createStepper } from "./stepper.ts";
 
 export interface Measured {
   readonly secondsPerStep: number;
@@ -25,9 +25,8 @@ export async function measureStage(context: StageContext): Promise<Measured> {
     for (let step = 0; step < steps; step++) {
       const began = performance.now();
       const { loss } = await stepper(step).catch(async (cause) => {
-        if (!(cause instanceof NotFinite)) throw cause;
         const { graph, recipe } = stage;
-        throw await explainNotFinite({ cause, graph, trainer, span: recipe.span, kept: null });
+        throw await explain(cause, step, { graph, trainer, span: recipe.span, kept: null });
       });
       seconds = (performance.now() - began) / 1000;
       losses.push(loss);

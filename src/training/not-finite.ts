@@ -7,6 +7,8 @@ import {
   createOracle,
   type Feeds,
   openSession,
+  RunFailure,
+  reasonOf,
   sentinel,
   type Tensor,
   type Trainer,
@@ -17,7 +19,7 @@ import type { Node } from "../ir/graph.ts";
 import { elements } from "../ir/types.ts";
 import { readModel, writeModel } from "../onnx/index.ts";
 import { keepOutputs } from "../onnx-ops/interface.ts";
-import type { NotFinite } from "./stepper.ts";
+import { NotFinite } from "./stepper.ts";
 
 export interface Accident {
   readonly cause: NotFinite;
@@ -29,8 +31,19 @@ export interface Accident {
   readonly kept: string | null;
 }
 
+/** What ended step `step`, from 0, as a diagnostic; what is no accident of a step, as it is. */
+export async function explain(
+  cause: unknown,
+  step: number,
+  accident: Omit<Accident, "cause">,
+): Promise<unknown> {
+  if (cause instanceof NotFinite) return notFinite({ ...accident, cause });
+  if (!(cause instanceof RunFailure)) return cause;
+  return fail("step-failed", { step: step + 1, reason: reasonOf(cause) }, { at: accident.span });
+}
+
 /** The diagnostic, with the first node whose output is not finite. */
-export async function explainNotFinite(accident: Accident): Promise<GraftError> {
+async function notFinite(accident: Accident): Promise<GraftError> {
   const { cause, span, kept } = accident;
   const culprit = await culpritOf(accident);
   const details = {

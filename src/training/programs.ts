@@ -153,13 +153,11 @@ function programOfSteps({ path, losses }: Pass, optimizer: OptimizerModel): Prog
   };
 }
 
-/** The sum over sites is left to the host, so that it is the same for whatever groups of them. */
 function passOf({ losses, trained }: LossGraph, index: number, folder: string): Pass {
-  const own = losses.length > 1 ? losses.slice(1) : losses;
   return {
     program: `training.${index}`,
     path: join(folder, `training_model.${index}.onnx`),
-    losses: own.map(({ name, group }) => ({ slot: name, group })),
+    losses: losses.map(({ name, group }) => ({ slot: name, group })),
     gradients: trained.map(({ name }) => gradientName(name)),
   };
 }

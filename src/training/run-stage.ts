@@ -12,11 +12,11 @@ import {
 import { fail } from "../diag/diagnostic.ts";
 import type { Shape } from "./feeds.ts";
 import { createLoop } from "./looped.ts";
-import { explainNotFinite } from "./not-finite.ts";
+import { explain } from "./not-finite.ts";
 import { isLooped, type Programs, writePrograms } from "./programs.ts";
 import { saveCheckpoint, saveResult } from "./save.ts";
 import type { FittedStage } from "./stage-graphs.ts";
-import { createStepper, NotFinite, type Outcome } from "./stepper.ts";
+import { createStepper, type Outcome } from "./stepper.ts";
 import type { Teacher } from "./teacher.ts";
 
 export interface StageContext {
@@ -52,7 +52,7 @@ export interface RunContext extends StageContext {
 
 /**
  * Runs what is left of a stage. Interrupted, it finishes the step and keeps a checkpoint.
- * @throws GraftError `loss-not-finite`, `gradient-not-finite`; `run-interrupted` once the
+ * @throws GraftError `loss-not-finite`, `gradient-not-finite`, `step-failed`; `run-interrupted` once the
  * checkpoint is kept.
  */
 export async function runStage(context: RunContext): Promise<void> {
@@ -73,10 +73,9 @@ export async function runStage(context: RunContext): Promise<void> {
     while (done < shape.steps) {
       const began = performance.now();
       const outcomes = await take(done).catch(async (cause) => {
-        if (!(cause instanceof NotFinite)) throw cause;
         const state = run.kept === null ? null : `${run.folder} keeps step ${run.kept.step}`;
         const { graph, recipe } = stage;
-        throw await explainNotFinite({ cause, graph, trainer, span: recipe.span, kept: state });
+        throw await explain(cause, done, { graph, trainer, span: recipe.span, kept: state });
       });
       const seconds = (performance.now() - began) / 1000 / outcomes.length;
       for (const outcome of outcomes) {

@@ -31,6 +31,8 @@ export interface Workplace {
   readonly threads: number;
   /** Steps of one call of the runtime. */
   readonly most: number;
+  /** Bytes that sites are put together for; a run keeps them, since its bits depend on it. */
+  readonly memory: number;
 }
 
 /** What a stage, counted from 1, learned. */
@@ -60,7 +62,7 @@ export async function tryStage(
 /** Makes the graphs of stage `index` and runs `use` with them; its files and sessions end with it. */
 export async function withStage<T>(
   options: StageOptions,
-  { program, stages, folder, results, device, threads, most }: Workplace,
+  { program, stages, folder, results, device, threads, most, memory }: Workplace,
   index: number,
   use: (context: StageContext) => Promise<T>,
 ): Promise<T> {
@@ -80,6 +82,7 @@ export async function withStage<T>(
     const stage = await fitStage(made, {
       shape,
       teacher: teacher?.memory ?? null,
+      planned: memory,
       available: options.memory ?? memoryForUs(),
       anew: make,
     });

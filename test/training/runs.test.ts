@@ -83,10 +83,10 @@ describe("a run of two stages", () => {
   });
 });
 
-test("in groups of sites that fit into memory, it comes to the same bits", async () => {
+test("in groups of sites that fit into memory, each learns what it learns among all", async () => {
   const edits = `replace blocks[0..3].attn with hyena_x
 resize blocks[0..3].mlp to ratio 6
-distill { steps: 3, ${shared} }
+distill { steps: 3, ${shared}, optimizer: sgd(momentum: 0.9), lr: 0.05 }
 `;
   const [whole, grouped] = [trialIn(folder, "one", edits), trialIn(folder, "grouped", edits)];
   const { stages } = await whole.run({ dryRun: true });
@@ -94,7 +94,7 @@ distill { steps: 3, ${shared} }
   await whole.run();
   let graphs = 0;
   await grouped.run({
-    memory: total - 0.5 * step,
+    memory: total - 0.1 * step,
     onProgress() {
       const work = join(`${grouped.out}.run`, "work");
       if (!existsSync(work)) return;
@@ -102,8 +102,12 @@ distill { steps: 3, ${shared} }
     },
   });
   expect(graphs).toBeGreaterThan(1);
-  expect(grouped.log()).toEqual(whole.log());
-  expect(grouped.bytes().equals(whole.bytes())).toBe(true);
+  const [expected, got] = [whole.result(1), grouped.result(1)];
+  expect([...got.keys()]).toEqual([...expected.keys()]);
+  for (const [name, values] of expected) {
+    const error = Math.max(...values.map((value, i) => Math.abs(value - got.get(name)![i]!)));
+    expect(error, name).toBeLessThan(2e-6);
+  }
 });
 
 test("a batch in parts is the batch, but for rounding", async () => {

@@ -19,7 +19,7 @@ const plan: RunPlan = {
   edits: "b".repeat(64),
   seed: 3,
 };
-const settings = { stepsPerCall: 4, threads: 2 };
+const settings = { stepsPerCall: 4, threads: 2, memory: 1e9 };
 
 function checkpointAt(stage: number, step: number): Checkpoint {
   const data = (fill: number) => inMemory(new Uint8Array(4096).fill(fill));
