@@ -3,7 +3,7 @@ import type { EditReport } from "../passes/pipeline.ts";
 import type { Comparison } from "../runtime/index.ts";
 import { type Diagnostic, fail } from "./diag/diagnostic.ts";
 import { placeOf } from "./diag/span.ts";
-import { type EditingOptions, editModel } from "./editing.ts";
+import { type EditingOptions, editModel, refuseOverwrite } from "./editing.ts";
 import { loadEdits, type Settings } from "./edits.ts";
 import type { Explanation } from "./explain/explanation.ts";
 import type { Model } from "./ir/graph.ts";
@@ -64,6 +64,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
     throw fail("wrong-usage", { what: "a dry run writes no model that --verify could run" });
   }
   const { program, diagnostics } = loadEdits(options.edits, options.set);
+  refuseOverwrite(options.out, options, program);
   const opening = opener(options);
   try {
     const work =

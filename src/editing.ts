@@ -1,6 +1,6 @@
 /** From a file and a program to an edited model in memory: what compiling and training share. */
 import { createHash } from "node:crypto";
-import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync, realpathSync } from "node:fs";
 import { loadWeights, type WeightFile } from "../passes/load-weights.ts";
 import { applyEdits, type Report } from "../passes/pipeline.ts";
 import type { Anatomy } from "./anatomy/anatomy.ts";
@@ -83,8 +83,34 @@ function readAnalysis(path: string) {
 
 /** `FILE.safetensors`, or `FILE.safetensors@blocks[1].attn`. */
 function weightFile(given: string): WeightFile {
+  const place = weightPlace(given);
+  return { ...place, tensors: readSafetensors(place.path).tensors };
+}
+
+function weightPlace(given: string) {
   const [, path = given, site = null] = /^(.+)@([^@/]*\[[^@/]*)$/.exec(given) ?? [];
-  return { path, site, tensors: readSafetensors(path).tensors };
+  return { path, site };
+}
+
+/**
+ * OUT may be MODEL, but no other file that the result is made from.
+ * @throws GraftError `out-overwrites-input`
+ */
+export function refuseOverwrite(
+  out: string | null | undefined,
+  { weights = [], analysis }: EditingOptions,
+  { sources }: Program,
+): void {
+  if (!out || !existsSync(out)) return;
+  const target = realpathSync(out);
+  const read = [
+    ...sources.map(({ path }) => path),
+    ...weights.map((given) => weightPlace(given).path),
+    ...(analysis === undefined ? [] : [analysis]),
+  ];
+  if (read.some((path) => existsSync(path) && realpathSync(path) === target)) {
+    throw fail("out-overwrites-input", { out });
+  }
 }
 
 /** Hex SHA-256 of a file, read in pieces. */

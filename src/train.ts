@@ -17,7 +17,13 @@ import {
 } from "../runtime/index.ts";
 import { deviceOf } from "./device.ts";
 import { type Diagnostic, fail, GraftError, Reporter } from "./diag/diagnostic.ts";
-import { digestOf, type EditedModel, type EditingOptions, editModel } from "./editing.ts";
+import {
+  digestOf,
+  type EditedModel,
+  type EditingOptions,
+  editModel,
+  refuseOverwrite,
+} from "./editing.ts";
 import { loadEdits, type Settings } from "./edits.ts";
 import type { Explanation } from "./explain/explanation.ts";
 import { beginWrite, type External } from "./onnx/index.ts";
@@ -93,6 +99,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const device = deviceOf(options.device ?? "cpu");
   checkDevice(device);
   const { program, diagnostics } = loadEdits(options.edits, options.set);
+  refuseOverwrite(options.out, options, program);
   const edited = await editModel(options, program);
   checkBounds(edited.model, edited.plan, options);
   const { out = null, external } = options;

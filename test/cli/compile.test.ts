@@ -165,6 +165,19 @@ const refusals: readonly (readonly [words: string[], code: string])[] = [
   [[model, hyena, "--weights", "nowhere.safetensors"], "file-unreadable"],
 ];
 
+test.each([
+  { out: hyena, words: [] },
+  { out: "weights.safetensors", words: ["--weights", "weights.safetensors@blocks[1].attn"] },
+  { out: "report.json", words: ["--analysis", "report.json"] },
+])("no file that the result is made from is replaced: $out", ({ out, words }) => {
+  if (words.length > 0) file(out, "what was there");
+  const before = readFileSync(join(folder, out));
+  const failed = run(model, hyena, ...words, "-o", `./${out}`, "--json");
+  expect(failed.code).toBe(1);
+  expect(json(failed)).toMatchObject({ diagnostics: [{ code: "out-overwrites-input" }] });
+  expect(readFileSync(join(folder, out))).toEqual(before);
+});
+
 test.each(refusals)("a failure leaves OUT as it was: %j", (words, code) => {
   const out = file("kept.onnx", "what was there");
   const before = readdirSync(folder);
