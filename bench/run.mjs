@@ -1,9 +1,10 @@
 /**
- * `npm run bench [-- small|depth|large|digits ... --runs N] [--model FILE] [--folder FOLDER] [--command 'NAME=WORDS ...']`
+ * `npm run bench [-- small|depth|large|training|digits ... --runs N] [--model FILE] [--folder FOLDER] [--command 'NAME=WORDS ...']`
  *
  * Whole processes against `cp` of the same files. Without --model, a DiT-XL/2 (2.7 GB) is made in
  * FOLDER, which is /dev/shm where that has room. In a further command {model}, {edits} and {out}
- * stand for the files. `digits` takes hours and runs only where it is named.
+ * stand for the files. `digits` takes hours and runs only where it is named. Steps of
+ * `training` run beside PyTorch's with --torch 'PYTHON SCRIPT' (see train.mjs).
  */
 import {
   existsSync,
@@ -21,6 +22,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { digits } from "./digits.mjs";
 import { compare, median } from "./process.mjs";
+import { trainingSteps } from "./train.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const { values: flags, positionals } = parseArgs({
@@ -30,6 +32,7 @@ const { values: flags, positionals } = parseArgs({
     model: { type: "string" },
     folder: { type: "string" },
     command: { type: "string", multiple: true, default: [] },
+    torch: { type: "string" },
   },
 });
 const runs = Number(flags.runs);
@@ -164,9 +167,17 @@ async function depth() {
   print(rows);
 }
 
-const parts = { small, depth, large, digits: () => digits([], folder) };
+async function training() {
+  const rows = await trainingSteps({ folder, graftc, torch: flags.torch, runs: Math.min(runs, 2) });
+  console.log("\ntraining, CPU seconds of a step on one thread");
+  print(rows);
+}
+
+const parts = { small, depth, large, training, digits: () => digits([], folder) };
 try {
-  for (const part of positionals.length > 0 ? positionals : ["small", "depth", "large"]) {
+  for (const part of positionals.length > 0
+    ? positionals
+    : ["small", "depth", "large", "training"]) {
     if (!parts[part]) throw new Error(`there is no part ${part}: ${Object.keys(parts).join(", ")}`);
     await parts[part]();
   }
