@@ -3,7 +3,10 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, trialIn, writeData } from "./workbench.ts";
+import { materialize } from "../../src/ir/bytes.ts";
+import { readModel } from "../../src/onnx/index.ts";
+import { decodeElements } from "../../src/onnx-ops/elements.ts";
+import { refusal, tiny, trialIn, writeData } from "./workbench.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -127,6 +130,46 @@ finetune { steps: 3, ${batch}, optimizer: sgd(momentum: 0.9), lr: 0.05 }
     expect(error, name).toBeLessThan(2e-6);
   }
 });
+
+test("adapters move linear weights alone, by matrices of their rank", async () => {
+  const edits = "finetune { steps: 3, batch: 4, lora: 2, alpha: 8, lr: 0.01 }\n";
+  const trial = trialIn(folder, "lora", edits);
+  await trial.run();
+  const [before, after] = await Promise.all([tiny, trial.out].map((path) => readModel(path)));
+  const moved = [...before!.graph.initializers].flatMap(({ name, initializer }) => {
+    const now = after!.graph.values.get(name)!.initializer!;
+    expect([now.dtype, now.shape], name).toEqual([initializer!.dtype, initializer!.shape]);
+    const [a, b] = [initializer!, now].map(({ dtype, data }) => {
+      return decodeElements(dtype, materialize(data));
+    });
+    const delta = b!.map((value, i) => value - a![i]!);
+    return delta.some((value) => value !== 0) ? [{ name, delta, shape: now.shape }] : [];
+  });
+  expect(moved.length).toBeGreaterThan(20);
+  for (const { name, delta, shape } of moved) {
+    expect(shape.length, name).toBe(2);
+    expect(rankOf(delta, shape[1]!, 1e-5), name).toBeLessThanOrEqual(2);
+  }
+});
+
+/** By elimination; what is below `noise` after it is rounding. */
+function rankOf(values: Float64Array, columns: number, noise: number): number {
+  const rows = Array.from({ length: values.length / columns }, (_, i) =>
+    values.slice(i * columns, (i + 1) * columns),
+  );
+  for (let rank = 0; ; rank++) {
+    const sizes = rows.map((row) => Math.max(...row.map(Math.abs)));
+    const largest = Math.max(...sizes);
+    if (largest < noise || rank === columns) return rank;
+    const pivot = rows[sizes.indexOf(largest)]!;
+    const at = pivot.findIndex((value) => Math.abs(value) === largest);
+    const copy = pivot.slice();
+    for (const row of rows) {
+      const factor = row[at]! / copy[at]!;
+      for (let i = 0; i < columns; i++) row[i]! -= factor * copy[i]!;
+    }
+  }
+}
 
 describe("stopped where", () => {
   test("the loss is not finite, with the first node that is to blame", async () => {
