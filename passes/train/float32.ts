@@ -1,6 +1,6 @@
 /** Training computes in float32: half-precision weights are cast once, and rounded on writing. */
 import { materialize } from "../../src/ir/bytes.ts";
-import type { Initializer, Model, Value } from "../../src/ir/graph.ts";
+import type { Initializer, Model } from "../../src/ir/graph.ts";
 import { dtypes, elements } from "../../src/ir/types.ts";
 import { decodeElements, encodeElements } from "../../src/onnx-ops/elements.ts";
 import { fixType, storeWeight } from "../../src/onnx-ops/interface.ts";
@@ -40,9 +40,4 @@ export function widened(tensor: Initializer): Initializer {
   const compute = () =>
     encodeElements("float32", decodeElements(tensor.dtype, materialize(tensor.data)));
   return { ...tensor, dtype: "float32", origin: null, data: { kind: "computed", length, compute } };
-}
-
-/** Whether anything of the model is half precision. */
-export function isHalf(value: Value): boolean {
-  return value.type !== null && half(value.type.dtype);
 }

@@ -68,6 +68,6 @@ function share(t: Wire, { steps }: NoiseSpec): Wire {
   return t.cast("float32").div(steps);
 }
 
-function freeInput({ graph }: Model, name: string): string {
-  return graph.values.has(name) ? freeInput({ graph } as Model, `${name}_`) : name;
+function freeInput(model: Model, name: string): string {
+  return model.graph.values.has(name) ? freeInput(model, `${name}_`) : name;
 }

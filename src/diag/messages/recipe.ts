@@ -1,4 +1,4 @@
-import { error, note } from "../template.ts";
+import { error } from "../template.ts";
 
 export const recipeMessages = {
   "trains-nothing": error`The recipe selects no weight to train`,
@@ -6,7 +6,6 @@ export const recipeMessages = {
   "no-recipe": error`No edit file has a \`distill\` or \`finetune\` block`,
   "recipe-twice": error`There are two \`${"stage"}\` blocks`,
   "no-role": error`\`${"objective"}\` needs the ${"role"} input of the model, and none was found`,
-  "no-noise-process": error`\`${"objective"}\` needs a model that predicts the noise of its sample: ${"why"}`,
   "no-label": error`\`${"key"}\` ${"why"}`,
   "step-failed": error`Step ${"step"} failed in ONNX Runtime: ${"reason"}`,
   "objective-needs": error`The objective \`${"objective"}\` ${"why"}`,
@@ -15,5 +14,4 @@ export const recipeMessages = {
   "gradient-not-finite": error`The gradient is not finite in step ${"step"}`,
   "batch-not-whole": error`A batch of ${"batch"} is no multiple of ${"fixed"}, the batch that the model is made for`,
   "memory-short": error`Training needs some ${"needed"}, and ${"available"} are free`,
-  "roles-found": note`Inputs: ${"roles"}`,
 };
