@@ -2,9 +2,13 @@
 import { fail } from "../../src/diag/diagnostic.ts";
 import type { Model, Value } from "../../src/ir/graph.ts";
 import type { Dim, DType } from "../../src/ir/types.ts";
+import { inputName } from "../../src/onnx-ops/interface.ts";
 import { denoises, usualNoise } from "./noised.ts";
 import type { Recipe } from "./recipe.ts";
 import { type Roles, rolesOf } from "./roles.ts";
+
+/** The input of the objective `labels`, and the tensor of the data. */
+export const labelsName = "labels";
 
 export interface DataPlan {
   /** What the data must have; sizes are those of one sample. */
@@ -44,7 +48,8 @@ export function dataPlanOf(model: Model, recipe: Recipe): DataPlan {
     const classes = logits.at(-1);
     const limit = typeof classes === "number" ? classes : undefined;
     const shape = logits.slice(1, -1);
-    wanted.push({ name: "labels", dtype: "int64", shape, role: "condition", limit });
+    const name = inputName(model.graph, labelsName);
+    wanted.push({ name, dtype: "int64", shape, role: "condition", limit });
   }
   const first = inputs.flatMap(({ type }) => type?.shape?.[0] ?? []);
   const fixed = first.find((dim) => typeof dim === "number");

@@ -1,6 +1,7 @@
 /** training.json: what the artifacts take and give, for whoever runs them. */
 import type { Dim, DType } from "../../src/ir/types.ts";
-import { gradientName, type OptimizerModel } from "./optimizers.ts";
+import type { OptimizerModel } from "./optimizers.ts";
+import { gradientName } from "./ports.ts";
 import type { Recipe } from "./recipe.ts";
 import type { LossGraph } from "./training-graph.ts";
 

@@ -21,7 +21,6 @@ import {
   feedParameters,
   forTraining,
   type GraphOptions,
-  type Loss,
   type LossGraph,
 } from "./training-graph.ts";
 import { transplant } from "./transplant.ts";
@@ -64,7 +63,8 @@ export async function distillGraph(
   );
   const { seed } = edited.session;
   const { adapters, now, ...adapted } = await adapt(model, chosen, recipe, { oracle, seed });
-  if (denoises(model, recipe)) noiseSample(model, recipe, "diffusion");
+  const denoiser = denoises(model, recipe) ? noiseSample(model, recipe, "diffusion") : null;
+  const noise = denoiser?.noise.name ?? null;
   const trained = feedParameters(model, adapted.trained);
   const data = dataInputs(model, new Set(trained.map(({ value }) => value)));
   await retype(model, oracle);
@@ -78,10 +78,9 @@ export async function distillGraph(
   const total = grower.sum(each.map(({ wire }) => wire));
   const sum = each.length > 1 ? total : grower.one("Identity", [total]);
   grower.patch.commit();
-  const losses: Loss[] = [
+  const losses = closeLosses(model, [
     { name: "loss", value: sum.value, group: null },
     ...each.map(({ group, wire }) => ({ name: `loss.${group}`, value: wire.value, group })),
-  ];
-  closeLosses(model, losses);
-  return { model, data, trained, adapters, losses };
+  ]);
+  return { model, data, noise, trained, adapters, losses };
 }

@@ -6,6 +6,7 @@ import { declareInput } from "../../src/onnx-ops/interface.ts";
 import type { Wire } from "../../src/onnx-ops/wire.ts";
 import { now } from "../session.ts";
 import { adapt } from "./adapters.ts";
+import { labelsName } from "./data-plan.ts";
 import { growerOf } from "./grower-of.ts";
 import { averageLossOf, crossEntropy } from "./losses.ts";
 import { type Denoiser, dataInputs, denoises, noiseSample, type Process } from "./noised.ts";
@@ -66,7 +67,8 @@ export async function finetuneGraph(
   const adapted = await adapt(model, chosen, recipe, { oracle, seed: session.seed });
   const { adapters } = adapted;
   for (const [label, value] of hidden) hidden.set(label, adapted.now(value));
-  const outputs = [...model.graph.outputs];
+  const { outputs } = model.graph;
+  const names = new Map(outputs.map((value) => [value, value.name]));
   if (asks("diffusion") && asks("flow")) {
     const why = "cannot be summed with `flow`: they noise samples differently";
     throw fail("objective-needs", { objective: "diffusion", why }, { at: recipe.span });
@@ -79,17 +81,19 @@ export async function finetuneGraph(
   const denoiser = process && noiseSample(model, recipe, process);
   const targets: Target[] = [];
   const targetOf = (value: Value, name: string): Value => {
-    targets.push({ input: `target.${name}`, of: name });
-    return declareInput(model, `target.${name}`, { ...value.type!, dtype: "float32" });
+    const input = declareInput(model, `target.${name}`, { ...value.type!, dtype: "float32" });
+    targets.push({ input: input.name, of: name });
+    return input;
   };
   await retype(model, oracle);
   const wanted = new Map<Value, Value>();
-  if (asks("output")) for (const value of outputs) wanted.set(value, targetOf(value, value.name));
+  if (asks("output"))
+    for (const value of outputs) wanted.set(value, targetOf(value, names.get(value)!));
   if (asks("features")) {
     for (const [label, value] of hidden) wanted.set(value, targetOf(value, label));
   }
   const labels = asks("labels")
-    ? declareInput(model, "labels", labelsType(outputs[0]!, recipe))
+    ? declareInput(model, labelsName, labelsType(outputs[0]!, recipe))
     : null;
   const data = dataInputs(model);
   const trained = feedParameters(model, adapted.trained);
@@ -115,10 +119,10 @@ export async function finetuneGraph(
   });
   const loss = grower.sum(terms.map(({ weight, name }) => formulas[name]().mul(weight)));
   grower.patch.commit();
-  const losses = [{ name: "loss", value: loss.value, group: null }];
-  closeLosses(model, losses);
+  const losses = closeLosses(model, [{ name: "loss", value: loss.value, group: null }]);
   const objective = terms.map(({ name }) => name);
-  return { model, data, trained, adapters, losses, objective, process, denoiser, targets };
+  const noise = denoiser?.noise.name ?? null;
+  return { model, data, noise, trained, adapters, losses, objective, process, denoiser, targets };
 }
 
 /** What leaves each block, by its label. */

@@ -12,8 +12,6 @@ import type { DataInput } from "./training-graph.ts";
 /** DDPM's forward process, where a recipe does not say another. */
 export const usualNoise: NoiseSpec = { kind: "linear", from: 1e-4, to: 2e-2, steps: 1000 };
 
-export const noiseName = "noise";
-
 export interface Denoiser {
   readonly roles: Roles;
   readonly spec: NoiseSpec;
@@ -54,7 +52,7 @@ export function noiseSample(model: Model, recipe: Recipe, process: Process): Den
     throw fail("no-role", { objective: process, role: missing! }, { at: recipe.span, hint });
   }
   const spec = recipe.noise ?? usualNoise;
-  const noise = declareInput(model, freeInput(model, noiseName), sample.type!);
+  const noise = declareInput(model, "noise", sample.type!);
   const grower = growerOf(model, "noise");
   const [x, t, e] = [sample, time, noise].map((value) => grower.wire(value)) as [Wire, Wire, Wire];
   const noised = process === "flow" ? flowSample(x, share(t, spec), e) : qSample(spec, x, t, e);
@@ -66,8 +64,4 @@ export function noiseSample(model: Model, recipe: Recipe, process: Process): Den
 /** Of the way from sample to noise: a time runs from 0 to the steps of the process. */
 function share(t: Wire, { steps }: NoiseSpec): Wire {
   return t.cast("float32").div(steps);
-}
-
-function freeInput(model: Model, name: string): string {
-  return model.graph.values.has(name) ? freeInput(model, `${name}_`) : name;
 }

@@ -15,7 +15,7 @@ import type { GroupedParameter, NamedAdapter } from "./adapters.ts";
 import { blockProducts } from "./block-products.ts";
 import { widen, widened } from "./float32.ts";
 import { growerOf } from "./grower-of.ts";
-import { gradientName } from "./optimizers.ts";
+import { gradientName } from "./ports.ts";
 import { raiseOpset } from "./raise-opset.ts";
 
 /** A trained weight of a training graph. */
@@ -41,6 +41,8 @@ export interface Loss {
 export interface LossGraph {
   readonly model: Model;
   readonly data: readonly DataInput[];
+  /** The input that takes noise for the samples, where they are noised inside. */
+  readonly noise: string | null;
   readonly trained: readonly Trained[];
   /** Whose factors are trained in their weights' place. */
   readonly adapters: readonly NamedAdapter[];
@@ -85,13 +87,16 @@ export function feedParameters(model: Model, parameters: readonly GroupedParamet
   });
 }
 
-/** Keeps the losses, under their names, and what they need. */
-export function closeLosses(model: Model, losses: LossGraph["losses"]): void {
+/**
+ * Keeps the losses, under their names, and what they need.
+ * @returns them with the names that they have.
+ */
+export function closeLosses(model: Model, losses: readonly Loss[]): readonly Loss[] {
   keepOutputs(
     model,
     losses.map(({ value }) => value),
   );
-  for (const { name, value } of losses) giveName(model.graph, value, name);
+  return losses.map((loss) => ({ ...loss, name: giveName(model.graph, loss.value, loss.name) }));
 }
 
 /** What is added to a gradient before it comes out: that of the runs of a step before. */

@@ -16,9 +16,9 @@ export interface BatchOptions {
     readonly dtype: Tensor["dtype"];
     readonly steps: number;
   } | null;
-  /** The input whose noise is drawn, as an input called `noise`. */
+  /** The input whose noise is drawn, and what that is fed as. */
   readonly sample: string | null;
-  readonly noise: string;
+  readonly noise: string | null;
   readonly dropped: {
     readonly name: string;
     readonly chance: number;
@@ -30,10 +30,10 @@ export type Feeds = Map<string, Tensor>;
 
 /** The feeds of run `run` of step `step`: a function of the seed and these two. */
 export function batchesOf(options: BatchOptions): (step: number, run: number) => Feeds {
-  const { data, seed, batch, runs, time, sample, dropped } = options;
+  const { data, seed, batch, runs, time, sample, noise, dropped } = options;
   const order = orderOf(seed, data.samples, batch * runs);
   const timesteps = drawsOf(seed, "timestep");
-  const noise = drawsOf(seed, "noise");
+  const noises = drawsOf(seed, "noise");
   const drops = drawsOf(seed, "label drop");
   return (step, run) => {
     const first = run * batch;
@@ -51,15 +51,15 @@ export function batchesOf(options: BatchOptions): (step: number, run: number) =>
       });
       feeds.set(time.name, numbers(time.dtype, steps));
     }
-    if (sample !== null) {
+    if (sample !== null && noise !== null) {
       const { shape } = data.feeds.get(sample)!;
       const size = elements(shape);
       const drawn = new Float32Array(batch * size);
       samples.forEach((_, i) => {
-        noise.normals(step, first + i, drawn.subarray(i * size, (i + 1) * size));
+        noises.normals(step, first + i, drawn.subarray(i * size, (i + 1) * size));
       });
       const bytes = new Uint8Array(drawn.buffer);
-      feeds.set(options.noise, { dtype: "float32", shape: [batch, ...shape], data: bytes });
+      feeds.set(noise, { dtype: "float32", shape: [batch, ...shape], data: bytes });
     }
     if (dropped) {
       const labels = feeds.get(dropped.name)!;

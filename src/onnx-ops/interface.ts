@@ -10,18 +10,33 @@ import { type Graph, type Initializer, type Model, Value } from "../ir/graph.ts"
 import type { TensorType } from "../ir/types.ts";
 import { producersOf } from "./sweep.ts";
 
-/** A new input. */
-export function declareInput({ graph }: Model, name: string, type: TensorType): Value {
+/** A new input, under this name or, where that is taken for good, under `inputName`. */
+export function declareInput({ graph }: Model, wanted: string, type: TensorType): Value {
+  const name = inputName(graph, wanted);
   const value = new Value(name, type);
+  makeWay(graph, name);
   value.declared = true;
   defineValue(graph, value);
   graph.inputs.push(value);
   return value;
 }
 
+/**
+ * What a new input is called: inputs and weights keep their names, and others make way for it.
+ * Underscores tell it from those that have the wanted name.
+ */
+export function inputName(graph: Graph, wanted: string): string {
+  const rival = graph.values.get(wanted);
+  return rival && isNamedForGood(graph, rival) ? inputName(graph, `${wanted}_`) : wanted;
+}
+
+function isNamedForGood({ inputs }: Graph, value: Value): boolean {
+  return value.initializer !== null || inputs.includes(value);
+}
+
 /** A weight that is fed from now on, under this name; whoever has the name makes way. */
 export function feedWeight({ graph }: Model, value: Value, name: string): void {
-  giveName(graph, value, name);
+  if (giveName(graph, value, name) !== name) throw new Error(`an input is called ${name}`);
   const { dtype, shape } = value.initializer!;
   graph.initializers.delete(value);
   value.initializer = null;
@@ -30,15 +45,27 @@ export function feedWeight({ graph }: Model, value: Value, name: string): void {
   if (!graph.inputs.includes(value)) graph.inputs.push(value);
 }
 
-/** Gives a value a name that another one may have; that one is then called otherwise. */
-export function giveName(graph: Graph, value: Value, name: string): void {
-  const rival = graph.values.get(name);
-  if (rival === value) return;
-  if (rival) renameValue(graph, rival, freeName(graph, `${name}.frozen`));
-  renameValue(graph, value, name);
+/**
+ * Gives a value a name that another one may have; that one is then called otherwise. Of an input it
+ * is not taken.
+ * @returns the name, or the next one that is free.
+ */
+export function giveName(graph: Graph, value: Value, wanted: string): string {
+  const rival = graph.values.get(wanted);
+  if (rival === value) return wanted;
+  if (rival && graph.inputs.includes(rival)) return giveName(graph, value, `${wanted}_`);
+  makeWay(graph, wanted);
+  renameValue(graph, value, wanted);
+  return wanted;
 }
 
-function freeName(graph: Graph, base: string): string {
+function makeWay(graph: Graph, name: string): void {
+  const rival = graph.values.get(name);
+  if (rival) renameValue(graph, rival, freeName(graph, `${name}.frozen`));
+}
+
+/** This name, or the next one that no value has. */
+export function freeName(graph: Graph, base: string): string {
   for (let i = 0, name = base; ; i++, name = `${base}_${i}`)
     if (!graph.values.has(name)) return name;
 }

@@ -2,6 +2,7 @@
 import { defineInitializer, defineValue, removeInitializer, renameValue } from "../ir/edit.ts";
 import { Graph, type Model, Value } from "../ir/graph.ts";
 import type { TensorType } from "../ir/types.ts";
+import { freeName } from "./interface.ts";
 import { Patch } from "./patch.ts";
 
 export interface LoopPlan {
@@ -20,8 +21,8 @@ export interface LoopPlan {
 export function loopOver(model: Model, plan: LoopPlan): Model {
   const body = model.graph;
   const outer = new Graph("loop");
-  const trip = inputOf(body, "loop.trip", { dtype: "int64", shape: [] });
-  const goesOn = inputOf(body, "loop.goes_on", { dtype: "bool", shape: [] });
+  const trip = inputOf(body, freeName(body, "loop.trip"), { dtype: "int64", shape: [] });
+  const goesOn = inputOf(body, freeName(body, "loop.goes_on"), { dtype: "bool", shape: [] });
   const patch = new Patch(body, null, "loop");
   const still = patch.one("Identity", [goesOn], { types: [goesOn.type] });
   const carriedInputs = new Set(plan.carried.map(([input]) => input));
@@ -91,6 +92,6 @@ function moveOut(body: Graph, outer: Graph, value: Value): void {
 /** Leaves its name to the value outside; returns that. */
 function aside(body: Graph, value: Value): string {
   const { name } = value;
-  renameValue(body, value, `${name}.in_loop`);
+  renameValue(body, value, freeName(body, `${name}.in_loop`));
   return name;
 }

@@ -1,6 +1,5 @@
 /** What the graphs of a stage are fed: samples, draws, and what the teacher says of them. */
 import type { DataPlan } from "../../passes/train/data-plan.ts";
-import { noiseName } from "../../passes/train/noised.ts";
 import { batchesOf, type CheckedData, type Feeds } from "../../runtime/index.ts";
 import type { Stage } from "./stages.ts";
 import type { Teacher } from "./teacher.ts";
@@ -25,7 +24,7 @@ export interface FeedOptions {
 /** The feeds of run `run` of step `step`. */
 export function feedsOf(options: FeedOptions): (step: number, run: number) => Promise<Feeds> {
   const { stage, shape, plan, data, teacher, seed } = options;
-  const batches = batchesOf({ ...plan, data, seed, ...shape, noise: noiseName });
+  const batches = batchesOf({ ...plan, data, seed, ...shape, noise: stage.graph.noise });
   const ports = new Set(stage.graph.data.map(({ name }) => name));
   return async (step, run) => {
     const feeds = batches(step, run);

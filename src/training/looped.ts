@@ -26,7 +26,7 @@ const patience = 2;
  */
 export function createLoop(
   options: FeedOptions,
-  { passes: [pass], norms }: Programs,
+  { passes: [pass], norms, numbers: names }: Programs,
   trainer: Trainer,
   most: number,
 ): (step: number) => Promise<Outcome[]> {
@@ -42,18 +42,23 @@ export function createLoop(
     const { ema, emaWarmup } = recipe;
     const feeds = stacked(await Promise.all(taken.map((step) => feeding(step, 0))));
     const numbers = [
-      ["learning_rate", tensorOf("float32", [count], rates)],
+      [names.learningRate, tensorOf("float32", [count], rates)],
       [
-        "step",
+        names.step,
         tensorOf(
           "int64",
           [count],
           taken.map((step) => step + 1),
         ),
       ],
-      ...(ema === null
+      ...(ema === null || names.averageDecay === null
         ? []
-        : [["ema_decay", tensorOf("float32", [count], decays(ema, emaWarmup, taken))] as const]),
+        : [
+            [
+              names.averageDecay,
+              tensorOf("float32", [count], decays(ema, emaWarmup, taken)),
+            ] as const,
+          ]),
     ] as const;
     const read = [...losses.map(({ slot }) => slot), ...norms.values()];
     const request = { program: stepsProgram, feeds: [...feeds, ...numbers], read, trips: count };

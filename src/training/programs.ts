@@ -1,7 +1,7 @@
 /** The graphs of a stage on disk, and how their inputs and outputs are the trainer's arrays. */
 import { join } from "node:path";
-import type { OptimizerModel } from "../../passes/train/optimizers.ts";
-import { gradientName, optimizerModel } from "../../passes/train/optimizers.ts";
+import { type OptimizerModel, optimizerModel } from "../../passes/train/optimizers.ts";
+import { gradientName, type NumberNames, nextName, type Ports } from "../../passes/train/ports.ts";
 import { stepsModel } from "../../passes/train/steps.ts";
 import { type LossGraph, soFarName } from "../../passes/train/training-graph.ts";
 import { type Program, type Slot, sentinel } from "../../runtime/index.ts";
@@ -28,6 +28,8 @@ export interface Programs {
   readonly slots: readonly Slot[];
   /** Slots of the norms of gradients, by group. */
   readonly norms: ReadonlyMap<string, string>;
+  /** What the numbers of a step are fed as. */
+  readonly numbers: NumberNames;
   /** What a checkpoint keeps: weights, states, averages. */
   readonly kept: readonly string[];
   /** The array of each trained weight that is the result. */
@@ -58,30 +60,34 @@ export async function writePrograms(
   { runs, kept, most }: ProgramOptions,
 ): Promise<Programs> {
   const ema = recipe.ema !== null;
-  const optimizer = optimizerModel({
-    parameters: trained.map(({ name, shape, group }) => ({ name, shape, group: group ?? "" })),
-    optimizer: recipe.optimizer,
-    clip: recipe.clip,
-    ema,
-    norms: true,
-    form: "rows",
-    shapes: "any",
-  });
-  const passes: Pass[] = [];
-  const programs: Record<string, Program> = {};
+  const passes = graphs.map((graph, i) => passOf(graph, i, folder));
   const looped = isLooped(graphs, { runs, most });
-  for (const [i, graph] of graphs.entries()) {
-    const pass = passOf(graph, i, folder);
-    const model = looped ? stepsModel(graph, { ...recipe, ema, form: "plain" }) : graph.model;
-    await writeModel(withSentinel(model), pass.path);
-    passes.push(pass);
-    if (looped) programs[stepsProgram] = programOfSteps(pass, optimizer);
-    else programs[pass.program] = trainingProgram(pass, graph, runs);
-  }
-  if (!looped) {
+  const programs: Record<string, Program> = {};
+  let ports: Ports;
+  if (looped) {
+    const [pass] = passes as [Pass];
+    const steps = stepsModel(graphs[0]!, { ...recipe, ema, form: "plain" });
+    await writeModel(withSentinel(steps.model), pass.path);
+    programs[stepsProgram] = programOfSteps(pass, steps);
+    ports = steps;
+  } else {
+    for (const [i, pass] of passes.entries()) {
+      await writeModel(withSentinel(graphs[i]!.model), pass.path);
+      programs[pass.program] = trainingProgram(pass, graphs[i]!, runs);
+    }
+    const optimizer = optimizerModel({
+      parameters: trained.map(({ name, shape, group }) => ({ name, shape, group: group ?? "" })),
+      optimizer: recipe.optimizer,
+      clip: recipe.clip,
+      ema,
+      norms: true,
+      form: "rows",
+      shapes: "any",
+    });
     const path = join(folder, "optimizer_model.onnx");
     await writeModel(withSentinel(optimizer.model), path);
     programs[optimizerProgram] = optimizerProgramOf(path, optimizer);
+    ports = optimizer;
   }
   const start = join(folder, "start.safetensors");
   await writeSafetensors(
@@ -89,30 +95,30 @@ export async function writePrograms(
     trained.map(({ name, start }) => [name, start] as const),
   );
   const starts = readSafetensors(start).tensors;
-  const norms = optimizer.outputs.filter(({ role }) => role === "norm");
-  const numbers = [
-    ...passes.flatMap(({ losses }) => losses),
-    ...norms.map(({ name: slot }) => ({ slot })),
+  const told = [
+    ...passes.flatMap(({ losses }) => losses.map(({ slot }) => slot)),
+    ...ports.norms.map(({ name }) => name),
   ];
-  const arrays = arraysOf(optimizer).map(({ name, role, of, shape }): Slot => {
-    const from =
-      role === "gradient" ? null : (placeOf(kept, name) ?? placeOf(starts, startOf(role, of!)));
-    return { name, shape: shape as readonly number[], from };
-  });
-  const gradients = new Set(passes.flatMap((pass) => pass.gradients));
+  const lasting = lastingOf(ports);
   return {
     passes,
     programs,
     slots: [
-      ...numbers.map(({ slot }) => ({ name: slot, shape: looped ? [most] : [], from: null })),
-      ...(looped ? arrays.filter(({ name }) => !gradients.has(name)) : arrays),
+      ...told.map((name) => ({ name, shape: looped ? [most] : [], from: null })),
+      ...lasting.map(({ name, role, of, shape }) => {
+        return { name, shape, from: placeOf(kept, name) ?? placeOf(starts, startOf(role, of)) };
+      }),
+      ...(looped ? [] : trained).map(({ name, shape }) => {
+        return { name: gradientName(name), shape, from: null };
+      }),
     ],
-    norms: new Map(norms.map(({ name, of }) => [of, name])),
-    kept: arraysOf(optimizer).flatMap(({ name, role }) => (role === "gradient" ? [] : [name])),
+    norms: new Map(ports.norms.map(({ name, of }) => [of, name])),
+    numbers: ports.numbers,
+    kept: lasting.map(({ name }) => name),
     results: new Map(
-      arraysOf(optimizer).flatMap(({ name, role, of }) =>
-        role === (ema ? "ema" : "parameter") ? [[of!, name] as const] : [],
-      ),
+      lasting
+        .filter(({ role }) => role === (ema ? "ema" : "parameter"))
+        .map(({ name, of }) => [of, name]),
     ),
   };
 }
@@ -130,25 +136,22 @@ const same = (name: string) => ({ port: name, slot: name });
 function optimizerProgramOf(path: string, optimizer: OptimizerModel): Program {
   return {
     path,
-    inputs: arraysOf(optimizer).map(({ name }) => same(name)),
+    inputs: optimizer.inputs.filter(({ of }) => of !== undefined).map(({ name }) => same(name)),
     outputs: optimizer.outputs.map(({ name, role, of, shape }) => {
       return { port: name, slot: role === "norm" ? name : of, shape };
     }),
   };
 }
 
-function programOfSteps({ path, losses }: Pass, optimizer: OptimizerModel): Program {
-  const arrays = arraysOf(optimizer).filter(({ role }) => role !== "gradient");
-  const norms = optimizer.outputs.filter(({ role }) => role === "norm");
-  const each = [...losses.map(({ slot }) => slot), ...norms.map(({ name }) => name)];
+function programOfSteps({ path, losses }: Pass, ports: Ports): Program {
+  const lasting = lastingOf(ports);
+  const told = [...losses.map(({ slot }) => slot), ...ports.norms.map(({ name }) => name)];
   return {
     path,
-    inputs: arrays.map(({ name }) => same(name)),
+    inputs: lasting.map(({ name }) => same(name)),
     outputs: [
-      ...arrays.map(({ name, shape }) => {
-        return { port: `${name}.next`, slot: name, shape: shape as readonly number[] };
-      }),
-      ...each.map((name) => ({ ...same(name), shape: [], trips: true })),
+      ...lasting.map(({ name, shape }) => ({ port: nextName(name), slot: name, shape })),
+      ...told.map((name) => ({ ...same(name), shape: [], trips: true })),
     ],
   };
 }
@@ -174,9 +177,17 @@ function trainingProgram({ path, losses }: Pass, { trained }: LossGraph, runs: n
   };
 }
 
-/** Inputs of the optimizer but for its numbers. */
-function arraysOf({ inputs }: OptimizerModel): OptimizerModel["inputs"] {
-  return inputs.filter(({ of }) => of !== undefined);
+/** An array that a step changes. */
+interface Lasting {
+  readonly name: string;
+  readonly role: "parameter" | "state" | "ema";
+  /** The parameter. */
+  readonly of: string;
+  readonly shape: readonly number[];
+}
+
+function lastingOf({ inputs }: Ports): readonly Lasting[] {
+  return inputs.filter(({ role, of }) => of !== undefined && role !== "gradient") as Lasting[];
 }
 
 /** States start at zero, weights and averages of them as the weights. */

@@ -37,7 +37,7 @@ export class NotFinite extends Error {
 /** @returns what takes step `step`, from 0. @throws NotFinite */
 export function createStepper(
   options: FeedOptions,
-  { passes, norms }: Programs,
+  { passes, norms, numbers: names }: Programs,
   trainer: Trainer,
 ): (step: number) => Promise<Outcome> {
   const { stage, shape } = options;
@@ -77,12 +77,13 @@ export function createStepper(
   }
 
   async function update(step: number, lr: number): Promise<ReadonlyMap<string, Float32Array>> {
+    const { ema, emaWarmup } = recipe;
     const feeds = [
-      ["learning_rate", float32(lr)],
-      ["step", int64(step + 1)],
-      ...(recipe.ema === null
+      [names.learningRate, float32(lr)],
+      [names.step, int64(step + 1)],
+      ...(ema === null || names.averageDecay === null
         ? []
-        : [["ema_decay", float32(averageDecay(recipe.ema, recipe.emaWarmup, step))] as const]),
+        : [[names.averageDecay, float32(averageDecay(ema, emaWarmup, step))] as const]),
     ] as const;
     try {
       const read = [...norms.values()];

@@ -12,18 +12,21 @@ import { fixture } from "../passes/workbench.ts";
 
 export const tiny = fixture("dit-tiny-dynamo20");
 
-/** 24 random samples with their labels, for `tiny` and the models like it. */
-export async function writeData(folder: string): Promise<string> {
-  const path = join(folder, "data.safetensors");
-  const samples = 24;
+/** Random samples with their labels, for `tiny` and the models like it. */
+export function dataOf(samples: number): [string, StoredTensor][] {
   const x = new Float32Array(samples * 4 * 8 * 8);
   drawsOf(1, "x").normals(0, 0, x);
   const y = Array.from({ length: samples }, (_, i) => i % 10);
-  const tensors: [string, StoredTensor][] = [
+  return [
     ["x", { dtype: "float32", shape: [samples, 4, 8, 8], data: bytesOf("float32", x) }],
     ["y", { dtype: "int64", shape: [samples], data: bytesOf("int64", y) }],
   ];
-  await writeSafetensors(path, tensors);
+}
+
+/** 24 of them. */
+export async function writeData(folder: string): Promise<string> {
+  const path = join(folder, "data.safetensors");
+  await writeSafetensors(path, dataOf(24));
   return path;
 }
 

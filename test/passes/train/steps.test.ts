@@ -47,7 +47,7 @@ test("steps in one call are the same steps, to the bit", async () => {
   addGradients(made);
   const settings = { optimizer: recipe.optimizer, clip: 0.5, ema: true, form: "plain" as const };
   const { trained } = made;
-  const session = await open(stepsModel(made, settings));
+  const session = await open(stepsModel(made, settings).model);
 
   const data = Array.from({ length: count }, (_, i) => ({
     x: random(`x${i}`, [2, 4, 8, 8]),

@@ -1,7 +1,7 @@
 /** Training graphs grown by hand, and run by ONNX Runtime. */
 import * as ort from "onnxruntime-node";
 import { differentiate } from "../../../passes/differentiate.ts";
-import { gradientName } from "../../../passes/train/optimizers.ts";
+import { gradientName } from "../../../passes/train/ports.ts";
 import { verify } from "../../../passes/verify.ts";
 import type { Model, Value } from "../../../src/ir/graph.ts";
 import type { DType, TensorType } from "../../../src/ir/types.ts";
