@@ -103,13 +103,8 @@ export interface AttentionHost {
   readonly causal: boolean;
   /** Its operator hides later tokens by itself, whatever the masks do. */
   readonly triangular: boolean;
-  /** Additive, or boolean where `maskIsBool`; broadcasts to [B, H, N, M]. */
-  readonly mask: Value | null;
-  readonly maskIsBool: boolean;
-  /** Of a boolean mask: what true does with a score. */
-  readonly maskMeans: "keep" | "drop";
-  /** Further ones, where several are added one by one (ALiBi and padding). */
-  readonly moreMasks: readonly { readonly value: Value; readonly means: "add" | "keep" | "drop" }[];
+  /** All that its scores meet, in that order; several where ALiBi and padding are added one by one. */
+  readonly masks: readonly HostMask[];
   /** qk-norm and rotary embedding between projections and scores; null where there is none. */
   readonly rotation: Rotation | null;
   /** Projections of the second stream in joint attention. */
@@ -140,6 +135,18 @@ export interface AttentionHost {
   /** What resize and inheritance must refuse, in words; null where everything is understood. */
   readonly opaque: string | null;
 }
+
+/** One mask of an attention; it broadcasts to [B, H, N, M] unless it is padding. */
+export type HostMask = MaskMeaning & { readonly value: Value };
+
+/**
+ * What a mask does with scores: it is added, or true keeps or drops them. Padding is integers as fused
+ * operators read them: how many keys of each sample count [B], or which do [B, M], [B, N, M]; `hidden`
+ * is added to the scores of all others.
+ */
+export type MaskMeaning =
+  | { readonly means: "add" | "keep" | "drop" }
+  | { readonly means: "padding"; readonly hidden: number };
 
 /** The nodes from split heads to scores, to be replayed by cloning on other q and k. */
 export interface Rotation {

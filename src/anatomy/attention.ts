@@ -138,21 +138,14 @@ function assemble({
 function masksOf(
   { causal, masks }: Core,
   { constants }: Findings,
-): Pick<
-  AttentionHost,
-  "causal" | "triangular" | "mask" | "maskIsBool" | "maskMeans" | "moreMasks"
-> {
-  const given = masks.flatMap(({ wire, kind }) =>
-    wire.value && !hidesNothing({ wire, kind }) ? [{ value: wire.value, kind }] : [],
-  );
-  const [first, ...more] = given;
+): Pick<AttentionHost, "causal" | "triangular" | "masks"> {
   return {
     causal: causal || masks.some((mask) => isCausal(mask, constants)),
     triangular: causal,
-    mask: first?.value ?? null,
-    maskIsBool: first !== undefined && first.kind !== "added",
-    maskMeans: first?.kind === "drop" ? "drop" : "keep",
-    moreMasks: more.map(({ value, kind }) => ({ value, means: kind === "added" ? "add" : kind })),
+    masks: masks.flatMap((mask) => {
+      const { wire, ...meaning } = mask;
+      return wire.value && !hidesNothing(mask) ? [{ ...meaning, value: wire.value }] : [];
+    }),
   };
 }
 

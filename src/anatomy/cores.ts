@@ -2,6 +2,7 @@
  * The core of an attention, wherever it stands: softmax(scale * q k^T + mask) v between products of
  * data with data, or one fused operator. What q, k and v come from is not looked at here.
  */
+import type { MaskMeaning } from "./anatomy.ts";
 import type { Constants } from "./constants.ts";
 import type { Flow, Op, Wire } from "./flow.ts";
 import { fusedCore } from "./fused-attention.ts";
@@ -48,10 +49,7 @@ export interface Core {
 
 export type Axes = readonly number[] | null;
 
-export interface Mask {
-  readonly wire: Wire;
-  readonly kind: "added" | "keep" | "drop";
-}
+export type Mask = MaskMeaning & { readonly wire: Wire };
 
 export function findCores(flow: Flow, constants: Constants): Core[] {
   const cores: Core[] = [];

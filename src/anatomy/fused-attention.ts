@@ -1,4 +1,5 @@
 /** Fused attention operators in the terms of a core. */
+import type { Dim } from "../ir/types.ts";
 import type { Constants } from "./constants.ts";
 import type { Core, Mask } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
@@ -33,7 +34,26 @@ type Fields = Pick<Core, "form" | "q" | "k" | "v"> & Partial<Core>;
 
 function masksOf(wire: Wire | null | undefined): Mask[] {
   if (!wire) return [];
-  return [{ wire, kind: wire.value?.type?.dtype === "bool" ? "keep" : "added" }];
+  return [{ wire, means: wire.value?.type?.dtype === "bool" ? "keep" : "add" }];
+}
+
+/** What is added to scores of padding where the operator does not say. */
+const usualFilter = -1e4;
+
+/** The integers that operators of com.microsoft take for a mask, and why they cannot be read. */
+function paddingOf(
+  { node }: Op,
+  wire: Wire | null | undefined,
+  batch: Dim | undefined,
+): { masks: Mask[]; odd: string | null } {
+  if (!wire) return { masks: [], odd: null };
+  const shape = wire.value?.type?.shape;
+  const rank = shape?.length ?? 0;
+  if (rank < 1 || rank > 3 || (rank === 1 && shape![0] !== batch)) {
+    return { masks: [], odd: "its operator reads a padding mask of an unknown form" };
+  }
+  const hidden = node.float("mask_filter_value") ?? usualFilter;
+  return { masks: [{ wire, means: "padding", hidden }], odd: null };
 }
 
 /** A scale that is not given is 1/sqrt(d), which the caller knows: NaN stands for it. */
@@ -63,21 +83,18 @@ const fusedForms: Readonly<Record<string, (op: Op, constants: Constants) => Fiel
     if (!q) return null;
     const heads = node.int("num_heads") ?? null;
     const packed = !k || !v;
+    const padding = paddingOf(op, op.inputs[4], q.value?.type?.shape?.[0]);
     return {
       form: "MultiHeadAttention",
       q,
       k: k ?? q,
       v: v ?? k ?? q,
       scale: node.float("scale") || Number.NaN,
-      masks: masksOf(op.inputs[5]),
+      masks: [...padding.masks, ...masksOf(op.inputs[5])],
       causal: node.int("unidirectional") === 1,
       heads,
       kvHeads: heads,
-      irregular: packed
-        ? "its operator reads q, k and v packed together"
-        : op.inputs[4]
-          ? "its operator reads a padding mask"
-          : null,
+      irregular: packed ? "its operator reads q, k and v packed together" : padding.odd,
     };
   },
   GroupQueryAttention: (op) => {
@@ -111,25 +128,24 @@ function packedAttention(op: Op): Fields | null {
   const x = op.inputs[0];
   if (!x) return null;
   const heads = node.int("num_heads") ?? null;
+  const quantised = node.opType === "QAttention";
+  const padding = paddingOf(op, op.inputs[quantised ? 5 : 3], x.value?.type?.shape?.[0]);
   return {
     form: "Attention",
     q: x,
     k: x,
     v: x,
     scale: node.float("scale") || Number.NaN,
-    masks: masksOf(node.opType === "Attention" ? op.inputs[5] : null),
+    masks: [...padding.masks, ...masksOf(quantised ? null : op.inputs[5])],
     causal: node.int("unidirectional") === 1,
     heads,
     kvHeads: heads,
-    irregular:
-      node.opType === "QAttention"
-        ? "its weights are integers"
-        : op.inputs[3]
-          ? "its operator reads a padding mask"
-          : (node.ints("qkv_hidden_sizes")?.length ?? 0) > 0
-            ? "q, k and v have sizes of their own"
-            : (node.int("do_rotary") ?? 0) === 1
-              ? "rotary embedding happens inside Attention"
-              : null,
+    irregular: quantised
+      ? "its weights are integers"
+      : (node.ints("qkv_hidden_sizes")?.length ?? 0) > 0
+        ? "q, k and v have sizes of their own"
+        : (node.int("do_rotary") ?? 0) === 1
+          ? "rotary embedding happens inside Attention"
+          : padding.odd,
   };
 }

@@ -1,11 +1,10 @@
-/** Whether a mask lets each token see itself and what is before it only. */
+/** What a mask hides: nothing, or all that comes after a token. */
 import type { Constants } from "./constants.ts";
 import { numbersOf, storedTensor } from "./constants.ts";
 import type { Mask } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
+import { largestTable, uniform } from "./uniform.ts";
 
-/** Tables of masks may be larger than what constants are read of; a square of this many elements. */
-const largestTable = 1 << 20;
 const farEnough = 400;
 const veryNegative = -1e4;
 const lookups = /^Gather/;
@@ -15,6 +14,7 @@ const lookups = /^Gather/;
  * else the mask does (padding, windows) is not looked at.
  */
 export function isCausal(mask: Mask, constants: Constants): boolean {
+  if (mask.means === "padding" && mask.wire.value?.type?.shape?.length !== 3) return false;
   const seen = new Set<Op>();
   const open: Wire[] = [mask.wire];
   for (let wire = open.pop(); wire; wire = open.pop()) {
@@ -31,12 +31,10 @@ export function isCausal(mask: Mask, constants: Constants): boolean {
   return false;
 }
 
-/** A stored mask for all heads that shows every key to every query: exporters fold such ones. */
-export function hidesNothing({ wire, kind }: Mask): boolean {
-  const tensor = storedTensor(wire);
-  if (!tensor || (tensor.shape.at(-3) ?? 1) !== 1) return false;
-  const shown = kind === "keep" ? 1 : 0;
-  return numbersOf(tensor, largestTable)?.every((x) => x === shown) ?? false;
+/** A mask that provably shows every key to every query: exporters write such ones. */
+export function hidesNothing({ wire, means }: Mask): boolean {
+  if (means === "padding") return false;
+  return uniform(wire) === (means === "keep" ? 1 : 0);
 }
 
 /** One range down, another one across: the result has rows and columns. */

@@ -40,14 +40,14 @@ export function scoresBehind(wire: Wire, constants: Constants, depth: number): S
     const found = pick(left, right, a, b);
     if (!found) return null;
     const wireOfMask = found === left ? b : a;
-    return extend(found, { masks: [...found.masks, { wire: wireOfMask, kind: "added" }] });
+    return extend(found, { masks: [...found.masks, { wire: wireOfMask, means: "add" }] });
   }
   if (op.type === "Where") {
     const [condition, kept, filler] = op.inputs;
     const found = behind(kept) ?? behind(filler);
     if (!found || !condition) return null;
-    const kind = behind(kept) ? "keep" : "drop";
-    return extend(found, { masks: [...found.masks, { wire: condition, kind }] });
+    const means = behind(kept) ? "keep" : "drop";
+    return extend(found, { masks: [...found.masks, { wire: condition, means }] });
   }
   if (mixesHeads(op)) {
     return extend(behind(a), { irregular: "its heads are mixed before the softmax" });

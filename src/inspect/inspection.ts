@@ -146,7 +146,7 @@ function detailsOf({ host }: Part): Record<string, unknown> {
         scale: host.scale,
         fused: host.qkv !== null,
         causal: host.causal,
-        masked: host.mask !== null,
+        masked: host.masks.length > 0,
         rotated: host.rotation !== null,
         joint: host.joint !== null,
         cached: host.cache !== null,

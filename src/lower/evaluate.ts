@@ -7,7 +7,7 @@ import { at, type Frame, lookUp, unknownName } from "./frame.ts";
 import { hostMember } from "./host.ts";
 import { hostTensor } from "./inherit.ts";
 import { filledBy, initialisers } from "./initialise.ts";
-import { mask } from "./replay.ts";
+import { mask } from "./masks.ts";
 import { subscript } from "./subscript.ts";
 import {
   type HostMap,

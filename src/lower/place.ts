@@ -266,7 +266,7 @@ function warnOfLosses({ operator, asked }: PlaceRequest, { host, reporter }: Pla
   const params = { operator: operator.name.name, site: host.site };
   const at = asked ?? operator.name.span;
   if (found.rotation && !host.used.rotation) reporter.report("position-lost", params, { at });
-  const masked = found.mask !== null || found.moreMasks.length > 0 || found.causal;
+  const masked = found.masks.length > 0 || found.causal;
   if (masked && !host.used.mask) reporter.report("mask-lost", params, { at });
 }
 

@@ -1,31 +1,19 @@
-/** `host.rotate` and `host.mask`: what the host did between its projections and its softmax. */
+/** `host.rotate`: what the host did between its projections and its scores. */
 import type { AttentionHost } from "../anatomy/anatomy.ts";
 import { fail } from "../diag/diagnostic.ts";
 import { materialize } from "../ir/bytes.ts";
 import type { Node, Value } from "../ir/graph.ts";
 import { showShape, type TensorType } from "../ir/types.ts";
-import { multiplyDims } from "../onnx-ops/dims.ts";
 import { decodeElements } from "../onnx-ops/elements.ts";
 import { ops } from "../onnx-ops/index.ts";
 import { mayEqual, type Operand, readerOf } from "../onnx-ops/op.ts";
-import { binary, where } from "./arithmetic.ts";
 import { capture } from "./capture.ts";
-import { asWire, cast, wire } from "./grow.ts";
+import { asWire, wire } from "./grow.ts";
 import { fromLayout, layoutOf, shapeIn, toLayout } from "./head-layouts.ts";
 import type { Host } from "./host.ts";
 import { storedTensor } from "./inherit.ts";
-import { library } from "./library.ts";
-import { reshape } from "./movement.ts";
 import type { Ground } from "./placement.ts";
 import type { Tensor } from "./values.ts";
-
-/**
- * Stands for minus infinity. It is finite, two of them are, and scores vanish beside it, so that a
- * row which is masked throughout attends evenly, as it does where scores are overwritten.
- */
-function farBelow({ dtype }: Ground): number {
-  return dtype === "float16" ? -3e4 : -1e30;
-}
 
 /** q and k, [B, heads, N, d], as the host would have turned them. */
 export function rotate(ground: Ground, host: Host, q: Tensor, k: Tensor): [Tensor, Tensor] {
@@ -69,7 +57,8 @@ function sizesOf({ batch, tokens }: Host) {
   return { batch, tokens };
 }
 
-function captured(ground: Ground, host: Host, found: AttentionHost, value: Value): Value {
+/** A value of the host, free of its projections. */
+export function captured(ground: Ground, host: Host, found: AttentionHost, value: Value): Value {
   const maps = [found.q, found.k, found.v, found.qkv, found.out];
   const projections = new Set(maps.flatMap((linear) => [...(linear?.nodes ?? [])]));
   return capture(ground, value, host.part!.nodes, projections);
@@ -115,47 +104,4 @@ function operandOf(value: Value): Operand {
   const few = stored && stored.shape.length <= 1 && (stored.shape[0] ?? 1) <= 64;
   const ints = few ? [...decodeElements("int64", materialize(stored.data))] : undefined;
   return { ...type, ints };
-}
-
-/** What the host adds to its scores, in the type of `x`; 0 where it adds nothing. */
-export function mask(ground: Ground, host: Host): Tensor | number {
-  const found = host.part?.host;
-  if (found?.kind === "attention" && found.opaque && !fits(found, host)) return 0;
-  host.used.mask = true;
-  if (found?.kind !== "attention") return 0;
-  const terms = [
-    ...(found.mask
-      ? [{ value: found.mask, means: found.maskIsBool ? found.maskMeans : ("add" as const) }]
-      : []),
-    ...found.moreMasks,
-  ].map(({ value, means }) => {
-    const own = captured(ground, host, found, value);
-    const type = value.type ?? { dtype: ground.dtype, shape: null };
-    const tensor = headsApart(ground, host, found.heads, wire(ground, own, type));
-    if (means === "add") return cast(ground, tensor, ground.dtype);
-    const [yes, no] = means === "keep" ? [0, farBelow(ground)] : [farBelow(ground), 0];
-    return where(ground, cast(ground, tensor, "bool"), yes, no);
-  });
-  if (found.triangular) terms.push(causal(ground, host));
-  return terms.length ? terms.reduce((a, b) => binary(ground, "+", a, b) as Tensor) : 0;
-}
-
-/** Masks of windows are of other sizes than all tokens are. */
-function fits({ mask, moreMasks }: AttentionHost, { tokens }: Host): boolean {
-  return [mask, ...moreMasks.map(({ value }) => value)].every((value) => {
-    const columns = value?.type?.shape?.at(-1) ?? null;
-    return columns === null || columns === 1 || columns === tokens || typeof tokens !== "number";
-  });
-}
-
-/** [B * H, N, M] as [B, H, N, M]; anything else as it is. */
-function headsApart(ground: Ground, { batch }: Host, heads: number, x: Tensor): Tensor {
-  const [first, ...rest] = x.shape;
-  const joined = x.shape.length === 3 && first !== 1 && first === multiplyDims(batch, heads);
-  return joined ? reshape(ground, x, [batch, heads, ...rest]) : x;
-}
-
-function causal(ground: Ground, host: Host): Tensor {
-  const seen = library.get("tril")!.call(ground, [host.tokens, 0]) as Tensor;
-  return where(ground, seen, 0, farBelow(ground));
 }

@@ -73,7 +73,7 @@ function attentionWords(host: AttentionHost): string {
     `scale ${host.scale.toPrecision(3)}`,
     host.qkv ? "fused" : host.q.order ? "interleaved" : "",
     joint ? "joint" : "",
-    host.causal ? "causal" : host.mask ? "masked" : "",
+    host.causal ? "causal" : host.masks.length > 0 ? "masked" : "",
     rotation ? `rotated ${rotation.layout} to ${rotation.layoutOut}` : "",
     host.cache ? "cached" : "",
     host.out ? "" : "no out",

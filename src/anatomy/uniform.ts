@@ -1,0 +1,87 @@
+/** Tensors all of whose elements are one number, however many the model makes of it when it runs. */
+import { numbersOf, storedTensor } from "./constants.ts";
+import type { Op, Wire } from "./flow.ts";
+
+/** Tables of masks may be larger than what constants are read of; a square of this many elements. */
+export const largestTable = 1 << 20;
+const deepEnough = 32;
+
+type Of = (wire: Wire | null | undefined) => number | null;
+
+const ofFirst = (op: Op, of: Of) => of(op.inputs[0]);
+
+function ofBoth(f: (a: number, b: number) => number | boolean) {
+  return (op: Op, of: Of): number | null => {
+    const [a, b] = [of(op.inputs[0]), of(op.inputs[1])];
+    return a === null || b === null ? null : Number(f(a, b));
+  };
+}
+
+function made({ node }: Op): number | null {
+  const value = node.attributes.get("value")?.value;
+  return value?.type === "tensor" ? (numbersOf(value.value)?.[0] ?? null) : 0;
+}
+
+function chosen(op: Op, of: Of): number | null {
+  const which = of(op.inputs[0]);
+  const [yes, no] = [of(op.inputs[1]), of(op.inputs[2])];
+  if (which !== null) return which ? yes : no;
+  return yes === no ? yes : null;
+}
+
+/** What is looked up in a table is not among them: the table is a weight, even while it is all zero. */
+const rules: Readonly<Record<string, (op: Op, of: Of) => number | null>> = {
+  Expand: ofFirst,
+  Reshape: ofFirst,
+  Squeeze: ofFirst,
+  Unsqueeze: ofFirst,
+  Flatten: ofFirst,
+  Transpose: ofFirst,
+  Slice: ofFirst,
+  Tile: ofFirst,
+  Identity: ofFirst,
+  Cast: (op, of) => {
+    const x = ofFirst(op, of);
+    return x !== null && op.outputs[0]?.value?.type?.dtype === "bool" ? Number(x !== 0) : x;
+  },
+  ConstantOfShape: made,
+  Where: chosen,
+  Not: (op, of) => {
+    const x = ofFirst(op, of);
+    return x === null ? null : Number(!x);
+  },
+  And: ofBoth((a, b) => a && b),
+  Or: ofBoth((a, b) => a || b),
+  Equal: ofBoth((a, b) => a === b),
+  Greater: ofBoth((a, b) => a > b),
+  Less: ofBoth((a, b) => a < b),
+  Add: ofBoth((a, b) => a + b),
+  Sub: ofBoth((a, b) => a - b),
+  Mul: ofBoth((a, b) => a * b),
+};
+
+/** The number that every element is; null where they differ, or nothing proves that they do not. */
+export function uniform(wire: Wire | null | undefined): number | null {
+  const memo = new Map<Wire, number | null>();
+  const find = (at: Wire | null | undefined, depth: number): number | null => {
+    if (!at || depth > deepEnough) return null;
+    const known = memo.get(at);
+    if (known !== undefined) return known;
+    const found = at.from
+      ? (rules[at.from.type]?.(at.from, (x) => find(x, depth + 1)) ?? null)
+      : null;
+    const number = storedNumber(at) ?? found;
+    memo.set(at, number);
+    return number;
+  };
+  return find(wire, 0);
+}
+
+/** One for each head would be a weight too. */
+function storedNumber(wire: Wire): number | null {
+  const tensor = storedTensor(wire);
+  if (!tensor || (tensor.shape.at(-3) ?? 1) !== 1) return null;
+  const numbers = numbersOf(tensor, largestTable);
+  const first = numbers?.[0];
+  return first !== undefined && numbers!.every((x) => x === first) ? first : null;
+}

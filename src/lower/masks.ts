@@ -1,0 +1,91 @@
+/** `host.mask`: what the host adds to its scores, of whatever kind its masks are. */
+import type { AttentionHost, HostMask } from "../anatomy/anatomy.ts";
+import { multiplyDims } from "../onnx-ops/dims.ts";
+import { binary, where } from "./arithmetic.ts";
+import { cast, wire } from "./grow.ts";
+import type { Host } from "./host.ts";
+import { library } from "./library.ts";
+import { reshape, unsqueeze } from "./movement.ts";
+import type { Ground } from "./placement.ts";
+import { captured } from "./replay.ts";
+import type { Extent, Tensor } from "./values.ts";
+
+/**
+ * Stands for minus infinity. It is finite, two of them are, and scores vanish beside it, so that a
+ * row which is masked throughout attends evenly, as it does where scores are overwritten.
+ */
+function farBelow({ dtype }: Ground): number {
+  return dtype === "float16" ? -3e4 : -1e30;
+}
+
+/** What the host adds to its scores, in the type of `x`; 0 where it adds nothing. */
+export function mask(ground: Ground, host: Host): Tensor | number {
+  const found = host.part?.host;
+  if (found?.kind === "attention" && found.opaque && !fits(found, host)) return 0;
+  host.used.mask = true;
+  if (found?.kind !== "attention") return 0;
+  const terms = found.masks.map((each) => {
+    const own = captured(ground, host, found, each.value);
+    const type = each.value.type ?? { dtype: ground.dtype, shape: null };
+    return added(
+      ground,
+      host,
+      each,
+      headsApart(ground, host, found.heads, wire(ground, own, type)),
+    );
+  });
+  if (found.triangular) terms.push(causal(ground, host));
+  return terms.length ? terms.reduce((a, b) => binary(ground, "+", a, b) as Tensor) : 0;
+}
+
+/** A mask of any kind as what is added to scores. */
+function added(ground: Ground, host: Host, meaning: HostMask, x: Tensor): Tensor {
+  const far = farBelow(ground);
+  switch (meaning.means) {
+    case "add":
+      return cast(ground, x, ground.dtype);
+    case "keep":
+      return where(ground, cast(ground, x, "bool"), 0, far);
+    case "drop":
+      return where(ground, cast(ground, x, "bool"), far, 0);
+    case "padding":
+      return where(ground, unpadded(ground, host, x), 0, meaning.hidden);
+  }
+}
+
+/** Which keys count, [B, 1, 1, M] or [B, 1, N, M], of their number [B] or of a mask. */
+function unpadded(ground: Ground, host: Host, x: Tensor): Tensor {
+  if (x.shape.length > 1) {
+    const rank4 = unsqueeze(ground, x, x.shape.length === 2 ? [1, 2] : [1]);
+    return binary(ground, ">", rank4, 0) as Tensor;
+  }
+  const positions = library.get("range")!.call(ground, [0, keysOf(ground, host), 1]) as Tensor;
+  const counts = unsqueeze(ground, cast(ground, x, positions.dtype), [1, 2, 3]);
+  return binary(ground, "<", positions, counts) as Tensor;
+}
+
+/** M of a host that attends to another stream, else N. */
+function keysOf(ground: Ground, { part, tokens }: Host): Extent {
+  const stream = part?.context;
+  return stream?.type?.shape ? wire(ground, stream, stream.type).shape.at(-2)! : tokens;
+}
+
+/** Masks of windows are of other sizes than all tokens are. */
+function fits({ masks }: AttentionHost, { tokens }: Host): boolean {
+  return masks.every(({ value }) => {
+    const columns = value.type?.shape?.at(-1) ?? null;
+    return columns === null || columns === 1 || columns === tokens || typeof tokens !== "number";
+  });
+}
+
+/** [B * H, N, M] as [B, H, N, M]; anything else as it is. */
+function headsApart(ground: Ground, { batch }: Host, heads: number, x: Tensor): Tensor {
+  const [first, ...rest] = x.shape;
+  const joined = x.shape.length === 3 && first !== 1 && first === multiplyDims(batch, heads);
+  return joined ? reshape(ground, x, [batch, heads, ...rest]) : x;
+}
+
+function causal(ground: Ground, host: Host): Tensor {
+  const seen = library.get("tril")!.call(ground, [host.tokens, 0]) as Tensor;
+  return where(ground, seen, 0, farBelow(ground));
+}
