@@ -1,8 +1,8 @@
 /** What a compile did, as people read it. */
 import type { OutputComparison } from "../../runtime/index.ts";
 import type { CompileResult } from "../compile.ts";
+import { showBytes, showChange, showCount, showTime } from "../diag/figures.ts";
 import { showExplanation } from "../explain/explanation.ts";
-import { showBytes, showChange, showCount, showTime } from "./figures.ts";
 import type { Colors } from "./shell.ts";
 import { collapseSites } from "./sites.ts";
 

@@ -1,5 +1,5 @@
 /** Progress of long work, on stderr. */
-import { showBytes } from "./figures.ts";
+import { showBytes } from "../diag/figures.ts";
 
 export interface Progress {
   /**

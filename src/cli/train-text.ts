@@ -1,8 +1,9 @@
 /** What training did, or would take, as people read it. */
+
+import { plural, showBytes, showTime } from "../diag/figures.ts";
 import { showExplanation } from "../explain/explanation.ts";
 import type { StageResult, TrainResult } from "../train.ts";
 import { differenceText } from "./compile-text.ts";
-import { plural, showBytes, showTime } from "./figures.ts";
 
 export function trainText(result: TrainResult, explain: boolean): string {
   const { out, run, stages, bytesWritten, verification, explanations } = result;

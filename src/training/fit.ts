@@ -3,6 +3,7 @@ import { type Memory, memoryOf } from "../../passes/train/memory.ts";
 import type { LossGraph } from "../../passes/train/training-graph.ts";
 import { updateRuleOf } from "../../passes/train/update-rules.ts";
 import { fail } from "../diag/diagnostic.ts";
+import { showBytes } from "../diag/figures.ts";
 import type { Value } from "../ir/graph.ts";
 import { elements } from "../ir/types.ts";
 import type { Shape } from "./feeds.ts";
@@ -113,8 +114,4 @@ function wayOut({ recipe }: Stage, need: Need, { batch }: Shape, available: numb
   return recipe.lora
     ? "train less of the model"
     : "train less of the model, or adapters: `lora: 8`";
-}
-
-function showBytes(bytes: number): string {
-  return bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }

@@ -1,7 +1,7 @@
 /** `graftc artifacts MODEL EDITS... -o DIR` */
 import { artifacts as makeArtifacts } from "../../artifacts.ts";
 import { fail } from "../../diag/diagnostic.ts";
-import { plural, showCount } from "../figures.ts";
+import { plural, showCount } from "../../diag/figures.ts";
 import type { EditFlags } from "../flags.ts";
 import type { Command } from "../outcome.ts";
 

@@ -1,10 +1,10 @@
 /** `graftc check EDITS... [--model MODEL]` */
 import { compile } from "../../compile.ts";
 import { type Diagnostic, GraftError } from "../../diag/diagnostic.ts";
+import { plural } from "../../diag/figures.ts";
 import { checkOperators, loadEdits } from "../../edits.ts";
 import { checkProgram } from "../../plan/index.ts";
 import { checkRecipes } from "../../training/check.ts";
-import { plural } from "../figures.ts";
 import type { Command } from "../outcome.ts";
 import type { Shell } from "../shell.ts";
 

@@ -1,7 +1,7 @@
 /** `graftc fmt EDITS... [--check]` */
 import { format, parse } from "../../../grammar/index.ts";
 import { type Diagnostic, GraftError } from "../../diag/diagnostic.ts";
-import { plural } from "../figures.ts";
+import { plural } from "../../diag/figures.ts";
 import { readSource, replaceText } from "../files.ts";
 import type { Command } from "../outcome.ts";
 

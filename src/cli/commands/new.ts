@@ -1,9 +1,9 @@
 /** `graftc new PRESET -o OUT` */
 import { fail } from "../../diag/diagnostic.ts";
+import { showBytes, showTime } from "../../diag/figures.ts";
 import { parameters as countParameters } from "../../measure/index.ts";
 import { writeModel } from "../../onnx/index.ts";
 import { createPreset } from "../../presets/index.ts";
-import { showBytes, showTime } from "../figures.ts";
 import type { NewFlags } from "../flags.ts";
 import type { Command } from "../outcome.ts";
 import { version } from "../version.ts";

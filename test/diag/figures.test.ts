@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { plural, showBytes, showChange, showCount, showTime } from "../../src/cli/figures.ts";
 import { collapseSites } from "../../src/cli/sites.ts";
+import { plural, showBytes, showChange, showCount, showTime } from "../../src/diag/figures.ts";
 
 test("counts have three digits", () => {
   const counts = [0, 7, 996, 1000, 1399688, 675129632, 9995, 99949, 999499, 999500, -12345];
