@@ -6,15 +6,13 @@ import { optimizerModel } from "../passes/train/optimizers.ts";
 import { addGradients } from "../passes/train/training-graph.ts";
 import type { Diagnostic } from "./diag/diagnostic.ts";
 import { type EditingOptions, editModel } from "./editing.ts";
-import { loadEdits, type Settings } from "./edits.ts";
+import { type EditsOptions, loadEdits } from "./edits.ts";
 import { writeModel, writeSafetensors } from "./onnx/index.ts";
 import { recipesOf, type Stage, stageOf } from "./training/stages.ts";
 
-export interface ArtifactsOptions extends EditingOptions {
-  readonly edits: readonly string[];
+export interface ArtifactsOptions extends EditingOptions, EditsOptions {
   /** The folder; made where it is not there. */
   readonly out: string;
-  readonly set?: Settings | undefined;
 }
 
 export interface ArtifactsResult {

@@ -4,28 +4,16 @@ import type { Comparison } from "../runtime/index.ts";
 import { type Diagnostic, fail } from "./diag/diagnostic.ts";
 import { placeOf } from "./diag/span.ts";
 import { type EditingOptions, editModel, refuseOverwrite } from "./editing.ts";
-import { loadEdits, type Settings } from "./edits.ts";
+import { type EditsOptions, loadEdits } from "./edits.ts";
 import type { Explanation } from "./explain/explanation.ts";
 import type { Model } from "./ir/graph.ts";
 import { flops, nodeCount, parameters } from "./measure/index.ts";
-import { beginWrite, bytesRead, type External, readModel, type Write } from "./onnx/index.ts";
+import { beginWrite, bytesRead, readModel, type Write } from "./onnx/index.ts";
 import type { Program } from "./plan/index.ts";
-import { checkBounds, publish } from "./publish.ts";
+import { checkBounds, type PublishOptions, publish } from "./publish.ts";
 
-export interface CompileOptions extends EditingOptions {
-  /** `.graft` files, applied in order. None: the model is copied. */
-  readonly edits: readonly string[];
-  /** Where the result goes; may be left out with `dryRun`. */
-  readonly out?: string | null | undefined;
-  /** Values of params, as `--set` has them. */
-  readonly set?: Settings | undefined;
-  readonly external?: External | undefined;
-  /** Plan, edit and prove, but write nothing. */
-  readonly dryRun?: boolean | undefined;
-  /** Run both models on random inputs and compare. */
-  readonly verify?: boolean | undefined;
-  /** `cpu` or `cuda[:N]`, for `verify`. */
-  readonly device?: string | undefined;
+/** Without edits, the model is copied; `device` is for `verify`. */
+export interface CompileOptions extends EditingOptions, EditsOptions, PublishOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 

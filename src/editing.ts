@@ -49,7 +49,7 @@ export async function editModel(
 ): Promise<EditedModel> {
   const report = options.analysis === undefined ? null : readAnalysis(options.analysis);
   const { model, anatomy, oracle } = await dissect(options.model, options.signal);
-  const sha256 = () => digestOf(options.model);
+  const sha256 = () => digestOf([options.model]);
   const { plan, explanations, diagnostics } = planEdits(program, model, anatomy, {
     report,
     sha256,
@@ -94,33 +94,39 @@ function weightPlace(given: string) {
 
 /**
  * OUT may be MODEL, but no other file that the result is made from.
+ * @param others of these, beside what all edited models are made from.
  * @throws GraftError `out-overwrites-input`
  */
 export function refuseOverwrite(
   out: string | null | undefined,
-  { weights = [], analysis }: EditingOptions,
+  options: EditingOptions,
   { sources }: Program,
+  others: readonly string[] = [],
 ): void {
   if (!out || !existsSync(out)) return;
   const target = realpathSync(out);
-  const read = [
-    ...sources.map(({ path }) => path),
-    ...weights.map((given) => weightPlace(given).path),
-    ...(analysis === undefined ? [] : [analysis]),
-  ];
+  const read = [...sources.map(({ path }) => path), ...filesBeside(options), ...others];
   if (read.some((path) => existsSync(path) && realpathSync(path) === target)) {
     throw fail("out-overwrites-input", { out });
   }
 }
 
-/** Hex SHA-256 of a file, read in pieces. */
-export function digestOf(path: string): string {
+/** What the result is made from beside the model and the edits. */
+export function filesBeside({ weights = [], analysis }: EditingOptions): string[] {
+  const places = weights.map((given) => weightPlace(given).path);
+  return analysis === undefined ? places : [...places, analysis];
+}
+
+/** Hex SHA-256 of files one after the other, read in pieces. */
+export function digestOf(paths: readonly string[]): string {
   const hash = createHash("sha256");
-  const file = openSync(path, "r");
   const chunk = Buffer.allocUnsafe(1 << 20);
-  for (let n = readSync(file, chunk); n > 0; n = readSync(file, chunk)) {
-    hash.update(chunk.subarray(0, n));
+  for (const path of paths) {
+    const file = openSync(path, "r");
+    for (let n = readSync(file, chunk); n > 0; n = readSync(file, chunk)) {
+      hash.update(chunk.subarray(0, n));
+    }
+    closeSync(file);
   }
-  closeSync(file);
   return hash.digest("hex");
 }

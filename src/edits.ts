@@ -6,8 +6,14 @@ import { builtins } from "./grafts.ts";
 import { checkOperator } from "./lower/index.ts";
 import { loadProgram, type Program } from "./plan/index.ts";
 
-/** Values of `--set`, as written. */
+/** Values of params, as `--set` has them. */
 export type Settings = Readonly<Record<string, string>>;
+
+export interface EditsOptions {
+  /** `.graft` files, applied in order. */
+  readonly edits: readonly string[];
+  readonly set?: Settings | undefined;
+}
 
 /**
  * @returns the program and what is worth a warning.

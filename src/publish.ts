@@ -2,21 +2,22 @@
 import { type Comparison, compareModels, fittingInputs, loads } from "../runtime/index.ts";
 import { deviceOf } from "./device.ts";
 import { type Diagnostic, Reporter } from "./diag/diagnostic.ts";
+import type { EditingOptions } from "./editing.ts";
 import type { Model } from "./ir/graph.ts";
 import { flops, parameters } from "./measure/index.ts";
 import { type External, type Write, writtenBytes } from "./onnx/index.ts";
 import { checkEnsures, type Plan } from "./plan/index.ts";
 
-export interface PublishOptions {
-  readonly model: string;
+export interface PublishOptions extends Pick<EditingOptions, "model" | "seed" | "signal"> {
+  /** Where the result goes; may be left out with `dryRun`. */
   readonly out?: string | null | undefined;
-  readonly seed?: number | undefined;
   readonly external?: External | undefined;
+  /** Plan, edit, prove and measure, but write nothing. */
+  readonly dryRun?: boolean | undefined;
   /** Run both models on random inputs and compare. */
   readonly verify?: boolean | undefined;
-  /** `cpu` or `cuda[:N]`, for `verify`. */
+  /** `cpu` or `cuda[:N]`. */
   readonly device?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** A model in memory, ready to be written. */

@@ -2,50 +2,32 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { recipeJson } from "../passes/train/describe.ts";
 import {
-  beginRun,
   type Comparison,
   checkDevice,
   type Dataset,
-  fingerprintOf,
-  type Json,
   memoryForUs,
   openData,
   type Run,
-  resumeRun,
 } from "../runtime/index.ts";
 import { deviceOf } from "./device.ts";
 import { type Diagnostic, fail, GraftError, Reporter } from "./diag/diagnostic.ts";
-import {
-  digestOf,
-  type EditedModel,
-  type EditingOptions,
-  editModel,
-  refuseOverwrite,
-} from "./editing.ts";
-import { loadEdits, type Settings } from "./edits.ts";
+import { type EditedModel, type EditingOptions, editModel, refuseOverwrite } from "./editing.ts";
+import { type EditsOptions, loadEdits } from "./edits.ts";
 import type { Explanation } from "./explain/explanation.ts";
-import { beginWrite, type External } from "./onnx/index.ts";
-import { checkBounds, type Published, publish } from "./publish.ts";
+import { beginWrite } from "./onnx/index.ts";
+import { checkBounds, type Published, type PublishOptions, publish } from "./publish.ts";
 import { commandToResume } from "./training/again.ts";
 import { type Measured, measureStage } from "./training/measure.ts";
-import { outlineOf, type Prepared, prepareStages } from "./training/prepare.ts";
+import { openRun } from "./training/open-run.ts";
+import { type Prepared, prepareStages } from "./training/prepare.ts";
 import { runStage } from "./training/run-stage.ts";
 import { learn, resultPath, tryStage, type Workplace, withStage } from "./training/stage-in-run.ts";
 
-export interface TrainOptions extends EditingOptions {
-  readonly edits: readonly string[];
+/** `dryRun` takes two steps of each stage and says what all of them would take. */
+export interface TrainOptions extends EditingOptions, EditsOptions, PublishOptions {
   /** `.safetensors`, `.npz`, `.npy`, or a folder of them. */
   readonly data: string;
-  /** May be left out with `dryRun`. */
-  readonly out?: string | null | undefined;
-  readonly set?: Settings | undefined;
-  readonly external?: External | undefined;
-  /** Take two steps of each stage, say what all of them would take, and write nothing. */
-  readonly dryRun?: boolean | undefined;
-  /** Run both models on random inputs and compare. */
-  readonly verify?: boolean | undefined;
   /** Checkpoints, log and chart; `<out>.run` unless said. */
   readonly run?: string | undefined;
   /** Goes on where the run stopped. */
@@ -53,8 +35,6 @@ export interface TrainOptions extends EditingOptions {
   /** In the place of the recipe's. */
   readonly steps?: number | undefined;
   readonly batch?: number | undefined;
-  /** `cpu` or `cuda[:N]`. */
-  readonly device?: string | undefined;
   /** Bytes that training may take; what is free unless said. */
   readonly memory?: number | undefined;
   /** At most; 1 on the CPU and 64 on CUDA unless said. A run keeps what it began with. */
@@ -87,8 +67,6 @@ export interface TrainResult {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-const usualStepsPerCall = { cpu: 1, cuda: 64 } as const;
-
 /**
  * Trains what the edits made. Interrupted or killed at any moment, it goes on with `resume` from the
  * last checkpoint and comes to the same bits.
@@ -99,7 +77,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const device = deviceOf(options.device ?? "cpu");
   checkDevice(device);
   const { program, diagnostics } = loadEdits(options.edits, options.set);
-  refuseOverwrite(options.out, options, program);
+  refuseOverwrite(options.out, options, program, [options.data]);
   const edited = await editModel(options, program);
   checkBounds(edited.model, edited.plan, options);
   const { out = null, external } = options;
@@ -165,7 +143,7 @@ async function perform(
   // A mistake of a later stage is told now, and not after hours of the first.
   if (!options.resume)
     for (const index of stages.keys()) if (index > 0) await tryStage(options, work, index);
-  const run = await openRun(options, edited, dataset, stages);
+  const run = await openRun(options, edited, dataset, stages, work.device);
   const again = commandToResume(options);
   const titles = stages.map(({ recipe }) => recipe.stage);
   try {
@@ -229,30 +207,4 @@ function summaryOf({ recipe, shape }: Prepared, run: Run, number: number): Stage
     lossLast: rows.at(-1)?.loss ?? null,
     sites: Object.keys(rows[0]?.sites ?? {}),
   };
-}
-
-async function openRun(
-  options: TrainOptions,
-  { plan }: EditedModel,
-  dataset: Dataset,
-  stages: readonly Prepared[],
-): Promise<Run> {
-  const folder = options.run ?? `${options.out}.run`;
-  const { set = {}, weights = [], seed = 0 } = options;
-  const facts = {
-    recipe: stages.map(({ recipe }) => ({ stage: recipe.stage, ...recipeJson(recipe) })) as Json,
-    model: digestOf(options.model),
-    edits: fingerprintOf([
-      ...plan.sources.map(({ text }) => text),
-      JSON.stringify(set),
-      ...weights,
-    ]),
-    data: outlineOf(dataset),
-    seed,
-  };
-  if (options.resume) return resumeRun(folder, facts);
-  const stepsPerCall =
-    options.stepsPerCall ?? usualStepsPerCall[deviceOf(options.device ?? "cpu").kind];
-  const memory = Math.floor(options.memory ?? memoryForUs());
-  return beginRun(folder, facts, { stepsPerCall, threads: availableParallelism(), memory });
 }

@@ -1,7 +1,7 @@
 /** ONNX files: read and written without losing anything. */
 
 export { encodeProbe, type ProbeOptions } from "./encode-probe.ts";
-export { bytesRead, writtenBytes } from "./plan-write.ts";
+export { bytesRead, filesOf, writtenBytes } from "./plan-write.ts";
 export { type ReadOptions, readModel } from "./read-model.ts";
 export {
   readSafetensors,

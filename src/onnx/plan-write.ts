@@ -53,6 +53,11 @@ export function writtenBytes(
   return sizeOf(planWrite(model, planTargets(model, path, external), external, path));
 }
 
+/** The files that a model was read from: its own first, then all data that it refers to. */
+export function filesOf(model: Model): string[] {
+  return [model.path, ...originOf.model(model).dataFiles.map(({ file }) => file.path)];
+}
+
 /** The size of the files that a model was read from: its own, and all data that it refers to. */
 export function bytesRead(model: Model): number {
   const { source, dataFiles } = originOf.model(model);

@@ -1,11 +1,20 @@
 /** Training end to end: the same bits whatever way a run goes, and nothing lost on the way. */
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { materialize } from "../../src/ir/bytes.ts";
-import { readModel } from "../../src/onnx/index.ts";
-import { decodeElements } from "../../src/onnx-ops/elements.ts";
+import { inMemory, materialize } from "../../src/ir/bytes.ts";
+import { readModel, writeSafetensors } from "../../src/onnx/index.ts";
+import { decodeElements, encodeElements } from "../../src/onnx-ops/elements.ts";
+import { fixture } from "../passes/workbench.ts";
 import { refusal, tiny, trialIn, writeData } from "./workbench.ts";
 
 let folder: string;
@@ -219,6 +228,40 @@ finetune { steps: 4, batch: 4 }
     const trial = trialIn(folder, `refused-${code}`, `${edits}\n`);
     expect((await refusal(trial.run())).codes).toEqual([code]);
     expect(existsSync(`${trial.out}.run`)).toBe(false);
+  });
+
+  test("the model's data file or a file of weights is another than before", async () => {
+    const [model, weights] = ["model.onnx", "w.safetensors"].map((name) => join(folder, name));
+    const external = fixture("dit-tiny-external");
+    copyFileSync(external, model!);
+    copyFileSync(`${external}.data`, join(folder, "dit-tiny-external.onnx.data"));
+    const bias = (value: number) => {
+      const data = inMemory(encodeElements("float32", Array(64).fill(value)));
+      const tensor = { dtype: "float32" as const, shape: [64], data };
+      return writeSafetensors(weights!, [["blocks.0.attn.proj.bias", tensor]]);
+    };
+    await bias(1);
+    const trial = trialIn(folder, "elsewhere", "finetune { steps: 4, batch: 4, lora: 1 }\n");
+    const controller = new AbortController();
+    const onProgress = (done: number) => done === 2 && controller.abort();
+    const options = { model: model!, weights: [weights!], weightsPartial: true };
+    await refusal(trial.run({ ...options, signal: controller.signal, onProgress }));
+    await bias(2);
+    const { codes, text } = await refusal(trial.run({ ...options, resume: true }));
+    expect([codes, text]).toEqual([
+      ["run-differs"],
+      expect.stringContaining("the edits are others"),
+    ]);
+    await bias(1);
+    const path = join(folder, "dit-tiny-external.onnx.data");
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 2]! ^= 1;
+    writeFileSync(path, bytes);
+    const { codes: others, text: told } = await refusal(trial.run({ ...options, resume: true }));
+    expect([others, told]).toEqual([
+      ["run-differs"],
+      expect.stringContaining("the model is another"),
+    ]);
   });
 
   test("a checkpoint is damaged", async () => {
