@@ -48,7 +48,7 @@ export function parallelize(
   if (context) streams.push(context);
   for (const { x, first: middle, entry } of streams) {
     if (behindCasts(entry) !== behindCasts(middle)) {
-      throw refuse("the second does not read what the first one makes");
+      throw refuse(whyApart(first, second));
     }
     redirect(patch, middle, entry, x, nodes);
   }
@@ -67,6 +67,16 @@ export function parallelize(
     );
   }
   commit(session, patch, first, layouts);
+}
+
+/** Why the second of two neighbours does not read what the first one makes. */
+function whyApart(first: Site, second: Site): string {
+  if (first.block.input === second.block.input) return "they are a pair that does so already";
+  for (const { stack, block, label } of [first, second]) {
+    const other = stack.blocks.find((each) => each !== block && each.input === block.input);
+    if (other) return `\`${label}\` is a pair with \`${stack.name}[${other.index}]\` already`;
+  }
+  return "the second does not read what the first one makes";
 }
 
 /** Lets `nodes` read `x` instead; whoever else reads a cast that they make goes on reading that. */

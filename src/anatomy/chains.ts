@@ -77,15 +77,16 @@ export interface Entry {
 
 const paired: Link = { kind: "pair", ops: [], norms: [], skips: [] };
 
-/** Of a step that does not follow another one: cut and joined tokens, or a long skip, before it. */
+/** Cut and joined tokens, an offset, or a long skip may stand before a step. */
 function entryOf<S extends Step>(step: S, { hits, points, ops }: Arrival<S>): Entry {
+  const [only, ...others] = [...points, ...[...hits].map((hit) => hit.y)];
+  if (only && others.length === 0 && sameShape(only, step.x) && ops.every(moves)) {
+    return { wire: only, lead: { kind: "moved", ops, norms: [], skips: [] } };
+  }
   const [point, ...more] = points;
   const lead = { ops, norms: [], skips: [...hits].map((hit) => hit.y) };
   const last = point && [...hits].every((hit) => hit.add.level < levelOf(point));
   if (!last || more.length > 0 || !sameShape(point, step.x)) return { wire: step.x, lead: paired };
-  if (hits.size === 0 && ops.every((op) => movers.has(op.type))) {
-    return { wire: point, lead: { ...lead, kind: "moved" } };
-  }
   const skips = hits.size > 0 && joinsFeatures(ops);
   return skips ? { wire: point, lead: { ...lead, kind: "skip" } } : { wire: step.x, lead: paired };
 }
@@ -219,7 +220,7 @@ function linkBetween<S extends Step>(
     const norms = normsAmong(segmentsOf(region), findings);
     return joinsFeatures(region.ops) ? { kind: "skip", ops, norms, skips } : null;
   }
-  if (ops.every((op) => movers.has(op.type) || isOffset(op))) {
+  if (ops.every(moves)) {
     return { kind: "moved", ops, norms: [], skips: [] };
   }
   const segments = segmentsOf(region);
@@ -230,6 +231,11 @@ function linkBetween<S extends Step>(
       norms.some((norm) => segment.ops.every((op) => norm.ops.includes(op))) || isPlain(segment),
   );
   return covered > 0 && plain ? { kind: "norm", ops, norms, skips: [] } : null;
+}
+
+/** Keeps a stream what it is, but for its order or an offset. */
+function moves(op: Op): boolean {
+  return movers.has(op.type) || isOffset(op);
 }
 
 /** Adds or multiplies by a constant: a position table, a factor of each feature. */

@@ -6,6 +6,7 @@ import { createOracle } from "../../runtime/index.ts";
 import { anatomize } from "../../src/anatomy/index.ts";
 import { materialize } from "../../src/ir/bytes.ts";
 import { readSafetensors, type StoredTensor } from "../../src/onnx/index.ts";
+import { open } from "../anatomy/models.ts";
 import { twoBlocks } from "./two-blocks.ts";
 import { distance, edit, editModel, fixture, read, run } from "./workbench.ts";
 
@@ -85,4 +86,26 @@ test("blocks keep their indices: what comes behind reads the merged stream", asy
   expect(third.uses.size).toBe(1);
   const [use] = third.uses;
   expect(use!.node.metadata.get("graftc.operator")).toBe("parallelize");
+});
+
+test.each([
+  ["yolos-dynamo20", "0, 1"],
+  ["yolos-dynamo20", "1, 2"],
+])("blocks of %s stay one stack with a pair [%s] across a position table", async (name, pair) => {
+  const model = await open(name);
+  await editModel(model, `parallelize blocks[${pair}] by 2`);
+  await inferTypes(model, createOracle());
+  const { stacks } = anatomize(model);
+  expect(stacks.map(({ blocks }) => blocks.map(({ scope }) => scope))).toEqual([
+    [0, 1, 2].map((i) => `m.encoder.layer.${i}`),
+  ]);
+});
+
+test.each([
+  ["0, 1", "they are a pair that does so already"],
+  ["1, 2", "`blocks[1]` is a pair with `blocks[0]` already"],
+])("a pair is not paired again: blocks[%s]", async (pair, reason) => {
+  const { model } = await edit(fixture("dit-tiny-dynamo20"), "parallelize blocks[0, 1] by 2");
+  await inferTypes(model, createOracle());
+  await expect(editModel(model, `parallelize blocks[${pair}] by 2`)).rejects.toThrow(reason);
 });
