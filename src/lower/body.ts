@@ -259,7 +259,7 @@ async function bindFormal(frame: Frame, formal: ast.Formal, arg?: Argument): Pro
   const operator = frame.operator.name.name;
   const argument = formal.name.name;
   if (!arg && !formal.default) throw fail("missing-argument", { name: operator, argument });
-  const value = arg ? arg.value : await evaluate(frame, formal.default!);
+  const value = arg ? arg.value : await defaultOf(frame, formal);
   const type = formalTypes[formal.type.name];
   if (!type) throw fail("unknown-type", { type: formal.type.name }, { at: formal.type.span });
   if (!type.fits(value)) {
@@ -268,6 +268,20 @@ async function bindFormal(frame: Frame, formal: ast.Formal, arg?: Argument): Pro
   }
   const tensor = formal.type.name === "tensor" && isOperand(value);
   bindName(frame, formal.name, tensor ? asTensor(frame.placement, value) : value);
+}
+
+/** The default of a param; where it rests on what the place does not tell, the author may. */
+async function defaultOf(frame: Frame, { name, default: expr }: ast.Formal): Promise<Val> {
+  try {
+    return await evaluate(frame, expr!);
+  } catch (cause) {
+    if (!(cause instanceof GraftError)) throw cause;
+    const hint = `say it yourself: \`${frame.operator.name.name}(${name.name}: ...)\``;
+    const untold = (code: string) => code === "size-unknown-here";
+    throw new GraftError(
+      cause.diagnostics.map((d) => (untold(d.code) && !d.hint ? { ...d, hint } : d)),
+    );
+  }
 }
 
 function reportUnused({ layers, weights, placement }: Frame): void {
