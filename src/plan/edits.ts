@@ -98,7 +98,8 @@ function planReplace(
   checkPlace(operator, statement.operator, sites, reporter);
   const args = bindArguments(operator, statement.operator, scope.params, reporter);
   const init = oneOf(statement.init, ["inherit", "fresh"], "init");
-  return { verb: "replace", operator, scope, args, inherit: init === "inherit" };
+  const home = scope.scopeOf(operator);
+  return { verb: "replace", operator, scope: home, args, inherit: init === "inherit" };
 }
 
 const quantities = {
