@@ -9,6 +9,7 @@ import { dissect } from "./dissect.ts";
 import type { Explanation } from "./explain/explanation.ts";
 import type { Model } from "./ir/graph.ts";
 import type { Oracle } from "./ir/oracle.ts";
+import { asReadFailure } from "./onnx/disk-file.ts";
 import { readSafetensors } from "./onnx/index.ts";
 import { type Plan, type Program, parseAnalysis, planEdits } from "./plan/index.ts";
 
@@ -76,7 +77,7 @@ function readAnalysis(path: string) {
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
-    throw fail("not-a-report", { path, reason: (cause as Error).message });
+    throw asReadFailure(path, cause);
   }
   return parseAnalysis(path, text);
 }

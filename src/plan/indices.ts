@@ -101,13 +101,8 @@ function shareOf(share: ast.Share, stack: Stack, context: IndexContext): number 
   if (!Number.isInteger(value) || value < 0) mismatch(share, "This", "a whole number", value);
   if (value <= count) return value;
   if (context.lenient) return count;
-  throw fail(
-    "index-out-of-range",
-    { what: `${value} blocks`, stack: stack.name, count },
-    {
-      at: share.span,
-    },
-  );
+  const hint = `\`${stack.name}\` has ${count}`;
+  throw fail("share-too-large", { share: value }, { at: share.span, hint });
 }
 
 function listed(

@@ -142,7 +142,7 @@ test.each([
   ["blocks[6]", "index-out-of-range"],
   ["blocks[-7]", "index-out-of-range"],
   ["blocks[0..6]", "index-out-of-range"],
-  ["blocks[first 7]", "index-out-of-range"],
+  ["blocks[first 7]", "share-too-large"],
   ["blocks[last 101%]", "share-too-large"],
   ["blocks[4..2]", "backward-range"],
   ["blocks[0..4 by 0]", "bad-stride"],
