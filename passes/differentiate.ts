@@ -146,6 +146,9 @@ function checkRules(path: readonly Node[]): void {
   );
 }
 
+/** Operators of a domain that no runtime knows: functions of the model. */
+const local = /^(?!com\.microsoft::|ai\.onnx).*::/;
+
 /** Of nodes of one operator. */
 function noGradient(nodes: readonly Node[], why: readonly string[]): GraftError {
   const line = nodes.map((node) => node.metadata.get("graftc.edit")).find((edit) => edit);
@@ -155,7 +158,9 @@ function noGradient(nodes: readonly Node[], why: readonly string[]): GraftError 
     { op: nodes[0]!.op, nodes: nodes.length, names: names.join(", ") },
     {
       notes: [...(line ? [`${line} asked for it`] : []), ...why],
-      hint: "train less of the model, so that the gradient need not pass there",
+      hint: local.test(nodes[0]!.op)
+        ? "inline the model's own functions first, with onnx.inliner.inline_local_functions of Python"
+        : "train less of the model, so that the gradient need not pass there",
     },
   );
 }

@@ -82,5 +82,5 @@ export async function distillGraph(
     { name: "loss", value: sum.value, group: null },
     ...each.map(({ group, wire }) => ({ name: `loss.${group}`, value: wire.value, group })),
   ]);
-  return { model, data, noise, trained, adapters, losses };
+  return { model, span: recipe.span, data, noise, trained, adapters, losses };
 }

@@ -122,7 +122,8 @@ export async function finetuneGraph(
   const losses = closeLosses(model, [{ name: "loss", value: loss.value, group: null }]);
   const objective = terms.map(({ name }) => name);
   const noise = denoiser?.noise.name ?? null;
-  return { model, data, noise, trained, adapters, losses, objective, process, denoiser, targets };
+  const made = { model, span: recipe.span, data, noise, trained, adapters, losses };
+  return { ...made, objective, process, denoiser, targets };
 }
 
 /** What leaves each block, by its label. */

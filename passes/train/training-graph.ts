@@ -1,5 +1,6 @@
 /** From a model to a training graph: weights are fed, a loss comes out, and its gradients. */
-import { fail } from "../../src/diag/diagnostic.ts";
+import { fail, placed } from "../../src/diag/diagnostic.ts";
+import type { Span } from "../../src/diag/span.ts";
 import type { Initializer, Model, Value } from "../../src/ir/graph.ts";
 import type { Dim, DType } from "../../src/ir/types.ts";
 import {
@@ -40,6 +41,8 @@ export interface Loss {
 /** A graph whose first output is the loss; `addGradients` adds the others. */
 export interface LossGraph {
   readonly model: Model;
+  /** Of the recipe. */
+  readonly span: Span;
   readonly data: readonly DataInput[];
   /** The input that takes noise for the samples, where they are noised inside. */
   readonly noise: string | null;
@@ -109,7 +112,15 @@ export const soFarName = (parameter: string) => `${gradientName(parameter)}.so_f
  * @throws GraftError `weight-without-gradient` for weights that the loss does not depend on,
  * `no-gradient`.
  */
-export function addGradients({ model, trained, losses }: LossGraph, runs = 1): void {
+export function addGradients(graph: LossGraph, runs = 1): void {
+  try {
+    growGradients(graph, runs);
+  } catch (cause) {
+    throw placed(cause, graph.span);
+  }
+}
+
+function growGradients({ model, trained, losses }: LossGraph, runs: number): void {
   const grower = growerOf(model, "gradients");
   const total = losses[0]!.value;
   const seeds = new Map([[total, grower.scalar("float32", 1 / runs)]]);
@@ -118,7 +129,12 @@ export function addGradients({ model, trained, losses }: LossGraph, runs = 1): v
   const idle = trained.filter(({ value }) => !gradients.get(value));
   if (idle.length > 0) {
     const names = idle.slice(0, 3).map(({ name }) => `\`${name}\``);
-    throw fail("weight-without-gradient", { count: idle.length, names: names.join(", ") });
+    const hint = "`train` says which weights move: leave them out";
+    throw fail(
+      "weight-without-gradient",
+      { count: idle.length, names: names.join(", ") },
+      { hint },
+    );
   }
   const taken = new Set<Value>();
   const outputs = trained.map(({ name, value, shape }) => {

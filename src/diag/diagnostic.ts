@@ -66,6 +66,12 @@ export function fail<C extends Code>(
   return new GraftError([diagnostic(code, params, details)]);
 }
 
+/** The mistake with this place, where it names none; anything else as it is. */
+export function placed(cause: unknown, at: Span): unknown {
+  if (!(cause instanceof GraftError)) return cause;
+  return new GraftError(cause.diagnostics.map((each) => ({ ...each, at: each.at ?? at })));
+}
+
 /** Collects what a run has to say, so that one run shows every mistake. */
 export class Reporter {
   readonly diagnostics: Diagnostic[] = [];

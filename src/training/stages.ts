@@ -5,7 +5,7 @@ import { type FinetuneGraph, finetuneGraph } from "../../passes/train/finetune.t
 import type { Edited } from "../../passes/train/parameters.ts";
 import { type Recipe, recipeOf } from "../../passes/train/recipe.ts";
 import type { GraphOptions, LossGraph } from "../../passes/train/training-graph.ts";
-import { fail } from "../diag/diagnostic.ts";
+import { fail, placed } from "../diag/diagnostic.ts";
 import { dissect } from "../dissect.ts";
 import { type EditedModel, type EditingOptions, editModel } from "../editing.ts";
 import type { Program } from "../plan/index.ts";
@@ -48,9 +48,14 @@ export async function stageOf(
   const recipe = recipesOf(edited)[index]!;
   const parts: Edited = { ...edited, session: edited.report.session };
   prepare(parts);
-  const graph =
-    recipe.stage === "distill"
-      ? await distillGraph(recipe, parts, await dissect(editing.model), edited.oracle, options)
-      : await finetuneGraph(recipe, parts, edited.oracle, options);
-  return { recipe, graph, edited };
+  const { oracle } = edited;
+  try {
+    const graph =
+      recipe.stage === "distill"
+        ? await distillGraph(recipe, parts, await dissect(editing.model), oracle, options)
+        : await finetuneGraph(recipe, parts, oracle, options);
+    return { recipe, graph, edited };
+  } catch (cause) {
+    throw placed(cause, recipe.span);
+  }
 }

@@ -1,11 +1,15 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { cliMessages } from "../../src/diag/messages/cli.ts";
+import { gradientMessages } from "../../src/diag/messages/gradients.ts";
 import { modelMessages } from "../../src/diag/messages/model.ts";
+import { objectiveMessages } from "../../src/diag/messages/objectives.ts";
 import { operatorMessages } from "../../src/diag/messages/operator.ts";
 import { planMessages } from "../../src/diag/messages/plan.ts";
+import { recipeMessages } from "../../src/diag/messages/recipe.ts";
 import { runtimeMessages } from "../../src/diag/messages/runtime.ts";
 import { syntaxMessages } from "../../src/diag/messages/syntax.ts";
+import { trainMessages } from "../../src/diag/messages/train.ts";
 import { samples } from "./sample.ts";
 import { reportOf } from "./stages.ts";
 
@@ -24,6 +28,10 @@ const tables = {
   ...operatorMessages,
   ...cliMessages,
   ...runtimeMessages,
+  ...gradientMessages,
+  ...recipeMessages,
+  ...objectiveMessages,
+  ...trainMessages,
 };
 
 /** What takes a full disk, another process, a missing driver or a model of gigabytes to show. */
