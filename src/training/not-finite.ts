@@ -39,16 +39,22 @@ export async function explain(
 ): Promise<unknown> {
   if (cause instanceof NotFinite) return notFinite({ ...accident, cause });
   if (!(cause instanceof RunFailure)) return cause;
-  return fail("step-failed", { step: step + 1, reason: reasonOf(cause) }, { at: accident.span });
+  const reason = reasonOf(cause);
+  const { nodes } = accident.graph.model.graph;
+  const line = nodes.find(({ name }) => reason.includes(`'${name}'`))?.metadata.get("graftc.edit");
+  const notes = line ? [`${line} asked for that node`] : [];
+  return fail("step-failed", { step: step + 1, reason }, { at: accident.span, notes });
 }
 
 /** The diagnostic, with the first node whose output is not finite. */
 async function notFinite(accident: Accident): Promise<GraftError> {
   const { cause, span, kept } = accident;
   const culprit = await culpritOf(accident);
+  // The first step has moved nothing yet, so that its length is not to blame.
+  const hint = cause.step > 0 ? "try a smaller `lr`, a `warmup`, or a smaller `clip`" : null;
   const details = {
     at: span,
-    hint: "try a smaller `lr`, a `warmup`, or a smaller `clip`",
+    hint,
     notes: [...(culprit ? [culprit] : []), ...(kept ? [kept] : [])],
   };
   const step = cause.step + 1;
@@ -106,8 +112,18 @@ function isSound({ data }: Tensor): boolean {
   return Number.isFinite(new DataView(data.buffer, data.byteOffset).getFloat32(0, true));
 }
 
-function describeNode({ op, name, metadata }: Node): string {
-  const edit = metadata.get("graftc.edit");
+function describeNode(node: Node): string {
+  const source = sourceOf([node], 3);
+  const edit = source?.metadata.get("graftc.edit");
   const asked = edit ? `, which ${edit} asked for` : "";
-  return `the first value that is not finite leaves \`${op}\` \`${name}\`${asked}`;
+  const behind = source && source !== node ? `, behind \`${source.op}\` \`${source.name}\`` : "";
+  return `the first value that is not finite leaves \`${node.op}\` \`${node.name}\`${behind}${asked}`;
+}
+
+/** The nearest of them, or of so many nodes before, that an edit asked for: gradients bear no line. */
+function sourceOf(nodes: readonly Node[], before: number): Node | null {
+  const stamped = nodes.find(({ metadata }) => metadata.has("graftc.edit"));
+  if (stamped || before === 0 || nodes.length === 0) return stamped ?? null;
+  const producers = nodes.flatMap(({ inputs }) => inputs.flatMap((value) => value?.producer ?? []));
+  return sourceOf(producers, before - 1);
 }

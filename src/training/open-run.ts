@@ -29,7 +29,9 @@ export async function openRun(
   const folder = options.run ?? `${options.out}.run`;
   const { set = {}, weights = [], seed = 0 } = options;
   const facts = {
-    recipe: stages.map(({ recipe }) => ({ stage: recipe.stage, ...recipeJson(recipe) })) as Json,
+    recipe: Object.fromEntries(
+      stages.map(({ recipe }) => [recipe.stage, recipeJson(recipe) as Json]),
+    ),
     // All bytes, at a second or less for a gigabyte: weights of a later training have the sizes of
     // these, copies have other times, and samples of the contents miss a single block.
     model: digestOf(filesOf(model)),

@@ -34,9 +34,11 @@ const tables = {
   ...trainMessages,
 };
 
-/** What takes a full disk, another process, a missing driver or a model of gigabytes to show. */
+/** What takes a full disk, a signal, another process, a missing driver or a model of gigabytes to show. */
 const misfortunes: ReadonlySet<string> = new Set([
   "cuda-unavailable",
+  "memory-short",
+  "run-interrupted",
   "disk-full",
   "input-changed",
   "model-too-large",
@@ -46,6 +48,8 @@ const misfortunes: ReadonlySet<string> = new Set([
 
 /** What tests beside the code make happen with models of their own. */
 const elsewhere: ReadonlySet<string> = new Set([
+  "data-size",
+  "data-unused",
   "graph-depth",
   "external-no-file",
   "load-unproven",
@@ -57,6 +61,8 @@ const elsewhere: ReadonlySet<string> = new Set([
 
 /** What no model of the fixtures shows. */
 const unseen: ReadonlySet<string> = new Set([
+  "rank-unknown",
+  "site-reads-new",
   "name-given-up",
   "name-taken",
   "not-a-stream",
