@@ -1,11 +1,14 @@
 /** `--weights FILE.safetensors[@site]`: weights of a state_dict, by name, strictly. */
 import type { Anatomy } from "../src/anatomy/anatomy.ts";
-import { Reporter } from "../src/diag/diagnostic.ts";
+import { type Diagnostic, diagnostic, Reporter } from "../src/diag/diagnostic.ts";
+import { plural } from "../src/diag/figures.ts";
 import { nearest } from "../src/diag/suggest.ts";
 import { type Bytes, materialize } from "../src/ir/bytes.ts";
 import type { Initializer, Model, Value } from "../src/ir/graph.ts";
 import { byteLength, type DType, dtypes, elements, showShape } from "../src/ir/types.ts";
 import { decodeElements, encodeElements } from "../src/onnx-ops/elements.ts";
+import { indicesOf, notFinite } from "../src/onnx-ops/finite.ts";
+import { numbersOf } from "../src/onnx-ops/numbers.ts";
 import { Patch } from "../src/onnx-ops/patch.ts";
 import { type Slot, slotsOf } from "./graph/state-dict.ts";
 import type { AddedWeight } from "./session.ts";
@@ -45,26 +48,38 @@ export function loadWeights(
   const reporter = new Reporter();
   const slots = slotsOf(model, options.added);
   const patch = new Patch(model.graph, null, "");
-  const loaded = new Set<Value>();
+  const sites = new Map(options.added.map(({ name, site }) => [name, site]));
+  const met = new Set<Value>();
+  let strayed = false;
   for (const file of files) {
     const prefix = prefixOf(file, options.anatomy, reporter);
-    if (prefix === null) continue;
+    if (prefix === null) {
+      strayed = true;
+      continue;
+    }
     const unused: string[] = [];
     for (const [name, tensor] of file.tensors) {
       const slot = slots.get(`${prefix}${name}`);
-      if (!slot) unused.push(name);
-      else if (loadOne(slot, tensor, name, file, patch, reporter)) loaded.add(slot.value);
+      if (!slot) {
+        unused.push(name);
+        continue;
+      }
+      met.add(slot.value);
+      const misfit = misfitOf(slot, tensor, { path: file.path, name }, sites);
+      if (misfit) reporter.diagnostics.push(misfit);
+      else give(slot, tensor, patch);
     }
     reportUnused(file, prefix, unused, slots, options.partial, reporter);
   }
   const missing = options.added.filter(({ name }) => {
     const value = model.graph.values.get(name);
-    return value && !loaded.has(value);
+    return value && !met.has(value);
   });
-  if (missing.length) {
+  if (missing.length && !strayed) {
     const names = listed(missing.map(({ name }) => name));
     const code = options.partial ? "weights-missing-note" : "weights-missing";
-    reporter.report(code, { count: missing.length, names }, partialHint(options.partial));
+    const weights = plural(missing.length, "weight");
+    reporter.report(code, { weights, names }, partialHint(options.partial));
   }
   reporter.throwIfFailed();
   patch.commit();
@@ -108,7 +123,7 @@ function reportUnused(
   const code = partial ? "weights-unused-note" : "weights-unused";
   reporter.report(
     code,
-    { path, count: unused.length, names: listed(unused) },
+    { path, unused: plural(unused.length, "name"), names: listed(unused) },
     { notes: near ? [`the nearest to \`${first}\` is \`${near}\``, ...notes] : notes },
   );
 }
@@ -118,29 +133,58 @@ function listed(names: readonly string[]): string {
   return [...shown, ...(names.length > 8 ? [`${names.length - 8} more`] : [])].join(", ");
 }
 
-/** @returns false where the tensor does not fit. */
-function loadOne(
+/** Why a tensor cannot be what its name means; null where it can. */
+function misfitOf(
   { value, layout }: Slot,
   tensor: StoredTensor,
-  name: string,
-  { path }: WeightFile,
-  patch: Patch,
-  reporter: Reporter,
-): boolean {
+  named: { readonly path: string; readonly name: string },
+  sites: ReadonlyMap<string, string>,
+): Diagnostic | null {
   const target = value.initializer!;
-  const turned = layout === "in,out";
-  const wanted = turned ? target.shape.toReversed() : target.shape;
+  const wanted = layout === "in,out" ? target.shape.toReversed() : target.shape;
   if (wanted.join() !== tensor.shape.join()) {
     const [got, shape] = [showShape(tensor.shape), showShape(wanted)];
-    reporter.report("weights-shape", { path, name, got, wanted: shape });
-    return false;
+    return diagnostic("weights-shape", { ...named, got, wanted: shape });
   }
   if (dtypes[target.dtype].float !== dtypes[tensor.dtype].float) {
-    reporter.report("weights-type", { path, name, got: tensor.dtype, wanted: target.dtype });
-    return false;
+    const types = { got: tensor.dtype, wanted: target.dtype };
+    return diagnostic("weights-type", { ...named, ...types });
   }
-  patch.reweigh(value, target.shape, converted(tensor, target, turned));
-  return true;
+  const flaw = flawOf(tensor, target);
+  if (!flaw) return null;
+  const site = sites.get(value.name);
+  const notes = [`it would be \`${value.name}\`${site ? ` of ${site}` : ""}`];
+  return diagnostic("weights-not-finite", { ...named, ...flaw }, { notes });
+}
+
+/**
+ * The first element that is not finite, or would not be in the model's type. Where the model's own
+ * values are not either (a mask that is stored), it is none.
+ */
+function flawOf(
+  { dtype, shape, data }: StoredTensor,
+  target: Initializer,
+): { element: string; place: string; dtype: DType } | null {
+  if (!dtypes[dtype].float || dtypes[dtype].bits < 16) return null;
+  const bytes = aligned(materialize(data));
+  const at = notFinite(dtype, target.dtype)(bytes);
+  if (at < 0 || !allFinite(target)) return null;
+  const place = `[${indicesOf(at, shape).join(", ")}]`;
+  return { element: String(numbersOf(dtype, bytes)[at]), place, dtype: target.dtype };
+}
+
+function allFinite({ dtype, data }: Initializer): boolean {
+  return dtypes[dtype].bits < 16 || notFinite(dtype, dtype)(aligned(materialize(data))) < 0;
+}
+
+/** Typed arrays begin at multiples of their element's size. */
+function aligned(bytes: Uint8Array): Uint8Array {
+  return bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
+}
+
+function give({ value, layout }: Slot, tensor: StoredTensor, patch: Patch): void {
+  const target = value.initializer!;
+  patch.reweigh(value, target.shape, converted(tensor, target, layout === "in,out"));
 }
 
 /** The same span of the file where nothing has to be turned or rounded. */

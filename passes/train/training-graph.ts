@@ -1,5 +1,6 @@
 /** From a model to a training graph: weights are fed, a loss comes out, and its gradients. */
 import { fail, placed } from "../../src/diag/diagnostic.ts";
+import { plural } from "../../src/diag/figures.ts";
 import type { Span } from "../../src/diag/span.ts";
 import type { Initializer, Model, Value } from "../../src/ir/graph.ts";
 import type { Dim, DType } from "../../src/ir/types.ts";
@@ -130,11 +131,8 @@ function growGradients({ model, trained, losses }: LossGraph, runs: number): voi
   if (idle.length > 0) {
     const names = idle.slice(0, 3).map(({ name }) => `\`${name}\``);
     const hint = "`train` says which weights move: leave them out";
-    throw fail(
-      "weight-without-gradient",
-      { count: idle.length, names: names.join(", ") },
-      { hint },
-    );
+    const weights = plural(idle.length, "trained weight");
+    throw fail("weight-without-gradient", { weights, names: names.join(", ") }, { hint });
   }
   const taken = new Set<Value>();
   const outputs = trained.map(({ name, value, shape }) => {

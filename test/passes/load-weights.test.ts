@@ -156,11 +156,12 @@ test("a float16 model rounds float32 weights to nearest", async () => {
 });
 
 describe("what does not fit", () => {
-  async function messages(change: (tensors: Map<string, StoredTensor>) => void, partial = false) {
-    const { model, report } = await edit(
-      fixture("dit-tiny-dynamo20"),
-      "replace blocks[1].attn with hyena_x",
-    );
+  async function messages(
+    change: (tensors: Map<string, StoredTensor>) => void,
+    partial = false,
+    name = "dit-tiny-dynamo20",
+  ) {
+    const { model, report } = await edit(fixture(name), "replace blocks[1].attn with hyena_x");
     const tensors = hyena("blocks.1.attn.");
     change(tensors);
     try {
@@ -180,17 +181,17 @@ describe("what does not fit", () => {
 
   test("names that mean nothing, with the nearest", async () => {
     expect(await messages((t) => t.set("blocks.1.attn.in_prj.bias", tensor([192])))).toEqual([
-      "weights-unused: w.safetensors: 1 names mean nothing in this model: `blocks.1.attn.in_prj.bias` / the nearest to `blocks.1.attn.in_prj.bias` is `blocks.1.attn.in_proj.bias` / `--weights-partial` loads what there is",
+      "weights-unused: w.safetensors has 1 name without a meaning in this model: `blocks.1.attn.in_prj.bias` / the nearest to `blocks.1.attn.in_prj.bias` is `blocks.1.attn.in_proj.bias` / `--weights-partial` loads what there is",
     ]);
   });
 
   test("weights that no file has", async () => {
     const drop = (t: Map<string, StoredTensor>) => t.delete("blocks.1.attn.out_proj.bias");
     expect(await messages(drop)).toEqual([
-      "weights-missing: No file has 1 of the weights that the edits added: `blocks.1.attn.out_proj.bias` / `--weights-partial` loads what there is",
+      "weights-missing: No file has 1 weight that the edits added: `blocks.1.attn.out_proj.bias` / `--weights-partial` loads what there is",
     ]);
     expect(await messages(drop, true)).toEqual([
-      "note weights-missing-note: 1 weights keep what they started with: `blocks.1.attn.out_proj.bias`",
+      "note weights-missing-note: No file has 1 weight, left as started: `blocks.1.attn.out_proj.bias`",
     ]);
   });
 
@@ -203,8 +204,25 @@ describe("what does not fit", () => {
     ).toEqual([
       "weights-shape: w.safetensors: `blocks.1.attn.in_proj.weight` is [64, 192], and the model needs [192, 64]",
       "weights-type: w.safetensors: `blocks.1.attn.in_proj.bias` is int64, and the model needs float32",
-      "weights-missing: No file has 2 of the weights that the edits added: `blocks.1.attn.in_proj.weight`, `blocks.1.attn.in_proj.bias` / `--weights-partial` loads what there is",
     ]);
+  });
+
+  test("NaN, infinity, and what is beyond the type of the model", async () => {
+    const spoiled = (value: number) => (t: Map<string, StoredTensor>) => {
+      const name = "blocks.1.attn.in_proj.weight";
+      const values = Float64Array.from({ length: 192 * 64 }, (_, i) =>
+        i === 64 * 3 + 5 ? value : 0,
+      );
+      t.set(name, { ...t.get(name)!, data: inMemory(encodeElements("float32", values)) });
+    };
+    const said = (value: string, dtype: string) => [
+      `weights-not-finite: w.safetensors: \`blocks.1.attn.in_proj.weight\` holds ${value} at [3, 5], which is not finite in ${dtype} / it would be \`blocks.1.attn.in_proj.weight\` of blocks[1].attn`,
+    ];
+    expect(await messages(spoiled(Number.NaN))).toEqual(said("NaN", "float32"));
+    expect(await messages(spoiled(Number.NEGATIVE_INFINITY))).toEqual(said("-Infinity", "float32"));
+    expect(await messages(spoiled(1e5))).toEqual([]);
+    const half = await messages(spoiled(1e5), false, "dit-tiny-dynamo20-fp16");
+    expect(half).toEqual(said("100000", "float16"));
   });
 
   test("a site that is not there", async () => {

@@ -9,11 +9,12 @@ import {
   showShape,
   showType,
 } from "../../../src/ir/types.ts";
+import { notFinite } from "../../../src/onnx-ops/finite.ts";
 import { subsetOf } from "../order.ts";
 import { type Conversion, conversionOf, type Role } from "./convert.ts";
 import type { Dataset, DataTensor } from "./dataset.ts";
 import type { Rows } from "./rows.ts";
-import { findFlaw, notFinite, outside, rangeOf } from "./scan.ts";
+import { findFlaw, outside, rangeOf } from "./scan.ts";
 
 /** A tensor that training takes from the data. */
 export interface Wanted {

@@ -1,6 +1,7 @@
 /** Looks at every element that training will see, a stretch of samples at a time. */
 import { type DType, dtypes } from "../../../src/ir/types.ts";
-import { numbersOf } from "./convert.ts";
+import { type Fault, indicesOf } from "../../../src/onnx-ops/finite.ts";
+import { numbersOf } from "../../../src/onnx-ops/numbers.ts";
 import type { Rows } from "./rows.ts";
 
 /** The first element that is not as it should be. */
@@ -10,38 +11,7 @@ export interface Flaw {
   readonly place: string;
 }
 
-/** Finds an element at fault among those of one stretch; -1 for none. */
-export type Fault = (bytes: Uint8Array) => number;
-
 const stretchBytes = 1 << 22;
-
-/** The least magnitudes that round to infinity. */
-const overflow: Partial<Record<DType, number>> = {
-  float16: 65520,
-  bfloat16: 2 ** 128 - 2 ** 119,
-  float32: 2 ** 128 - 2 ** 103,
-};
-
-/** The exponents of infinities and NaN, of types that are read as codes because it is faster. */
-const exponents: Partial<Record<DType, number>> = { float16: 0x7c00, bfloat16: 0x7f80 };
-
-/** Elements that are not finite, or would not be as ones of type `to`. */
-export function notFinite(from: DType, to: DType): Fault {
-  const exponent = exponents[from];
-  if (exponent !== undefined && dtypes[to].bits > 16) {
-    return (bytes) => {
-      const codes = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
-      for (let i = 0; i < codes.length; i++) if ((codes[i]! & exponent) === exponent) return i;
-      return -1;
-    };
-  }
-  const limit = overflow[to] ?? Number.POSITIVE_INFINITY;
-  return (bytes) => {
-    const values = numbersOf(from, bytes);
-    for (let i = 0; i < values.length; i++) if (!(Math.abs(values[i]!) < limit)) return i;
-    return -1;
-  };
-}
 
 export function outside(dtype: DType, { least, most }: Range): Fault {
   return (bytes) => {
@@ -85,7 +55,7 @@ export async function findFlaw(
     if (element >= 0) {
       const place = element % perSample;
       const sample = numbers[(element - place) / perSample]!;
-      const where = shape.length > 0 ? ` at [${indices(place, shape).join(", ")}]` : "";
+      const where = shape.length > 0 ? ` at [${indicesOf(place, shape).join(", ")}]` : "";
       return { value: numbersOf(dtype, bytes)[element]!, place: `sample ${sample}${where}` };
     }
     watch.advance(bytes.length);
@@ -93,16 +63,4 @@ export async function findFlaw(
     watch.signal?.throwIfAborted();
   }
   return null;
-}
-
-function indices(place: number, shape: readonly number[]): number[] {
-  let rest = place;
-  return shape
-    .toReversed()
-    .map((size) => {
-      const index = rest % size;
-      rest = (rest - index) / size;
-      return index;
-    })
-    .reverse();
 }

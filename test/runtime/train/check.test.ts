@@ -2,13 +2,13 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type CheckOptions, checkData, type Wanted } from "../../../runtime/train/data/check.ts";
-import { numbersOf } from "../../../runtime/train/data/convert.ts";
 import { openData } from "../../../runtime/train/data/dataset.ts";
 import { GraftError, Reporter } from "../../../src/diag/diagnostic.ts";
 import { inMemory } from "../../../src/ir/bytes.ts";
 import type { DType } from "../../../src/ir/types.ts";
 import { writeSafetensors } from "../../../src/onnx/index.ts";
 import { encodeElements } from "../../../src/onnx-ops/elements.ts";
+import { numbersOf } from "../../../src/onnx-ops/numbers.ts";
 import { freshFolder } from "../../onnx/fixtures.ts";
 
 const stored = "test/fixtures/train/formats/stored.npz";

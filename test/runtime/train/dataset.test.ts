@@ -1,10 +1,11 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { conversionOf, numbersOf } from "../../../runtime/train/data/convert.ts";
+import { conversionOf } from "../../../runtime/train/data/convert.ts";
 import { type DataTensor, openData } from "../../../runtime/train/data/dataset.ts";
 import { GraftError } from "../../../src/diag/diagnostic.ts";
 import type { DType } from "../../../src/ir/types.ts";
+import { numbersOf } from "../../../src/onnx-ops/numbers.ts";
 import { freshFolder } from "../../onnx/fixtures.ts";
 
 const fixtures = "test/fixtures/train";
