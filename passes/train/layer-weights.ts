@@ -24,6 +24,8 @@ const layers: Readonly<Record<string, readonly number[]>> = {
   "com.microsoft::FusedMatMul": [1],
   "com.microsoft::FusedGemm": [1, 2],
   "com.microsoft::Attention": [1, 2],
+  "com.microsoft::MultiHeadAttention": [3],
+  "com.microsoft::EmbedLayerNormalization": [2, 3, 4, 5, 6],
   "com.microsoft::SkipLayerNormalization": [2, 3, 4],
   "com.microsoft::SkipSimplifiedLayerNormalization": [2, 3],
   "com.microsoft::BiasGelu": [1],

@@ -8,6 +8,7 @@ import { conv } from "./conv.ts";
 import { einsum } from "./einsum.ts";
 import { elementwise } from "./elementwise.ts";
 import { functions } from "./functions.ts";
+import { fusedAttention } from "./fused-attention.ts";
 import { gather } from "./gather.ts";
 import { matmul } from "./matmul.ts";
 import { movement } from "./movement.ts";
@@ -34,6 +35,7 @@ const families: readonly (readonly OpLiteral[])[] = [
   resize,
   attention,
   contrib,
+  fusedAttention,
   shape,
   movement,
   slice,

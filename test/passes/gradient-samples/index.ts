@@ -1,4 +1,5 @@
 import type { Sample } from "../gradient-differences.ts";
+import { fused } from "./fused.ts";
 import { layers } from "./layers.ts";
 import { movement } from "./movement.ts";
 import { norms } from "./norms.ts";
@@ -11,5 +12,6 @@ export const samples: readonly Sample[] = [
   ...products,
   ...norms,
   ...layers,
+  ...fused,
   ...movement,
 ];
