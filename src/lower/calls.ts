@@ -73,7 +73,8 @@ async function argumentsOf(frame: Frame, { args }: ast.Call): Promise<Argument[]
 async function callMember(frame: Frame, callee: ast.Member, expr: ast.Call): Promise<Val> {
   const object = await evaluate(frame, callee.object);
   if (kindOf(object) !== "host" || callee.name.name !== "rotate") {
-    const value = `${show(object)}.${callee.name.name}`;
+    const { source, start, end } = callee.span;
+    const value = `\`${source.text.slice(start, end)}\``;
     throw fail("not-callable", { value }, { at: callee.name.span });
   }
   const { placement } = frame;

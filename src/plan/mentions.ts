@@ -6,28 +6,45 @@ export function mentions(body: ast.Body, name: string): boolean {
 }
 
 /**
- * The strings that a parameter may be, where the body does nothing with it but compare it with
- * some; null where it does more.
+ * The strings that a parameter may be: those of an `if` with several branches and no `else`, where
+ * the body does nothing but compare; null where any other string has a meaning too.
  */
 export function choicesOf({ body }: ast.Operator, { name, default: usual }: ast.Formal) {
-  const isName = (node: unknown) =>
-    (node as Tree)?.kind === "name" && (node as Tree).name === name.name;
-  const choices = new Set<string>();
-  let compared = 0;
+  const choices = new Map<ast.Expr, string>();
   let mentioned = 0;
   some(body, (node) => {
-    if (isName(node)) mentioned++;
-    if (node.kind !== "binary") return false;
-    const { op, left, right } = node as ast.Binary;
-    const other = isName(left) ? right : isName(right) ? left : null;
-    if (other?.kind !== "string" || (op !== "==" && op !== "!=")) return false;
-    choices.add(other.value);
-    compared++;
+    if (node.kind === "name" && node.name === name.name) mentioned++;
+    if (node.kind !== "if") return false;
+    const conditions = closedBranches(node as ast.If);
+    const texts = conditions.flatMap((each) => comparedWith(each, name.name) ?? []);
+    if (texts.length < 2 || texts.length < conditions.length) return false;
+    conditions.forEach((each, i) => {
+      choices.set(each, texts[i]!);
+    });
     return false;
   });
-  if (compared === 0 || compared < mentioned) return null;
-  if (usual?.kind === "string") choices.add(usual.value);
-  return [...choices].sort();
+  if (choices.size === 0 || choices.size < mentioned) return null;
+  const own = usual?.kind === "string" ? [usual.value] : [];
+  return [...new Set([...choices.values(), ...own])].sort();
+}
+
+/** The conditions of an `if` and its `else if`s; none where an `else` catches the rest. */
+function closedBranches(branch: ast.If): ast.Expr[] {
+  const conditions: ast.Expr[] = [];
+  for (let each: ast.If | ast.Body | null = branch; each; each = each.else) {
+    if (!("condition" in each)) return [];
+    conditions.push(each.condition);
+  }
+  return conditions;
+}
+
+/** `"a"` of `name == "a"`. */
+function comparedWith(expr: ast.Expr, name: string): string | undefined {
+  if (expr.kind !== "binary" || expr.op !== "==") return undefined;
+  const { left, right } = expr;
+  const [named, text] = left.kind === "name" ? [left, right] : [right, left];
+  const holds = named.kind === "name" && named.name === name && text.kind === "string";
+  return holds ? text.value : undefined;
 }
 
 type Tree = { readonly kind?: string; readonly name?: unknown };

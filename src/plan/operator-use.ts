@@ -42,8 +42,6 @@ function placeOfPart(part: Part): string {
   return part.name === "cross_attn" ? "cross_attn" : "attn";
 }
 
-const places: readonly string[] = ["attn", "cross_attn", "mlp", "norm", "block"];
-
 /** Reports sites that the operator is not made for. */
 export function checkPlace(
   operator: ast.Operator,
@@ -53,18 +51,6 @@ export function checkPlace(
 ): void {
   const { name: place, span } = operator.place!;
   const name = operator.name.name;
-  if (!places.includes(place)) {
-    reporter.report(
-      "unknown-place",
-      { name, place },
-      {
-        at: span,
-        hint: didYouMean(place, places),
-        notes: [`places are ${listNames(places)}`],
-      },
-    );
-    return;
-  }
   const whole = sites.find((site) => !site.part);
   if (whole && place !== "block") {
     const parts = [...whole.block.parts.keys()].sort().join(", ");

@@ -71,10 +71,18 @@ describe("replace", () => {
   });
 
   test("an operator for no kind of part", () => {
-    const text = "operator a for atn { return x }\nreplace blocks[0].attn with a";
-    expect(plan(text, six).diagnostics).toMatchObject([
+    expect(load("operator a for atn { return x }").diagnostics).toMatchObject([
       { code: "unknown-place", hint: "did you mean `attn`?" },
     ]);
+  });
+
+  test.each([
+    ['if s == "p" { return x } return -x', []],
+    ['if s == "p" { return x } else if s == "q" { return x } else { return -x }', []],
+    ['if s == "p" { return x } else if s == "q" { return -x }', ["unknown-choice"]],
+  ])("a string that no branch names: %s", (body, codes) => {
+    const text = `operator a(s: string) for attn { ${body} }\nreplace blocks[0].attn with a("z")`;
+    expect(plan(text, six).diagnostics.map((d) => d.code)).toEqual(codes);
   });
 });
 
