@@ -3,13 +3,16 @@ import { createOracle } from "../runtime/index.ts";
 import type { Anatomy } from "./anatomy/anatomy.ts";
 import { anatomize } from "./anatomy/index.ts";
 import { breath } from "./ir/breath.ts";
-import type { Model } from "./ir/graph.ts";
+import type { Model, Value } from "./ir/graph.ts";
 import type { Oracle } from "./ir/oracle.ts";
+import type { TensorType } from "./ir/types.ts";
 import { readModel } from "./onnx/index.ts";
 
 export interface Dissected {
   /** With the type of every value that ONNX Runtime can tell. */
   readonly model: Model;
+  /** The types of the model's inputs and outputs in the file's own words. */
+  readonly declared: ReadonlyMap<Value, TensorType | null>;
   readonly anatomy: Anatomy;
   /** The runtime that told the types, for what edits have to ask. */
   readonly oracle: Oracle;
@@ -21,10 +24,12 @@ export interface Dissected {
  */
 export async function dissect(path: string, signal?: AbortSignal): Promise<Dissected> {
   const model = await readModel(path);
+  const { inputs, outputs } = model.graph;
+  const declared = new Map([...inputs, ...outputs].map((value) => [value, value.type]));
   const oracle = createOracle(signal);
   await inferTypes(model, oracle);
   await breath(signal);
   const anatomy = anatomize(model);
   await breath(signal);
-  return { model, anatomy, oracle };
+  return { model, declared, anatomy, oracle };
 }

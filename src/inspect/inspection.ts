@@ -2,7 +2,7 @@
 import type { Anatomy, Block, Linear, Part, Stack } from "../anatomy/anatomy.ts";
 import { graftOf } from "../anatomy/index.ts";
 import type { Model, Value } from "../ir/graph.ts";
-import type { Dim } from "../ir/types.ts";
+import type { Dim, TensorType } from "../ir/types.ts";
 import { flops, nodeCount, parameters } from "../measure/index.ts";
 import { bytesRead } from "../onnx/index.ts";
 import { type OwnParameters, ownParameters } from "./parameters.ts";
@@ -30,7 +30,10 @@ export interface Inspection {
 export interface Port {
   readonly name: string;
   readonly type: string | null;
+  /** As the file declares it, or inferred where it does not; a size without a name is null. */
   readonly shape: readonly Dim[] | null;
+  /** As the runtime infers it. */
+  readonly inferred: readonly Dim[] | null;
 }
 
 export interface StackView {
@@ -67,8 +70,16 @@ export interface PartView {
   readonly [detail: string]: unknown;
 }
 
-/** Needs the types of the model's values, as `anatomize` does. */
-export function inspectionOf(model: Model, anatomy: Anatomy): Inspection {
+/**
+ * Needs the types of the model's values, as `anatomize` does.
+ * @param declared what the file itself says of its inputs and outputs.
+ */
+export function inspectionOf(
+  model: Model,
+  anatomy: Anatomy,
+  declared: ReadonlyMap<Value, TensorType | null> = new Map(),
+): Inspection {
+  const portOf = (value: Value) => portView(value, declared.get(value));
   const own = ownParameters(anatomy);
   return {
     model: {
@@ -88,8 +99,10 @@ export function inspectionOf(model: Model, anatomy: Anatomy): Inspection {
   };
 }
 
-function portOf({ name, type }: Value): Port {
-  return { name, type: type?.dtype ?? null, shape: type?.shape ?? null };
+function portView({ name, type }: Value, declared: TensorType | null | undefined): Port {
+  const inferred = type?.shape?.map((dim) => (/^\?/.test(String(dim)) ? null : dim)) ?? null;
+  const shape = declared?.shape ?? inferred;
+  return { name, type: type?.dtype ?? null, shape, inferred };
 }
 
 function stackView(stack: Stack, model: Model, own: OwnParameters): StackView {

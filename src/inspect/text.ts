@@ -43,8 +43,8 @@ function header({ model, inputs, outputs }: Inspection, paint: Paint): string {
   ].join("\n");
 }
 
-function showPort({ name, type, shape }: Port): string {
-  return `${name}  ${type ?? "?"}${showShape(shape)}`;
+function showPort({ name, type, inferred }: Port): string {
+  return `${name}  ${type ?? "?"}${showShape(inferred)}`;
 }
 
 function stackText(stack: StackView, paint: Paint): string {
