@@ -4,7 +4,7 @@ import { parse } from "../grammar/index.ts";
 import { type Diagnostic, GraftError, Reporter } from "./diag/diagnostic.ts";
 import { builtins } from "./grafts.ts";
 import { checkOperator } from "./lower/index.ts";
-import { loadProgram, type Program } from "./plan/index.ts";
+import { checkProgram, type Loaded, loadProgram, type Program } from "./plan/index.ts";
 
 /** Values of params, as `--set` has them. */
 export type Settings = Readonly<Record<string, string>>;
@@ -17,16 +17,43 @@ export interface EditsOptions {
 
 /**
  * @returns the program and what is worth a warning.
- * @throws GraftError with every syntax and name error of all files.
+ * @throws GraftError with every error of all files that shows without a model.
  */
 export function loadEdits(
   paths: readonly string[],
   settings: Settings = {},
 ): { readonly program: Program; readonly diagnostics: readonly Diagnostic[] } {
   const host = { readText, parse, builtins };
-  const { program, diagnostics } = loadProgram(paths, new Map(Object.entries(settings)), host);
-  if (!program) throw new GraftError(diagnostics);
-  return { program, diagnostics };
+  const loaded = loadProgram(paths, new Map(Object.entries(settings)), host);
+  if (!loaded.program) throw new GraftError(everyError(loaded));
+  return { program: loaded.program, diagnostics: loaded.diagnostics };
+}
+
+/** Those of loading, and of what is sound beside them; by file and line. */
+function everyError({ sound, follows, diagnostics }: Loaded): Diagnostic[] {
+  const more = [...checkOperators(sound), ...checkProgram(sound)];
+  const all = [
+    ...diagnostics,
+    ...more.filter((each) => !follows(each) && !says(diagnostics, each)),
+  ];
+  const order = sound.sources;
+  const placed = all.map((each) => ({
+    each,
+    file: each.at ? order.findIndex(({ path }) => path === each.at!.source.path) : -1,
+    start: each.at?.start ?? 0,
+  }));
+  placed.sort((a, b) => a.file - b.file || a.start - b.start);
+  return placed.map(({ each }) => each);
+}
+
+/** Whether the same is said already at the same place. */
+export function says(said: readonly Diagnostic[], { code, at }: Diagnostic): boolean {
+  return said.some(
+    (other) =>
+      other.code === code &&
+      other.at?.start === at?.start &&
+      other.at?.source.path === at?.source.path,
+  );
 }
 
 /** What is wrong with the operators that the files define, whether or not anything uses them. */

@@ -16,7 +16,7 @@ import { planTrain } from "./train.ts";
 
 export { type AnalysisReport, parseAnalysis } from "./analysis.ts";
 export { checkEnsures, type Figures } from "./expectations.ts";
-export { type LoadHost, loadProgram, type Program, type Step } from "./load.ts";
+export { type Loaded, type LoadHost, loadProgram, type Program, type Step } from "./load.ts";
 export type * from "./plan.ts";
 
 export interface PlanOptions {

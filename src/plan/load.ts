@@ -6,6 +6,7 @@ import type { SourceText, Span } from "../diag/span.ts";
 import { evaluateParams, type Settings } from "./params.ts";
 import type { OperatorScope } from "./plan.ts";
 import { scopeOfUnit, type Unit } from "./scope.ts";
+import { followsFrom, soundOnes } from "./sound.ts";
 
 /** What loading asks of the world. */
 export interface LoadHost {
@@ -39,32 +40,41 @@ export interface Program {
 
 const usable: ReadonlySet<string> = new Set(["use", "param", "operator", "rewrite"]);
 
-/**
- * Reads and checks the files: syntax, `use`, names, params. Several mistakes in one run.
- * @returns the program is null where any of it is an error.
- */
-export function loadProgram(
-  paths: readonly string[],
-  settings: Settings,
-  host: LoadHost,
-): { program: Program | null; diagnostics: readonly Diagnostic[] } {
+export interface Loaded {
+  /** null where any of it is an error. */
+  readonly program: Program | null;
+  /** What there is of it even so: for further checks, never to be planned. */
+  readonly sound: Program;
+  /** Whether a mistake in `sound` may be none but for those that were found already. */
+  readonly follows: (diagnostic: Diagnostic) => boolean;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Reads and checks the files: syntax, `use`, names, params. Several mistakes in one run. */
+export function loadProgram(paths: readonly string[], settings: Settings, host: LoadHost): Loaded {
   const reporter = new Reporter();
   const units = new Map<string, Unit>();
-  const roots = paths.map((path) => readUnit(path, null, [], { host, reporter, units }));
-  if (!reporter.failed) {
-    for (const root of new Set(roots)) if (root) checkUsed(root, reporter);
-    for (const unit of units.values()) scopeOfUnit(unit, host.builtins, reporter);
-    evaluateParams(
-      [...new Set(roots)].filter((unit) => unit !== null),
-      settings,
-      reporter,
-    );
-    const used = [...units.values()].filter((unit) => !roots.includes(unit));
-    evaluateParams(used, new Map(), reporter);
-  }
-  if (reporter.failed) return { program: null, diagnostics: reporter.diagnostics };
-  const steps = stepsOf(roots.filter((unit) => unit !== null));
-  const program: Program = {
+  const all = paths.map((path) => readUnit(path, null, [], { host, reporter, units }));
+  const roots = all.filter((unit) => unit !== null);
+  const read = reporter.diagnostics.length;
+  for (const root of new Set(roots)) checkUsed(root, reporter);
+  for (const unit of units.values()) scopeOfUnit(unit, host.builtins, reporter);
+  evaluateParams([...new Set(roots)], settings, reporter);
+  const used = [...units.values()].filter((unit) => !roots.includes(unit));
+  evaluateParams(used, new Map(), reporter);
+  const follows = followsFrom(units.values());
+  const found = reporter.diagnostics.filter((each, i) => i < read || !follows(each));
+  const sound = programOf(roots, units, settings);
+  return { program: reporter.failed ? null : sound, sound, follows, diagnostics: found };
+}
+
+function programOf(
+  roots: readonly Unit[],
+  units: ReadonlyMap<string, Unit>,
+  settings: Settings,
+): Program {
+  const steps = stepsOf(roots);
+  return {
     sources: [...units.values()].map((unit) => unit.source),
     settings,
     edits: steps.filter((step): step is Step<ast.Edit> => editKinds.has(step.statement.kind)),
@@ -74,7 +84,6 @@ export function loadProgram(
     recipes: ofKind(steps, "recipe"),
     operators: ofKind(steps, "operator"),
   };
-  return { program, diagnostics: reporter.diagnostics };
 }
 
 const editKinds: ReadonlySet<string> = new Set([
@@ -123,9 +132,17 @@ function readUnit(
   const source: SourceText = { path, text };
   const { file, diagnostics } = host.parse(source);
   reporter.diagnostics.push(...diagnostics);
-  const unit: Unit = { path: key, source, file, uses: new Map(), scope: null, params: new Map() };
+  const unit: Unit = {
+    path: key,
+    source,
+    file: soundOnes(file, diagnostics),
+    broken: diagnostics.length > 0,
+    uses: new Map(),
+    scope: null,
+    params: new Map(),
+  };
   units.set(key, unit);
-  for (const statement of file.statements) {
+  for (const statement of unit.file.statements) {
     if (statement.kind !== "use") continue;
     const { value, span } = statement.path;
     const target = isAbsolute(value) ? value : join(dirname(path), value);

@@ -11,7 +11,10 @@ export interface Unit {
   /** Normalised: what tells files apart. */
   readonly path: string;
   readonly source: SourceText;
+  /** Its sound statements. */
   readonly file: ast.File;
+  /** It has others too. */
+  readonly broken: boolean;
   readonly uses: Map<ast.Use, Unit>;
   scope: OperatorScope | null;
   readonly params: Map<string, ArgValue>;

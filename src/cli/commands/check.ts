@@ -2,7 +2,7 @@
 import { compile } from "../../compile.ts";
 import { type Diagnostic, GraftError } from "../../diag/diagnostic.ts";
 import { plural } from "../../diag/figures.ts";
-import { checkOperators, loadEdits } from "../../edits.ts";
+import { checkOperators, loadEdits, says } from "../../edits.ts";
 import { checkProgram } from "../../plan/index.ts";
 import { checkRecipes } from "../../training/check.ts";
 import type { Command } from "../outcome.ts";
@@ -54,13 +54,7 @@ async function diagnosticsOn(
     return [...operators, ...result.diagnostics, ...recipes];
   } catch (cause) {
     if (!(cause instanceof GraftError)) throw cause;
-    const said = ({ code, at }: Diagnostic) =>
-      cause.diagnostics.some(
-        (other) =>
-          other.code === code &&
-          other.at?.start === at?.start &&
-          other.at?.source.path === at?.source.path,
-      );
-    return [...operators.filter((each) => !said(each)), ...cause.diagnostics];
+    const own = operators.filter((each) => !says(cause.diagnostics, each));
+    return [...own, ...cause.diagnostics];
   }
 }
