@@ -29,7 +29,7 @@ export function loadEdits(
   return { program: loaded.program, diagnostics: loaded.diagnostics };
 }
 
-/** Those of loading, and of what is sound beside them; by file and line. */
+/** Those of loading, and of what is sound beside them; by file and line, what has none last. */
 function everyError({ sound, follows, diagnostics }: Loaded): Diagnostic[] {
   const more = [...checkOperators(sound), ...checkProgram(sound)];
   const all = [
@@ -39,7 +39,7 @@ function everyError({ sound, follows, diagnostics }: Loaded): Diagnostic[] {
   const order = sound.sources;
   const placed = all.map((each) => ({
     each,
-    file: each.at ? order.findIndex(({ path }) => path === each.at!.source.path) : -1,
+    file: each.at ? order.findIndex(({ path }) => path === each.at!.source.path) : order.length,
     start: each.at?.start ?? 0,
   }));
   placed.sort((a, b) => a.file - b.file || a.start - b.start);

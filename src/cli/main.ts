@@ -92,10 +92,11 @@ function usageOf(cause: Refusal): readonly Diagnostic[] {
   const quoted = (text: string) => text.replace(/'([^']*)'/g, "`$1`").replace(/\.$/, "");
   const hint = suggestion?.replace(/^\(Did you mean (.*)\?\)$/, "did you mean `$1`?");
   if (cause.code === "commander.help") {
-    return [diagnostic("wrong-usage", { what: "there is no such command" })];
+    return [diagnostic("wrong-usage", { what: "There is no such command" })];
   }
   const notes = [...(hint ? [hint] : []), "`graftc --help` shows the commands and their flags"];
-  return [diagnostic("wrong-usage", { what: quoted(what) }, { notes })];
+  const sentence = quoted(what.charAt(0).toUpperCase() + what.slice(1));
+  return [diagnostic("wrong-usage", { what: sentence }, { notes })];
 }
 
 function colorOf(flags: readonly string[]): ColorMode {

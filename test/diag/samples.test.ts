@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { cliMessages } from "../../src/diag/messages/cli.ts";
 import { gradientMessages } from "../../src/diag/messages/gradients.ts";
+import { messages } from "../../src/diag/messages/index.ts";
 import { modelMessages } from "../../src/diag/messages/model.ts";
 import { objectiveMessages } from "../../src/diag/messages/objectives.ts";
 import { operatorMessages } from "../../src/diag/messages/operator.ts";
@@ -80,4 +81,9 @@ test("every message has a sample", () => {
   const missing = Object.keys(tables).filter((code) => !seen.has(code));
   const excused = [misfortunes, elsewhere, unseen];
   expect(missing.filter((code) => !excused.some((codes) => codes.has(code)))).toEqual([]);
+});
+
+test("messages begin with a capital, or with a name", () => {
+  const small = Object.entries(messages).filter(([, { texts }]) => /^[a-z]/.test(texts[0]!));
+  expect(small.map(([code]) => code)).toEqual([]);
 });

@@ -3,6 +3,7 @@ import { artifacts as makeArtifacts } from "../../artifacts.ts";
 import { fail } from "../../diag/diagnostic.ts";
 import { plural, showCount } from "../../diag/figures.ts";
 import type { EditFlags } from "../flags.ts";
+import { checkOrder } from "../order.ts";
 import type { Command } from "../outcome.ts";
 
 type Given = EditFlags & { readonly model: string; readonly edits: readonly string[] };
@@ -10,6 +11,7 @@ type Given = EditFlags & { readonly model: string; readonly edits: readonly stri
 export const artifacts: Command<Given> = {
   failed: ({ model }) => ({ model, out: null, stages: [] }),
   async run({ out, ...given }, { signal }) {
+    checkOrder("graftc artifacts", given.model, given.edits);
     if (out === undefined) {
       throw fail("out-missing", {}, { hint: "say which folder to write to: `-o DIR`" });
     }

@@ -6,6 +6,7 @@ import { nearest } from "../../diag/suggest.ts";
 import { compileText } from "../compile-text.ts";
 import type { CompileFlags } from "../flags.ts";
 import { commandNames } from "../names.ts";
+import { checkOrder } from "../order.ts";
 import type { Command } from "../outcome.ts";
 
 type Given = CompileFlags & { readonly model: string; readonly edits: readonly string[] };
@@ -14,6 +15,7 @@ export const compile: Command<Given> = {
   failed: ({ model }) => ({ model, out: null, edits: [], bytes_written: 0 }),
   async run({ explain = false, ...given }, { signal, progress, colors }) {
     const { model, out, dryRun = false } = given;
+    checkOrder("graftc", model, given.edits);
     checkWord(model);
     if (!out && !dryRun) {
       throw fail("out-missing", {}, { hint: "say where to write the model: `-o OUT`" });

@@ -2,6 +2,7 @@
 import { fail } from "../../diag/diagnostic.ts";
 import { type TrainResult, train as trainModel } from "../../train.ts";
 import type { TrainFlags } from "../flags.ts";
+import { checkOrder } from "../order.ts";
 import type { Command } from "../outcome.ts";
 import { trainText } from "../train-text.ts";
 
@@ -10,6 +11,7 @@ type Given = TrainFlags & { readonly model: string; readonly edits: readonly str
 export const train: Command<Given> = {
   failed: () => ({ out: null, stages: [] }),
   async run({ data, explain = false, ...given }, { signal, progress }) {
+    checkOrder("graftc train", given.model, given.edits);
     if (data === undefined) {
       throw fail("data-not-given", {}, { hint: "say where the data is: `--data DATA`" });
     }
