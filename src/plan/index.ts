@@ -53,7 +53,7 @@ export function planEdits(
   const recipes = program.recipes.map((step) => {
     const recipe = planRecipe(
       step,
-      (train) => planTrain(train, { ...selection, params: step.scope.params }, model),
+      (train) => planTrain(train, { ...selection, params: step.scope.params }, model, explanations),
       reporter,
     );
     checkInputs(recipe, model, reporter);

@@ -1,25 +1,32 @@
 /** The value of `train`: which weights a recipe moves. */
 import type * as ast from "../../grammar/ast.ts";
 import { fail } from "../diag/diagnostic.ts";
+import type { Explanation } from "../explain/explanation.ts";
 import type { Model } from "../ir/graph.ts";
 import type { RecipeValue, Site } from "./plan.ts";
-import { type SelectContext, select } from "./select.ts";
+import { type SelectContext, type Selected, select } from "./select.ts";
 import { didYouMean } from "./suggestions.ts";
 
 const noTail: ast.Tail = { optional: false, expect: null };
 
 /**
  * `new`, `all`, selections, and strings that name a block, a part, an initializer or a module.
+ * @param explanations gets that of each selection.
  * @throws GraftError for a term that selects nothing.
  */
 export function planTrain(
   train: ast.TrainSelection,
   context: SelectContext,
   model: Model,
+  explanations: Explanation[],
 ): RecipeValue {
   let base: "new" | "all" | null = null;
   const sites: Site[] = [];
   const names: string[] = [];
+  const take = (selected: Selected) => {
+    sites.push(...selected.sites);
+    explanations.push(selected.explanation);
+  };
   for (const term of train.terms) {
     const word = term.kind === "all" ? "all" : bareWord(term);
     if (word === "new" || word === "all") {
@@ -30,9 +37,9 @@ export function planTrain(
     } else if (term.kind === "scope") {
       const selected = select(term, { ...noTail, optional: true }, context);
       if (!selected.sites.length) throw unknownWeights(term, model);
-      sites.push(...selected.sites);
+      take(selected);
     } else if (term.kind === "path") {
-      sites.push(...select(term, noTail, context).sites);
+      take(select(term, noTail, context));
     }
   }
   return { kind: "train", base, sites, names };

@@ -108,6 +108,13 @@ describe("measures", () => {
   });
 });
 
+test("what a recipe trains is explained like any selection", () => {
+  const { explanations } = plan("finetune { train: new + blocks[1].mlp }", six);
+  expect(explanations).toMatchObject([
+    { selection: "blocks[1].mlp", matched: [{ label: "blocks[1].mlp" }] },
+  ]);
+});
+
 test("a part that is not there reads as the manual shows it", () => {
   const text = "param kernel = 4\n\n\nreplace blocks[1..3].atn with hyena_x\n";
   const { diagnostics } = plan(text, six);
