@@ -13,6 +13,12 @@ export const sentinel = "graftc.in_place";
 /** ONNX Runtime's refusal of a run. */
 export class RunFailure extends Error {}
 
+/**
+ * What fuses a sum with the norm behind it where nobody else reads the sum, and so rounds the same
+ * site otherwise in a graph that ends there.
+ */
+const contextual = "SkipLayerNormFusion";
+
 export interface TrainerOptions {
   readonly slots: readonly Slot[];
   readonly programs: Readonly<Record<string, Program>>;
@@ -59,7 +65,10 @@ export async function openTrainer(options: TrainerOptions): Promise<Trainer> {
         logSeverityLevel: 4,
         enableCpuMemArena: true,
         enableMemPattern: false,
-        extra: { session: { disable_prepacking: "1" } },
+        extra: {
+          session: { disable_prepacking: "1" },
+          optimization: { disable_specified_optimizers: contextual },
+        },
       },
     });
   } catch (cause) {

@@ -8,9 +8,11 @@ import { drawsOf } from "../../runtime/train/noise.ts";
 import { inMemory } from "../../src/ir/bytes.ts";
 import { writeSafetensors } from "../../src/onnx/index.ts";
 import { train } from "../../src/train.ts";
+import { firstBlocks } from "./workbench.ts";
 
 let folder: string;
 let data: string;
+let model: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "graftc-"));
   data = join(folder, "data.safetensors");
@@ -24,6 +26,7 @@ beforeAll(async () => {
       ["y", { dtype: "int64", shape: [8], data: inMemory(new Uint8Array(y.buffer)) }],
     ]),
   );
+  model = await firstBlocks(folder, 2);
   writeFileSync(
     join(folder, "e.graft"),
     `replace blocks[1].attn with hyena_x init fresh
@@ -35,7 +38,6 @@ afterAll(() => rmSync(folder, { recursive: true }));
 async function trained(stepsPerCall: number) {
   const out = join(folder, `${stepsPerCall}.onnx`);
   const edits = [join(folder, "e.graft")];
-  const model = "test/fixtures/models/dit-tiny-dynamo20.onnx";
   const { run } = await train({ model, edits, data, out, stepsPerCall });
   const log = readLog(join(run!, "log.jsonl")).map(({ seconds: _, ...row }) => row);
   return { bytes: readFileSync(out), log };

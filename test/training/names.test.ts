@@ -8,7 +8,7 @@ import type { Graph } from "../../src/ir/graph.ts";
 import { readModel, writeModel, writeSafetensors } from "../../src/onnx/index.ts";
 import { encodeElements } from "../../src/onnx-ops/elements.ts";
 import { giveName } from "../../src/onnx-ops/interface.ts";
-import { dataOf, tiny, trialIn, writeData } from "./workbench.ts";
+import { dataOf, firstBlocks, trialIn, writeData } from "./workbench.ts";
 
 const edits = `replace blocks[1].attn with hyena_x
 distill { steps: 2, batch: 2, ema: 0.9 }
@@ -16,9 +16,11 @@ finetune { objective: diffusion + 0.5 * output + 0.1 * labels, train: new, steps
 `;
 
 let folder: string;
+let small: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "graftc-"));
   await writeData(folder);
+  small = await firstBlocks(folder, 2);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -48,7 +50,7 @@ const added = [
 const renamings: Readonly<Record<string, (graph: Graph) => void>> = {
   "inside of it": (graph) => {
     const inner = graph.nodes.flatMap(({ outputs }) => outputs[0] ?? []);
-    for (const [i, name] of added.entries()) giveName(graph, inner[10 + 7 * i]!, name);
+    for (const [i, name] of added.entries()) giveName(graph, inner[10 + 4 * i]!, name);
   },
   "its inputs": (graph) => {
     const [x, t, y] = graph.inputs as [(typeof graph.inputs)[0], ...typeof graph.inputs];
@@ -67,7 +69,7 @@ const renamings: Readonly<Record<string, (graph: Graph) => void>> = {
 };
 
 async function trained(name: string, rename: (graph: Graph) => void, stepsPerCall: number) {
-  const read = await readModel(tiny);
+  const read = await readModel(small);
   const { graph } = read;
   const before = graph.inputs.map((input) => [input, input.name] as const);
   rename(graph);

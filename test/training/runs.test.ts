@@ -15,12 +15,14 @@ import { inMemory, materialize } from "../../src/ir/bytes.ts";
 import { readModel, writeSafetensors } from "../../src/onnx/index.ts";
 import { decodeElements, encodeElements } from "../../src/onnx-ops/elements.ts";
 import { fixture } from "../passes/workbench.ts";
-import { refusal, tiny, trialIn, writeData } from "./workbench.ts";
+import { firstBlocks, refusal, type Trial, trialIn, writeData } from "./workbench.ts";
 
 let folder: string;
+let small: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "graftc-"));
   await writeData(folder);
+  small = await firstBlocks(folder, 2);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -32,10 +34,10 @@ finetune { steps: 4, ${shared} }
 `;
 
 describe("a run of two stages", () => {
-  const straight = () => trialIn(folder, "straight", both);
+  const straight = () => trialIn(folder, "straight", both, small);
 
   test("is the same for the same seed, and keeps what is useful", async () => {
-    const [first, second] = [straight(), trialIn(folder, "again", both)];
+    const [first, second] = [straight(), trialIn(folder, "again", both, small)];
     const { stages } = await first.run();
     await second.run();
     expect(second.bytes().equals(first.bytes())).toBe(true);
@@ -58,7 +60,7 @@ describe("a run of two stages", () => {
     ["distill", 4],
     ["finetune", 2],
   ])("stopped in %s after step %i, it goes on to the same bits", async (stage, step) => {
-    const trial = trialIn(folder, `stopped-${stage}-${step}`, both);
+    const trial = trialIn(folder, `stopped-${stage}-${step}`, both, small);
     const controller = new AbortController();
     let stages = 0;
     const { codes, text } = await refusal(
@@ -95,12 +97,14 @@ describe("a run of two stages", () => {
   });
 });
 
-test("in groups of sites that fit into memory, each learns what it learns among all", async () => {
-  const edits = `replace blocks[0..3].attn with hyena_x
-resize blocks[0..3].mlp to ratio 6
+test("in groups of sites that fit into memory, each learns the same bits as among all", async () => {
+  const edits = `replace blocks[0, 1].attn with hyena_x
+resize blocks[0, 1].mlp to ratio 6
 distill { steps: 3, ${shared}, optimizer: sgd(momentum: 0.9), lr: 0.05 }
 `;
-  const [whole, grouped] = [trialIn(folder, "one", edits), trialIn(folder, "grouped", edits)];
+  const [whole, grouped] = ["one", "grouped"].map((name) =>
+    trialIn(folder, name, edits, small),
+  ) as [Trial, Trial];
   const { stages } = await whole.run({ dryRun: true });
   const { total, step } = stages[0]!.memory!.estimated;
   await whole.run();
@@ -115,11 +119,7 @@ distill { steps: 3, ${shared}, optimizer: sgd(momentum: 0.9), lr: 0.05 }
   });
   expect(graphs).toBeGreaterThan(1);
   const [expected, got] = [whole.result(1), grouped.result(1)];
-  expect([...got.keys()]).toEqual([...expected.keys()]);
-  for (const [name, values] of expected) {
-    const error = Math.max(...values.map((value, i) => Math.abs(value - got.get(name)![i]!)));
-    expect(error, name).toBeLessThan(2e-6);
-  }
+  expect(got).toEqual(expected);
 });
 
 test("a batch in parts is the batch, but for rounding", async () => {
@@ -127,8 +127,8 @@ test("a batch in parts is the batch, but for rounding", async () => {
 finetune { steps: 3, ${batch}, optimizer: sgd(momentum: 0.9), lr: 0.05 }
 `;
   const [whole, parts] = [
-    trialIn(folder, "whole", recipe("batch: 6")),
-    trialIn(folder, "parts", recipe("batch: 2, accumulate: 3")),
+    trialIn(folder, "whole", recipe("batch: 6"), small),
+    trialIn(folder, "parts", recipe("batch: 2, accumulate: 3"), small),
   ];
   await whole.run();
   await parts.run();
@@ -142,9 +142,9 @@ finetune { steps: 3, ${batch}, optimizer: sgd(momentum: 0.9), lr: 0.05 }
 
 test("adapters move linear weights alone, by matrices of their rank", async () => {
   const edits = "finetune { steps: 3, batch: 4, lora: 2, alpha: 8, lr: 0.01 }\n";
-  const trial = trialIn(folder, "lora", edits);
+  const trial = trialIn(folder, "lora", edits, small);
   await trial.run();
-  const [before, after] = await Promise.all([tiny, trial.out].map((path) => readModel(path)));
+  const [before, after] = await Promise.all([small, trial.out].map((path) => readModel(path)));
   const moved = [...before!.graph.initializers].flatMap(({ name, initializer }) => {
     const now = after!.graph.values.get(name)!.initializer!;
     expect([now.dtype, now.shape], name).toEqual([initializer!.dtype, initializer!.shape]);
@@ -154,7 +154,7 @@ test("adapters move linear weights alone, by matrices of their rank", async () =
     const delta = b!.map((value, i) => value - a![i]!);
     return delta.some((value) => value !== 0) ? [{ name, delta, shape: now.shape }] : [];
   });
-  expect(moved.length).toBeGreaterThan(20);
+  expect(moved.length).toBeGreaterThan(10);
   for (const { name, delta, shape } of moved) {
     expect(shape.length, name).toBe(2);
     expect(rankOf(delta, shape[1]!, 1e-5), name).toBeLessThanOrEqual(2);
@@ -182,7 +182,7 @@ function rankOf(values: Float64Array, columns: number, noise: number): number {
 
 describe("stopped where", () => {
   test("the loss is not finite, with the first node that is to blame", async () => {
-    const trial = trialIn(folder, "burst", "finetune { steps: 4, batch: 4, lr: 1e30 }\n");
+    const trial = trialIn(folder, "burst", "finetune { steps: 4, batch: 4, lr: 1e30 }\n", small);
     const { codes, text } = await refusal(trial.run({ interval: 0 }));
     expect(codes).toEqual(["loss-not-finite"]);
     expect(text).toMatch(/The loss is NaN in step 2\n.*\nthe first value .* leaves `\w+` `/);
@@ -197,13 +197,13 @@ describe("stopped where", () => {
 replace blocks[1].attn with rough
 finetune { steps: 4, batch: 4 }
 `;
-    const { codes, text } = await refusal(trialIn(folder, "rough", edits).run());
+    const { codes, text } = await refusal(trialIn(folder, "rough", edits, small).run());
     expect(codes).toEqual(["gradient-not-finite"]);
     expect(text).toMatch(/step 1\n.*\nthe first value that is not finite leaves `/);
   });
 
   test("memory is short, with a batch that fits", async () => {
-    const trial = trialIn(folder, "short", "finetune { steps: 4, batch: 24 }\n");
+    const trial = trialIn(folder, "short", "finetune { steps: 4, batch: 24 }\n", small);
     const { stages } = await trial.run({ dryRun: true });
     const { total, step } = stages[0]!.memory!.estimated;
     const { codes, text } = await refusal(trial.run({ memory: total - 0.4 * step }));
@@ -225,7 +225,7 @@ finetune { steps: 4, batch: 4 }
       `${both.replace(/finetune.*/, "finetune { objective: diffusion + flow, batch: 4 }")}`,
     ],
   ])("%s, before the first step", async (code, edits) => {
-    const trial = trialIn(folder, `refused-${code}`, `${edits}\n`);
+    const trial = trialIn(folder, `refused-${code}`, `${edits}\n`, small);
     expect((await refusal(trial.run())).codes).toEqual([code]);
     expect(existsSync(`${trial.out}.run`)).toBe(false);
   });
@@ -265,7 +265,7 @@ finetune { steps: 4, batch: 4 }
   });
 
   test("a checkpoint is damaged", async () => {
-    const trial = trialIn(folder, "damaged", "finetune { steps: 4, batch: 4 }\n");
+    const trial = trialIn(folder, "damaged", "finetune { steps: 4, batch: 4 }\n", small);
     const controller = new AbortController();
     const onProgress = (done: number) => done === 2 && controller.abort();
     await refusal(trial.run({ signal: controller.signal, onProgress }));

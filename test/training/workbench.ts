@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fingerprintOf } from "../../runtime/index.ts";
 import { drawsOf } from "../../runtime/train/noise.ts";
+import { compile } from "../../src/compile.ts";
 import { GraftError } from "../../src/diag/diagnostic.ts";
 import { inMemory, materialize } from "../../src/ir/bytes.ts";
 import { readSafetensors, type StoredTensor, writeSafetensors } from "../../src/onnx/index.ts";
@@ -11,6 +12,15 @@ import { type TrainOptions, train } from "../../src/train.ts";
 import { fixture } from "../passes/workbench.ts";
 
 export const tiny = fixture("dit-tiny-dynamo20");
+
+/** `tiny` with its first blocks alone: as much to learn in, and less to wait for. */
+export async function firstBlocks(folder: string, count: number): Promise<string> {
+  const edits = join(folder, `first-${count}.graft`);
+  const out = join(folder, `first-${count}.onnx`);
+  writeFileSync(edits, `remove blocks[${count}..5]\n`);
+  await compile({ model: tiny, edits: [edits], out });
+  return out;
+}
 
 /** Random samples with their labels, for `tiny` and the models like it. */
 export function dataOf(samples: number): [string, StoredTensor][] {
@@ -44,7 +54,7 @@ export interface Trial {
   run(options?: Partial<TrainOptions>): ReturnType<typeof train>;
 }
 
-export function trialIn(folder: string, name: string, edits: string): Trial {
+export function trialIn(folder: string, name: string, edits: string, model = tiny): Trial {
   const out = join(folder, `${name}.onnx`);
   // Nodes say which file asked for them: the same edits are the same file.
   const path = join(folder, `${fingerprintOf([edits]).slice(0, 8)}.graft`);
@@ -69,7 +79,7 @@ export function trialIn(folder: string, name: string, edits: string): Trial {
     },
     run: (options = {}) =>
       train({
-        model: tiny,
+        model,
         edits: [path],
         data: join(folder, "data.safetensors"),
         out,

@@ -6,8 +6,8 @@ import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { raiseOpset, trainingOpset } from "../../../passes/train/raise-opset.ts";
 import { compareModels } from "../../../runtime/index.ts";
-import { writeModel } from "../../../src/onnx/index.ts";
-import { fixture, read } from "../workbench.ts";
+import { readModel, writeModel } from "../../../src/onnx/index.ts";
+import { fixture } from "../workbench.ts";
 
 let folder: string;
 beforeAll(() => {
@@ -34,15 +34,12 @@ function unpacked(path: string): string {
 
 test.each(models)("%s", async (path) => {
   const before = unpacked(path);
-  const model = await read(before);
+  const model = await readModel(before);
   expect(model.opsets.get("")).toBeLessThan(trainingOpset);
   const raised = raiseOpset(model);
   const after = join(folder, "after.onnx");
   await writeModel(raised, after);
-  const { outputs } = await compareModels(
-    { before, after, model: raised },
-    { keepsFunction: true },
-  );
+  const { outputs } = await compareModels({ before, after, model: raised });
   for (const { name, absolute, scale } of outputs) {
     expect(scale, name).toBeGreaterThan(0);
     expect(absolute / scale, name).toBeLessThan(1e-5);
