@@ -8,6 +8,7 @@ import type { AnalysisReport } from "./analysis.ts";
 import { checkEdit, type EditContext, planEdit } from "./edits.ts";
 import { checkExpect, planEnsure } from "./expectations.ts";
 import type { Program, Step } from "./load.ts";
+import { checkFor } from "./operator-use.ts";
 import type { Plan, PlannedRecipe } from "./plan.ts";
 import { planRecipe } from "./recipes.ts";
 import { checkRewrite } from "./rewrites.ts";
@@ -44,6 +45,7 @@ export function planEdits(
   const reporter = new Reporter();
   const explanations: Explanation[] = [];
   const selection = { anatomy, model: model.path, report: options.report ?? null };
+  for (const { statement } of program.operators) checkFor(statement, reporter);
   for (const step of program.expects) {
     checkExpect(step, { model, anatomy, sha256: options.sha256 }, reporter);
   }
@@ -74,6 +76,7 @@ export function planEdits(
 /** What can be said of a program without a model: everything but its selections. */
 export function checkProgram(program: Program): readonly Diagnostic[] {
   const reporter = new Reporter();
+  for (const { statement } of program.operators) checkFor(statement, reporter);
   for (const step of program.edits) checkEdit(step, reporter);
   for (const step of program.rewrites) checkRewrite(step.statement, reporter);
   for (const step of program.ensures) planEnsure(step, reporter);

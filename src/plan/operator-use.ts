@@ -42,6 +42,16 @@ function placeOfPart(part: Part): string {
   return part.name === "cross_attn" ? "cross_attn" : "attn";
 }
 
+const places: readonly string[] = ["attn", "cross_attn", "mlp", "norm", "block"];
+
+/** Reports a `for` that names no place, whether or not anything uses the operator. */
+export function checkFor({ name: { name }, place }: ast.Operator, reporter: Reporter): void {
+  if (!place || places.includes(place.name)) return;
+  const details = { at: place.span, hint: didYouMean(place.name, places) };
+  const notes = [`places are ${listNames(places)}`];
+  reporter.report("unknown-place", { name, place: place.name }, { ...details, notes });
+}
+
 /** Reports sites that the operator is not made for. */
 export function checkPlace(
   operator: ast.Operator,
@@ -51,6 +61,7 @@ export function checkPlace(
 ): void {
   const { name: place, span } = operator.place!;
   const name = operator.name.name;
+  if (!places.includes(place)) return;
   const whole = sites.find((site) => !site.part);
   if (whole && place !== "block") {
     const parts = [...whole.block.parts.keys()].sort().join(", ");

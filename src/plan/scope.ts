@@ -50,7 +50,7 @@ export function scopeOfUnit(unit: Unit, builtins: OperatorScope, reporter: Repor
       if (isTaken(definition, defined, builtins, each === unit, reporter)) continue;
       defined.set(definition.name.name, definition);
       if (definition.kind !== "operator") continue;
-      if (each === unit) checkHead(definition, reporter);
+      if (each === unit) checkFormals(definition, reporter);
       operators.set(definition.name.name, definition);
       owner.set(definition, each);
     }
@@ -69,15 +69,7 @@ export function scopeOfUnit(unit: Unit, builtins: OperatorScope, reporter: Repor
 /** The types that a parameter of an operator may have. */
 export const formalTypes = ["int", "float", "bool", "string", "tensor"] as const;
 
-/** What `for` of an operator may say. */
-const places = ["attn", "cross_attn", "mlp", "norm", "block"] as const;
-
-function checkHead({ name: { name }, params, place }: ast.Operator, reporter: Reporter): void {
-  if (place && !places.some((each) => each === place.name)) {
-    const details = { at: place.span, hint: didYouMean(place.name, places) };
-    const notes = [`places are ${listNames(places)}`];
-    reporter.report("unknown-place", { name, place: place.name }, { ...details, notes });
-  }
+function checkFormals({ params }: ast.Operator, reporter: Reporter): void {
   for (const { name, type } of params) {
     if (reservedNames.has(name.name)) {
       reporter.report("reserved-name", { name: name.name }, { at: name.span });

@@ -71,7 +71,7 @@ describe("replace", () => {
   });
 
   test("an operator for no kind of part", () => {
-    expect(load("operator a for atn { return x }").diagnostics).toMatchObject([
+    expect(plan("operator a for atn { return x }", six).diagnostics).toMatchObject([
       { code: "unknown-place", hint: "did you mean `attn`?" },
     ]);
   });
