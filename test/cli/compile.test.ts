@@ -160,8 +160,8 @@ const refusals: readonly (readonly [words: string[], code: string])[] = [
   [[model, binary], "unreadable-edits"],
   [["nowhere.onnx", hyena], "file-unreadable"],
   [[folder, hyena], "file-unreadable"],
-  [[hyena, hyena], "model-malformed"],
-  [[model, hyena, "--analysis", "nowhere.json"], "not-a-report"],
+  [[file("text.onnx", "no model"), hyena], "model-malformed"],
+  [[model, hyena, "--analysis", "nowhere.json"], "file-unreadable"],
   [[model, hyena, "--weights", "nowhere.safetensors"], "file-unreadable"],
 ];
 
