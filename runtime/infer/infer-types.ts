@@ -1,7 +1,7 @@
 import type { Graph, Model, Node, Value } from "../../src/ir/graph.ts";
 import { type Dim, isStatic, type TensorType } from "../../src/ir/types.ts";
 import { evaluateDim } from "../../src/measure/index.ts";
-import { dictionaryOf, translate } from "./dictionary.ts";
+import { batchesTrial, readOff } from "./batches.ts";
 import { offenders, unknownNodes } from "./leave-out.ts";
 import { explain } from "./naming.ts";
 import { type Measured, probe, Refusal } from "./probe.ts";
@@ -80,17 +80,18 @@ async function typesOf(scene: Scene): Promise<Types> {
   const compounded = (trial: Trial) =>
     trial.map((sizes) => withCompounds(sizes, inputs)) as unknown as Trial;
   const key = symbols.names.join();
-  const onlyBatch = symbols.names.every(symbols.leading);
+  const batches = batchesTrial(symbols);
   const under = async (trial: Trial): Promise<Types> => {
     const measured = await probe(scene, trial[0]);
     if (symbols.names.length === 0) return new Map(measured);
-    const meanings = onlyBatch ? dictionaryOf(scene, trial, measured) : undefined;
-    return (meanings && translate(scene, measured, meanings)) ?? compare(scene, trial, measured);
+    const read = batches ? readOff(measured, trial[0], staticSizes(scene)) : undefined;
+    return read ?? compare(scene, trial, measured);
   };
 
   const before = fitting.get(scene.graph);
   if (before?.key === key) return under(compounded(before.trial));
-  for (const trial of trialsFor(symbols, staticSizes(scene))) {
+  const usual = trialsFor(symbols, staticSizes(scene));
+  for (const trial of batches ? [batches, ...usual] : usual) {
     const types = await unlessRefused(scene, () => under(compounded(trial)));
     if (!types) continue;
     fitting.set(scene.graph, { key, trial });

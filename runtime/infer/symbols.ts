@@ -11,6 +11,8 @@ export interface Symbols {
   readonly names: readonly string[];
   /** Whether a name stands for the first axis of an input and for no other. */
   readonly leading: (name: string) => boolean;
+  /** Whether it is only ever the length of a vector: of timesteps, or of a shape. */
+  readonly lengths: (name: string) => boolean;
   /** Whether it stands for rows or columns: axis 2 or later of an input of rank 4 and more. */
   readonly spatial: (name: string) => boolean;
 }
@@ -28,6 +30,7 @@ export function symbolsIn(types: readonly TensorType[]): Symbols {
   return {
     names: [...places.keys()],
     leading: (name) => places.get(name)!.every(({ axis }) => axis === 0),
+    lengths: (name) => places.get(name)!.every(({ rank }) => rank === 1),
     spatial: (name) => places.get(name)!.some(({ axis, rank }) => rank >= 4 && axis >= 2),
   };
 }
@@ -144,7 +147,8 @@ export function batchTrial({ names, leading }: Symbols): Trial {
   return trialOver(names.filter(leading))((_name, _index, round) => pools[round]![0]!);
 }
 
-function trialOver(names: readonly string[]) {
+/** A trial of a number for each name, by its place and the round. */
+export function trialOver(names: readonly string[]) {
   return (sizeOf: (name: string, index: number, round: number) => number): Trial => {
     const round = (k: number) => new Map(names.map((name, i) => [name, sizeOf(name, i, k)]));
     return [round(0), round(1), round(2)];
@@ -152,7 +156,7 @@ function trialOver(names: readonly string[]) {
 }
 
 /** Primes from `from` on that divide none of `occupied`. */
-function primesFrom(from: number, count: number, occupied: readonly number[]): number[] {
+export function primesFrom(from: number, count: number, occupied: readonly number[]): number[] {
   const found: number[] = [];
   for (let n = from; found.length < count; n++) {
     if (isPrime(n) && !occupied.some((size) => size % n === 0)) found.push(n);
