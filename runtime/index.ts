@@ -1,6 +1,7 @@
 /** ONNX Runtime behind plain functions; nothing of it is loaded before the first is called. */
-export { fittingInputs } from "./infer/infer-types.ts";
+
 export { createOracle } from "./infer/oracle.ts";
+export { fittingInputs } from "./infer/trials.ts";
 export { checkDevice, cpu, type Device, parseDevice } from "./session/device.ts";
 export { memoryForUs } from "./session/free-memory.ts";
 export { loads } from "./session/loads.ts";

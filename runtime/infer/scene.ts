@@ -68,6 +68,15 @@ export function sceneOf(model: Model, graph: Graph, leftOut: ReadonlySet<Node>):
   };
 }
 
+/** What the graph has without making it. */
+export function borderOf({ graph, inputs }: Scene): Map<string, TensorType> {
+  const kept = [...graph.initializers].map(({ name, initializer }) => {
+    const { dtype, shape } = initializer!;
+    return [name, { dtype, shape }] as const;
+  });
+  return new Map([...kept, ...inputs.map(({ value, type }) => [value.name, type] as const)]);
+}
+
 function keeps({ initializer }: Value): boolean {
   return (
     initializer !== null &&

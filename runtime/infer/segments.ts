@@ -20,8 +20,7 @@ const shapeArithmetic = new Set(
 
 /**
  * The scene in pieces of `length` nodes, each to be probed before the next is asked for: what a
- * piece reads of earlier ones has the type that `measured` gives it by then. Integers are not cut
- * off from what calculates them, or their values would be lost.
+ * piece reads of earlier ones has the type that `measured` gives it by then.
  */
 export function* segmentsOf(
   scene: Scene,
@@ -32,10 +31,20 @@ export function* segmentsOf(
     yield scene;
     return;
   }
+  const cut = cutter(scene);
+  for (let from = 0; from < scene.nodes.length; from += length) {
+    yield cut(scene.nodes.slice(from, from + length), (value) => measured.get(value.name));
+  }
+}
+
+/**
+ * What cuts nodes out of a scene: what they read and do not make has the type that is told. Integers
+ * are not cut off from what calculates them, or their values would be lost.
+ */
+export function cutter(scene: Scene) {
   const given = new Map(scene.inputs.map(({ value, type }) => [value, type]));
   const nodes = new Set(scene.nodes);
-  for (let from = 0; from < scene.nodes.length; from += length) {
-    const own = scene.nodes.slice(from, from + length);
+  return (own: readonly Node[], typeOf: (value: Value) => Measured | undefined): Scene => {
     const inside = new Set(own);
     const inputs = new Map<Value, TensorType>();
     const read = new Set<Value>();
@@ -46,21 +55,21 @@ export function* segmentsOf(
       const { producer } = value;
       if (type) inputs.set(value, type);
       if (type || !producer || !nodes.has(producer) || inside.has(producer)) continue;
-      const known = measured.get(value.name);
+      const known = typeOf(value);
       if (known && !calculatesShapes(producer, known)) inputs.set(value, known);
       else {
         inside.add(producer);
         queue.push(...readsOf(producer));
       }
     }
-    yield {
+    return {
       ...scene,
       nodes: scene.nodes.filter((node) => inside.has(node)),
       inputs: [...inputs].map(([value, type]) => ({ value, type })),
       keep: (value) => scene.keep(value) && read.has(value),
       outputs: own.flatMap((node) => node.outputs.filter((value) => value !== null)),
     };
-  }
+  };
 }
 
 function calculatesShapes({ op }: Node, { dtype, shape }: Measured): boolean {

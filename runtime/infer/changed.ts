@@ -1,0 +1,99 @@
+/** A graph that is asked about again after edits: what they touched is probed, and nothing else. */
+import type { Graph, Model, Node, Value } from "../../src/ir/graph.ts";
+import { type Dim, showType, type TensorType } from "../../src/ir/types.ts";
+import { Refusal } from "./probe.ts";
+import { borderOf, type Scene, sceneOf } from "./scene.ts";
+import { cutter } from "./segments.ts";
+import type { Types } from "./tell.ts";
+import { typesWithin } from "./trials.ts";
+
+/** What was said of a graph, and of which nodes. */
+interface Memory {
+  readonly opsets: string;
+  readonly types: ReadonlyMap<Value, TensorType>;
+  readonly nodes: ReadonlyMap<Node, readonly unknown[]>;
+}
+
+const memory = new WeakMap<Graph, Memory>();
+
+export function remember(model: Model, graph: Graph, types: Types): void {
+  const values = [...graph.values.values()].flatMap((value) => {
+    const type = types.get(value.name);
+    return type ? [[value, type] as const] : [];
+  });
+  memory.set(graph, {
+    opsets: opsetsOf(model),
+    types: new Map(values),
+    nodes: new Map(graph.nodes.map((node) => [node, makingOf(node)])),
+  });
+}
+
+function opsetsOf({ opsets }: Model): string {
+  return [...opsets].filter(([domain]) => domain === "").join();
+}
+
+/** All that the types of a node's outputs follow from, but for those of its inputs. */
+function makingOf({ op, inputs, outputs, attributes }: Node): readonly unknown[] {
+  const reads = inputs.flatMap((value) => [value, value?.initializer]);
+  return [op, ...attributes.values(), null, ...reads, null, ...outputs];
+}
+
+/**
+ * The types of every value of a graph that was asked about before.
+ * @returns undefined where it was not, or where an edit changed types that other nodes build on: then
+ * only the whole graph can tell, in the runtime's words too where it does not fit together.
+ */
+export async function changedTypes(model: Model, graph: Graph): Promise<Types | undefined> {
+  const known = memory.get(graph);
+  if (known?.opsets !== opsetsOf(model) || graph.nodes.some(hasBody)) return undefined;
+  const changed = new Set(graph.nodes.filter((node) => isChanged(node, known)));
+  const whole = sceneOf(model, graph, new Set());
+  const told = await partOf(whole, changed, known);
+  if (!told) return undefined;
+
+  const types: Types = borderOf(whole);
+  for (const value of whole.outputs) {
+    const before = known.types.get(value);
+    const type = changed.has(value.producer!) ? told.get(value.name) : before;
+    if (!type || type.shape?.some(isNameless)) return undefined;
+    // Who reads it was not asked again.
+    if (before && showType(before) !== showType(type)) return undefined;
+    types.set(value.name, type);
+  }
+  remember(model, graph, types);
+  return types;
+}
+
+/** Types of what the changed nodes make; undefined where the runtime cannot tell, or refuses them. */
+async function partOf(
+  whole: Scene,
+  changed: ReadonlySet<Node>,
+  { types }: Memory,
+): Promise<Types | undefined> {
+  if (changed.size === 0) return new Map();
+  if (2 * changed.size > whole.nodes.length) return undefined;
+  const part = cutter(whole)([...changed], (value) => {
+    return value.producer && changed.has(value.producer) ? undefined : types.get(value);
+  });
+  try {
+    return await typesWithin(whole, part);
+  } catch (cause) {
+    if (cause instanceof Refusal) return undefined;
+    throw cause;
+  }
+}
+
+function hasBody({ subgraphs }: Node): boolean {
+  return subgraphs.length > 0;
+}
+
+function isChanged(node: Node, { nodes }: Memory): boolean {
+  const before = nodes.get(node);
+  const making = makingOf(node);
+  return making.length !== before?.length || making.some((each, i) => each !== before[i]);
+}
+
+/** A size that is only known to be equal to others of the name. */
+function isNameless(dim: Dim): boolean {
+  return dim === null || /^\?\d+$/.test(String(dim));
+}
