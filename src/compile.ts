@@ -1,10 +1,10 @@
 /** `graftc MODEL EDITS... -o OUT`: read, parse, plan, edit, prove, write. */
 import type { EditReport } from "../passes/pipeline.ts";
 import type { Comparison } from "../runtime/index.ts";
-import { type Diagnostic, fail } from "./diag/diagnostic.ts";
+import { type Diagnostic, fail, GraftError } from "./diag/diagnostic.ts";
 import { placeOf } from "./diag/span.ts";
 import { type EditingOptions, editModel, refuseOverwrite } from "./editing.ts";
-import { type EditsOptions, loadEdits } from "./edits.ts";
+import type { EditsOptions } from "./edits.ts";
 import type { Explanation } from "./explain/explanation.ts";
 import type { Model } from "./ir/graph.ts";
 import { flops, nodeCount, parameters } from "./measure/index.ts";
@@ -51,14 +51,14 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
   if (options.verify && options.dryRun) {
     throw fail("wrong-usage", { what: "a dry run writes no model that --verify could run" });
   }
-  const { program, diagnostics } = loadEdits(options.edits, options.set);
-  refuseOverwrite(options.out, options, program);
   const opening = opener(options);
   try {
+    const { model, program, diagnostics } = await begin(options, opening);
+    refuseOverwrite(options.out, options, program);
     const work =
       isEmpty(program) && !options.weights?.length
-        ? await untouched(options, opening)
-        : await edited(options, program, opening);
+        ? untouched(model)
+        : await edited(options, program, model);
     const { size, ...published } = await publish(
       { ...work, edited: work.edits.length > 0 },
       options,
@@ -80,7 +80,35 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
   }
 }
 
-/** The write, begun as soon as it is clear that there is something to write. */
+/**
+ * Reads the model and the edits: a mistake in one is no reason to be silent about the other. The
+ * grammar is loaded when the copy of the model's data has begun.
+ */
+async function begin(options: CompileOptions, opening: Opening) {
+  const mistakes: Diagnostic[] = [];
+  const attempt = async <T>(step: () => T | Promise<T>): Promise<T | undefined> => {
+    try {
+      return await step();
+    } catch (cause) {
+      if (!(cause instanceof GraftError)) throw cause;
+      mistakes.push(...cause.diagnostics);
+      return undefined;
+    }
+  };
+  const model = await attempt(async () => {
+    const read = await readModel(options.model);
+    opening.begin(read);
+    return read;
+  });
+  const loaded = await attempt(async () => {
+    const { loadEdits } = await import("./edits.ts");
+    return loadEdits(options.edits, options.set);
+  });
+  if (!model || !loaded) throw new GraftError(mistakes);
+  return { model, ...loaded };
+}
+
+/** The write, begun as soon as the model is read. */
 interface Opening {
   begin(model: Model): void;
   readonly write: Write | null;
@@ -112,21 +140,21 @@ function isEmpty({ edits, rewrites, expects, ensures, recipes }: Program): boole
 }
 
 /** Nothing is asked of the model, so nothing is asked about it: whatever it holds is copied. */
-async function untouched(options: CompileOptions, opening: Opening): Promise<Work> {
-  const model = await readModel(options.model);
-  opening.begin(model);
+function untouched(model: Model): Work {
   const before = figuresOf(model, bytesRead(model), false);
   const nothing = { edits: [], recipes: [], explanations: [], diagnostics: [] };
   return { model, keepsFunction: true, typed: false, before, ...nothing };
 }
 
-async function edited(options: CompileOptions, program: Program, opening: Opening): Promise<Work> {
+async function edited(options: CompileOptions, program: Program, model: Model): Promise<Work> {
   let before: Figures | undefined;
-  const work = await editModel(options, program, (model) => {
-    before = figuresOf(model, bytesRead(model), true);
-    opening.begin(model);
+  const work = await editModel(options, program, {
+    model,
+    planned() {
+      before = figuresOf(model, bytesRead(model), true);
+    },
   });
-  const { model, plan, report, explanations, diagnostics } = work;
+  const { plan, report, explanations, diagnostics } = work;
   checkBounds(model, plan, options);
   return {
     model,

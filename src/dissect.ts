@@ -23,7 +23,11 @@ export interface Dissected {
  * @throws GraftError for what is no valid model; the reason of `signal` where it comes.
  */
 export async function dissect(path: string, signal?: AbortSignal): Promise<Dissected> {
-  const model = await readModel(path);
+  return dissectModel(await readModel(path), signal);
+}
+
+/** The same for a model that is read already. */
+export async function dissectModel(model: Model, signal?: AbortSignal): Promise<Dissected> {
   const { inputs, outputs } = model.graph;
   const declared = new Map([...inputs, ...outputs].map((value) => [value, value.type]));
   const oracle = createOracle(signal);

@@ -5,12 +5,12 @@ import { loadWeights, type WeightFile } from "../passes/load-weights.ts";
 import { applyEdits, type Report } from "../passes/pipeline.ts";
 import type { Anatomy } from "./anatomy/anatomy.ts";
 import { type Diagnostic, fail, GraftError } from "./diag/diagnostic.ts";
-import { dissect } from "./dissect.ts";
+import { dissectModel } from "./dissect.ts";
 import type { Explanation } from "./explain/explanation.ts";
 import type { Model } from "./ir/graph.ts";
 import type { Oracle } from "./ir/oracle.ts";
 import { asReadFailure } from "./onnx/disk-file.ts";
-import { readSafetensors } from "./onnx/index.ts";
+import { readModel, readSafetensors } from "./onnx/index.ts";
 import { type Plan, type Program, parseAnalysis, planEdits } from "./plan/index.ts";
 
 export interface EditingOptions {
@@ -38,25 +38,32 @@ export interface EditedModel {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+export interface Stations {
+  /** The model of the options where it is read already. */
+  readonly model?: Model;
+  /** Called when the edits are planned, and none is applied. */
+  readonly planned?: () => void;
+}
+
 /**
  * Reads a model, plans the program on it and applies its edits; weights are loaded last.
- * @param planned called before anything changes.
  * @throws GraftError with every diagnostic of the step that failed.
  */
 export async function editModel(
   options: EditingOptions,
   program: Program,
-  planned: (model: Model) => void = () => {},
+  { model: read, planned }: Stations = {},
 ): Promise<EditedModel> {
   const report = options.analysis === undefined ? null : readAnalysis(options.analysis);
-  const { model, anatomy, oracle } = await dissect(options.model, options.signal);
+  const host = read ?? (await readModel(options.model));
+  const { model, anatomy, oracle } = await dissectModel(host, options.signal);
   const sha256 = () => digestOf([options.model]);
   const { plan, explanations, diagnostics } = planEdits(program, model, anatomy, {
     report,
     sha256,
   });
   if (!plan) throw new GraftError(diagnostics);
-  planned(model);
+  planned?.();
   const applied = await applyEdits(model, plan, { oracle, seed: options.seed ?? 0 });
   const files = (options.weights ?? []).map(weightFile);
   const loading = { anatomy, added: applied.weights, partial: options.weightsPartial ?? false };

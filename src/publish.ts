@@ -69,16 +69,23 @@ export async function publish(
   }
   const { model: input, verify, device = "cpu", seed = 0, signal } = options;
   await write.stage();
-  let verification: Comparison | null = null;
+  let loadable: string | null = null;
   let unproven: Diagnostic | null = null;
   if (verify || edited) {
     const path = await write.loadable(fittingInputs(model.graph));
+    loadable = path;
     const nodes = model.graph.nodes.length;
-    unproven = await loads(path, { shown: options.out!, original: input, nodes });
+    const prove = () => loads(path, { shown: options.out!, original: input, nodes });
+    // Loading reads small weights only; one that is still to be copied may be what it trips over.
+    unproven = await prove().catch(() => write.settle().then(prove));
     signal?.throwIfAborted();
-    const files = { before: input, after: path, model };
+  }
+  await write.settle();
+  let verification: Comparison | null = null;
+  if (verify && loadable) {
+    const files = { before: input, after: loadable, model };
     const settings = { seed, device: deviceOf(device), keepsFunction, signal };
-    if (verify) verification = await compareModels(files, settings);
+    verification = await compareModels(files, settings);
   }
   const { bytesWritten, size } = write.publish();
   return { bytesWritten, size, verification, diagnostics: unproven ? [unproven] : [] };

@@ -2,6 +2,7 @@
 import { closeSync, constants, copyFileSync, openSync } from "node:fs";
 import { type Copy, startCopy } from "./copy-thread.ts";
 import type { DiskFile } from "./disk-file.ts";
+import { hasKernelCopy, startKernelCopy } from "./kernel-copy.ts";
 import { createFile, discard, resetMode } from "./temporary.ts";
 
 export interface BaseCopy extends Copy {
@@ -14,8 +15,7 @@ export interface BaseCopy extends Copy {
 export function startBase(file: DiskFile, temporary: string, final: string): BaseCopy {
   const cloned = clone(file, temporary);
   const descriptor = cloned ? openSync(temporary, "r+") : createFile(temporary, final);
-  const whole = { file, offset: 0, length: file.size, at: 0 };
-  const copy = cloned ? finished(file.size) : startCopy([whole], descriptor, final);
+  const copy = cloned ? finished(file.size) : copyInto(file, descriptor, final);
   let open = true;
   const close = () => {
     if (open) closeSync(descriptor);
@@ -28,13 +28,18 @@ export function startBase(file: DiskFile, temporary: string, final: string): Bas
     },
     stopAt: copy.stopAt,
     done: copy.done,
-    // The thread may be in the middle of a write.
+    // The copy may be in the middle of a write.
     close: () => void copy.done.then(close, close),
   };
 }
 
+function copyInto(file: DiskFile, to: number, path: string): Copy {
+  if (hasKernelCopy(file)) return startKernelCopy(file, to, path);
+  return startCopy([{ file, offset: 0, length: file.size, at: 0 }], to, path);
+}
+
 function finished(size: number): Copy {
-  return { copied: size, stopAt: () => {}, done: Promise.resolve() };
+  return { copied: size, stopAt: () => false, done: Promise.resolve() };
 }
 
 /** Blocks of both files are the same until one of them is written to; most file systems refuse. */

@@ -1,6 +1,6 @@
 /**
  * Copies stretches of files in a thread of its own, so that a copy of gigabytes goes on while this
- * thread computes, and can be stopped at any time. (The kernel's own copy is no faster, and cannot.)
+ * thread computes, and can be stopped at any time.
  */
 import fs from "node:fs";
 import { Worker } from "node:worker_threads";
@@ -18,8 +18,11 @@ export interface Stretch {
 export interface Copy {
   /** Bytes copied so far. */
   readonly copied: number;
-  /** Stops behind the first `count` bytes, or at once where more are copied already. */
-  stopAt(count: number): void;
+  /**
+   * Stops behind the first `count` bytes, or at once where more are copied already.
+   * @returns whether bytes behind them may still be written before it is done.
+   */
+  stopAt(count: number): boolean;
   /** @throws GraftError for a disk that is full, a file that has become unreadable, ... */
   readonly done: Promise<void>;
 }
@@ -111,6 +114,7 @@ export function startCopy(stretches: readonly Stretch[], to: number, path: strin
     },
     stopAt(count) {
       Atomics.store(state, 1, BigInt(count));
+      return Number(Atomics.load(state, 0)) + chunk > count;
     },
     done,
   };

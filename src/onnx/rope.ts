@@ -4,7 +4,7 @@
  */
 import { type Bytes, type FileSource, lengthOf, materialize } from "../ir/bytes.ts";
 import { wireType } from "./cursor.ts";
-import type { Slice } from "./source.ts";
+import { type Slice, Source } from "./source.ts";
 import { encodeText } from "./text.ts";
 
 /** Longer pieces are referred to, shorter ones gathered. */
@@ -62,6 +62,7 @@ export class Rope {
   }
 
   rope(other: Rope): this {
+    if (other.#parts.length === 0) return this.memory(other.#gathered.subarray(0, other.#used));
     for (const part of other.parts) this.part(part);
     return this;
   }
@@ -77,6 +78,8 @@ export class Rope {
 
   span(file: FileSource, from: number, to: number): this {
     if (from === to) return this;
+    const held = file instanceof Source && file.disk === null;
+    if (held && to - from <= shortPiece) return this.memory(file.read(from, to - from));
     this.#seal();
     this.length += to - from;
     const last = this.#parts.at(-1);

@@ -34,17 +34,21 @@ export interface WriteResult {
 /** A write under way. Until `publish` there is nothing but temporary files beside OUT. */
 export interface Write {
   /**
-   * Writes everything under temporary names.
+   * Writes everything under temporary names, but for what the copy of a data file has yet to reach:
+   * it goes on.
    * @throws GraftError where that is impossible.
    */
   stage(): Promise<void>;
   /**
-   * Behind `stage`: a model file that a runtime can load now, data included.
+   * Behind `stage`: a model file that a runtime can load now; before `settle`, weights of the input
+   * may still be zeros.
    * @param inputs types for inputs in the place of their own, if the file is not the output itself:
    * runtimes are faster where sizes are numbers.
    */
   loadable(inputs?: PortTypes): Promise<string>;
-  /** Behind `stage`: puts the files in place, all or none. */
+  /** Behind `stage`: waits for the copies to end. */
+  settle(): Promise<void>;
+  /** Behind `settle`: puts the files in place, all or none. */
   publish(): WriteResult;
   /** Removes what is not published. */
   abandon(): void;
@@ -66,6 +70,7 @@ export async function writeModel(
   const write = beginWrite(model, out, options);
   try {
     await write.stage();
+    await write.settle();
     return write.publish();
   } finally {
     write.abandon();
@@ -96,15 +101,14 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
   const early = earlyCopy(targets, external);
   if (early) baseOf(early);
 
-  /** Opens the temporary file, its beginning in place. */
-  async function opened({ path, base, identical }: PlannedFile, watch: Watch): Promise<number> {
+  /** Opens the temporary file; its beginning is in place, or will be. */
+  async function opened({ path, base, identical }: PlannedFile): Promise<number> {
     if (!base || identical === 0) {
       if (base) dropBase(base);
       return createFile(temporaries.for(path), path);
     }
     const copy = baseOf(base);
-    copy.stopAt(identical);
-    await watched(copy, watch);
+    if (copy.stopAt(identical)) await copy.done;
     ftruncateSync(copy.descriptor, identical);
     return copy.descriptor;
   }
@@ -130,17 +134,25 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
     const watch: Watch = { advance, signal };
     signal?.throwIfAborted();
     for (const file of layout.files) {
-      const descriptor = await opened(file, watch);
+      const descriptor = await opened(file);
       try {
         await writeSegments(descriptor, file.path, file.segments, watch);
       } finally {
-        if (file.base && bases.has(file.base)) bases.get(file.base)!.close();
-        else closeSync(descriptor);
+        if (!file.base || !bases.has(file.base)) closeSync(descriptor);
       }
     }
     await writeRope(rope, temporaries.for(outPath), out, watch);
+    staged = { layout, rope, total, watch };
+  }
+
+  async function settle(): Promise<void> {
+    const { total, watch } = staged!;
+    for (const [target, base] of bases) {
+      await watched(base, watch);
+      base.close();
+      bases.delete(target);
+    }
     onProgress(total, total);
-    staged = { layout, rope, total };
   }
 
   async function loadable(inputs?: PortTypes): Promise<string> {
@@ -163,6 +175,7 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
 
   return {
     stage,
+    settle,
     loadable,
     publish() {
       const { layout, total } = staged!;
@@ -180,6 +193,7 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
 
 interface Staged extends WritePlan {
   readonly total: number;
+  readonly watch: Watch;
 }
 
 /** The one data file that the output will begin with, where copying it takes long. */

@@ -108,6 +108,7 @@ test("until it is published there are only temporary files, which a runtime coul
   const staged = await readModel(await write.loadable());
   expect(staged.graph.initializers.size).toBe(model.graph.initializers.size);
   expect(Object.keys(filesIn(folder)).every((name) => name.startsWith("."))).toBe(true);
+  await write.settle();
   const { files, bytesWritten } = write.publish();
   write.abandon();
   expect(Object.keys(filesIn(folder)).sort()).toEqual(["out.onnx", "out.onnx.data"]);

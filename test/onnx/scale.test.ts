@@ -111,6 +111,7 @@ test("a copy that is begun early is kept as far as the edited model needs it", a
   model.graph.initializers.delete(gone);
   model.graph.values.delete("w1");
   await write.stage();
+  await write.settle();
   write.publish();
   write.abandon();
   const written = await readModel(out);
