@@ -12,7 +12,7 @@ import { planWrite, sizeOf, type WritePlan } from "./plan-write.ts";
 import type { Rope } from "./rope.ts";
 import { type Watch, watched, writeSegments } from "./segments.ts";
 import { type External, planTargets, refuseOut, type Target, type Targets } from "./targets.ts";
-import { createFile, publish, Temporaries } from "./temporary.ts";
+import { asWriteFailure, createFile, publish, Temporaries } from "./temporary.ts";
 
 export interface WriteOptions {
   /** `auto` unless said. */
@@ -109,7 +109,11 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
     }
     const copy = baseOf(base);
     if (copy.stopAt(identical)) await copy.done;
-    ftruncateSync(copy.descriptor, identical);
+    try {
+      ftruncateSync(copy.descriptor, identical);
+    } catch (cause) {
+      throw asWriteFailure(path, cause);
+    }
     return copy.descriptor;
   }
 
