@@ -39,10 +39,11 @@ export function differentiate(
     return whole;
   };
   const keep = new Set(wanted);
+  const again = new Map<Value, Value>();
   for (const node of path.toReversed()) {
     const dy = node.outputs.map(gradientOf);
     if (!dy.some((gradient) => gradient)) continue;
-    for (const [value, gradient] of gradientsAt(node, dy, reached, grower)) {
+    for (const [value, gradient] of gradientsAt(node, dy, reached, again, grower)) {
       const known = parts.get(value);
       if (known) known.push(gradient);
       else parts.set(value, [gradient]);
@@ -51,6 +52,7 @@ export function differentiate(
   }
   const gradients = new Map(wanted.map((value) => [value, gradientOf(value)]));
   const needed = [...gradients.values()].flatMap((gradient) => gradient?.value ?? []);
+  grower.patch.reread(since, again);
   grower.patch.prune(since, needed);
   return gradients;
 }
@@ -60,6 +62,7 @@ function gradientsAt(
   node: Node,
   dy: readonly (Wire | null)[],
   reached: ReadonlySet<Value>,
+  again: Map<Value, Value>,
   grower: Grower,
 ): (readonly [Value, Part])[] {
   const wire = (value: Value | null) => value && grower.wire(value);
@@ -72,6 +75,7 @@ function gradientsAt(
     grower,
     wants: (i) => reached.has(node.inputs[i]!),
     output: (i) => outputOf(node, i, grower),
+    again: (y) => again.set(node.outputs[0]!, y.value),
     refuse: (why) => {
       throw noGradient([node], [why]);
     },

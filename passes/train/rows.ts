@@ -45,7 +45,8 @@ export function columnsOf(count: number): number | null {
   return best;
 }
 
-function byRows(
+/** Results stay [rows, columns]. */
+export function byRows(
   grower: Grower,
   operands: readonly Wire[],
   columns: number,

@@ -3,6 +3,7 @@ import { fail, placed } from "../../src/diag/diagnostic.ts";
 import { plural } from "../../src/diag/figures.ts";
 import type { Span } from "../../src/diag/span.ts";
 import type { Initializer, Model, Value } from "../../src/ir/graph.ts";
+import { putEndsLast } from "../../src/ir/order.ts";
 import type { Dim, DType } from "../../src/ir/types.ts";
 import {
   declareInput,
@@ -151,4 +152,6 @@ function growGradients({ model, trained, losses }: LossGraph, runs: number): voi
     giveName(model.graph, outputs[i]!, gradientName(name));
   }
   blockProducts(model);
+  // A gradient that waits for those of other layers keeps all that it is computed from.
+  putEndsLast(model.graph);
 }

@@ -54,3 +54,14 @@ export function sortTopologically(graph: Graph): void {
   }
   graph.nodes = sorted;
 }
+
+/**
+ * Puts nodes that nobody reads behind all others, in the opposite order. ONNX Runtime goes depth
+ * first from such nodes, the last one first: what was to come first then does, before anything that
+ * only the others need.
+ */
+export function putEndsLast(graph: Graph): void {
+  const isEnd = ({ outputs }: Node) => outputs.every((value) => !value?.uses.size);
+  const ends = graph.nodes.filter(isEnd);
+  graph.nodes = [...graph.nodes.filter((node) => !isEnd(node)), ...ends.toReversed()];
+}

@@ -42,7 +42,7 @@ const slopes: Readonly<Record<string, Slope>> = {
     const t = a.unary("Softplus").tanh();
     return dy.mul(t.square().from(1).mul(a.sigmoid()).mul(a).add(t));
   },
-  Swish: ({ dy, a, y, number }) => swishSlope(a, y, number("alpha", 1)).mul(dy),
+  Swish: ({ dy, a, number, again }) => through(swish(a, number("alpha", 1)), dy, again),
   HardSigmoid: ({ dy, y, number }) => {
     return dy.mul(number("alpha", 0.2)).where(y.mul(y.from(1)).greater(0));
   },
@@ -52,28 +52,42 @@ const slopes: Readonly<Record<string, Slope>> = {
   },
   ThresholdedRelu: ({ dy, a, number }) => dy.where(a.greater(number("alpha", 1))),
   Shrink: ({ dy, a, number }) => dy.where(a.abs().greater(number("lambd", 0.5))),
-  Gelu: ({ dy, a, y, attributes }) =>
-    dy.mul(attributes.string("approximate") === "tanh" ? tanhGeluSlope(a, y) : geluSlope(a)),
+  Gelu: ({ dy, a, attributes, again }) =>
+    through(attributes.string("approximate") === "tanh" ? tanhGelu(a) : gelu(a), dy, again),
 };
 
-/** Of y = x sigmoid(alpha x). */
-export function swishSlope(x: Wire, y: Wire, alpha: number): Wire {
-  const s = x.mul(alpha).sigmoid();
-  return s.from(1).mul(y).mul(alpha).add(s);
+/** An activation at x whose slope and value have most of their arithmetic in common. */
+export interface Bend {
+  readonly y: Wire;
+  readonly slope: Wire;
 }
 
-/** Of x P(x), P the normal distribution: P + x P', with w = x / sqrt 2 and 2 P = 1 + erf w. */
-export function geluSlope(x: Wire): Wire {
+/** The gradient through it; what else reads y there reads this one, so that none is kept. */
+export function through({ y, slope }: Bend, dy: Wire, again: (y: Wire) => void): Wire {
+  again(y);
+  return dy.mul(slope);
+}
+
+/** x sigmoid(alpha x) */
+export function swish(x: Wire, alpha: number): Bend {
+  const s = x.mul(alpha).sigmoid();
+  const y = x.mul(s);
+  return { y, slope: s.from(1).mul(y).mul(alpha).add(s) };
+}
+
+/** x P(x), P the normal distribution: P + x P', with w = x / sqrt 2 and 2 P = 1 + erf w. */
+export function gelu(x: Wire): Bend {
   const w = x.mul(Math.SQRT1_2);
   const density = w
     .square()
-    .from(Math.log(2 / Math.sqrt(Math.PI)))
+    .from(-Math.log(Math.sqrt(Math.PI)))
     .exp();
-  return density.mul(w).add(w.unary("Erf")).add(1).mul(0.5);
+  const p = w.unary("Erf").add(1).mul(0.5);
+  return { y: x.mul(p), slope: density.mul(w).add(p) };
 }
 
-/** Of y = x s(u) with s the sigmoid and u = 2 sqrt(2/pi) (x + 0.044715 x^3): s + y (1 - s) u'. */
-export function tanhGeluSlope(x: Wire, y: Wire): Wire {
+/** x s(u) with s the sigmoid and u = 2 sqrt(2/pi) (x + 0.044715 x^3): s + y (1 - s) u'. */
+export function tanhGelu(x: Wire): Bend {
   const k = 2 * Math.sqrt(2 / Math.PI);
   const square = x.square();
   const s = square
@@ -81,8 +95,9 @@ export function tanhGeluSlope(x: Wire, y: Wire): Wire {
     .add(k)
     .mul(x)
     .sigmoid();
+  const y = x.mul(s);
   const bend = square.mul(3 * 0.044715 * k).add(k);
-  return s.from(1).mul(y).mul(bend).add(s);
+  return { y, slope: s.from(1).mul(y).mul(bend).add(s) };
 }
 
 export const activations: readonly OpLiteral[] = [

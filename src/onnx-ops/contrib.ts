@@ -1,14 +1,14 @@
 /** Operators of com.microsoft that ONNX Runtime's optimisers write into models. */
-import { geluSlope, swishSlope, tanhGeluSlope } from "./activations.ts";
+import { type Bend, gelu, swish, tanhGelu, through } from "./activations.ts";
 import { centred, epsilonOf, type Normal, scaled, throughNormal, throughScale } from "./norms.ts";
 import { type Infer, likeFirst, type OpLiteral, ranked } from "./op.ts";
 import { type Vjp, vjp } from "./vjp.ts";
 import type { Wire } from "./wire.ts";
 
 /** An activation of x, or of x + bias. */
-function biased(slope: (x: Wire, y: Wire) => Wire): Vjp {
-  return vjp(({ dy, x: [a, bias], y }) => {
-    const dx = dy.mul(slope(bias ? a!.add(bias) : a!, y));
+function biased(bend: (x: Wire) => Bend): Vjp {
+  return vjp(({ dy, x: [a, bias], again }) => {
+    const dx = through(bend(bias ? a!.add(bias) : a!), dy, again);
     return [dx, bias && dx];
   });
 }
@@ -41,11 +41,11 @@ const skipNormTypes: Infer = ranked(([x], { outputs }) => {
 });
 
 const rules: Readonly<Record<string, Vjp>> = {
-  Gelu: biased(geluSlope),
-  BiasGelu: biased(geluSlope),
-  FastGelu: biased(tanhGeluSlope),
-  QuickGelu: vjp(({ dy, x: [a], y, attributes }) => [
-    dy.mul(swishSlope(a!, y, attributes.float("alpha") ?? 1.702)),
+  Gelu: biased(gelu),
+  BiasGelu: biased(gelu),
+  FastGelu: biased(tanhGelu),
+  QuickGelu: vjp(({ dy, x: [a], attributes, again }) => [
+    through(swish(a!, attributes.float("alpha") ?? 1.702), dy, again),
   ]),
 };
 

@@ -66,6 +66,17 @@ export function copyOf(node: Node, name: string, { stamp, map, freshName }: Copy
   return copy;
 }
 
+/** Of a node that is not yet on record with what it reads. */
+export function readInstead(node: Node, instead: ReadonlyMap<Value, Value>): void {
+  node.inputs = node.inputs.map((value) => value && (instead.get(value) ?? value));
+}
+
+/** `/blocks.1/attn/in_proj/MatMul` */
+export function nodePath(scope: string, opType: string): string {
+  const path = scope.replace(/\.(?!\d+(\.|$))/g, "/");
+  return path === "" ? `/${opType}` : `/${path}/${opType}`;
+}
+
 /** A node of the host whose input becomes another value, or is left out. */
 export type Rewired = readonly [node: Node, input: number, to: Value | null];
 

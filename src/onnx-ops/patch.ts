@@ -34,8 +34,10 @@ import {
   copyOf,
   lostUse,
   type NodeOptions,
+  nodePath,
   propsOf,
   type Rewired,
+  readInstead,
   type Shunt,
   type Stamp,
 } from "./patch-parts.ts";
@@ -61,6 +63,7 @@ export class Patch {
   readonly #evicted = new Set<Value>();
   readonly #constants = new Map<string, Value>();
   readonly #freshName: FreshName;
+  #inOrder = true;
   #scope: string;
 
   /** @param scope names of what is grown start with it: `blocks.1.attn`. */
@@ -79,6 +82,12 @@ export class Patch {
     for (const [key, { producer }] of this.#constants) {
       if (!reached.has(producer!) && grown.includes(producer!)) this.#constants.delete(key);
     }
+  }
+
+  /** Lets nodes behind the first `since` read other values in the place of these. */
+  reread(since: number, instead: ReadonlyMap<Value, Value>): void {
+    this.#inOrder &&= instead.size === 0;
+    for (const node of this.nodes.slice(since)) readInstead(node, instead);
   }
 
   /** Runs `grow` with `step` appended to the scope of the names it makes. */
@@ -100,7 +109,7 @@ export class Patch {
 
   /** Adds a node; returns its outputs. `null` leaves an optional input out. */
   add(opType: string, inputs: readonly (Value | null)[], options: NodeOptions = {}): Value[] {
-    const name = this.#nodeName(opType);
+    const name = this.#freshName(nodePath(this.#scope, opType));
     const node = new Node({
       name,
       opType,
@@ -175,7 +184,7 @@ export class Patch {
    */
   clone(nodes: readonly Node[], map: Map<Value, Value>): void {
     for (const node of nodes) {
-      const name = this.#nodeName(node.opType);
+      const name = this.#freshName(nodePath(this.#scope, node.opType));
       this.nodes.push(copyOf(node, name, { stamp: this.stamp, map, freshName: this.#freshName }));
     }
   }
@@ -252,7 +261,7 @@ export class Patch {
     for (const [value, initializer] of this.#reweighed) setInitializer(value, initializer);
     for (const [node, attribute] of this.#retuned) setAttribute(node, attribute);
     for (const node of this.#marked) setProperties(node, propsOf(this.stamp));
-    if (!inOrder) sortTopologically(graph);
+    if (!inOrder || !this.#inOrder) sortTopologically(graph);
     sweep(graph, orphans);
   }
 
@@ -275,12 +284,6 @@ export class Patch {
     }
   }
 
-  /** `/blocks.1/attn/in_proj/MatMul` */
-  #nodeName(opType: string): string {
-    const path = this.#scope.replace(/\.(?!\d+(\.|$))/g, "/");
-    return this.#freshName(path === "" ? `/${opType}` : `/${path}/${opType}`);
-  }
-
   /** The model's outputs keep their names: the new value takes the old one's. */
   #replaceOutput(from: Value, to: Value): void {
     const { graph } = this;
@@ -288,8 +291,7 @@ export class Patch {
     if (!to.producer || graph.outputs.includes(to)) {
       heir = this.one("Identity", [to], { types: [to.type] });
       const node = this.nodes.at(-1)!;
-      node.inputs = [];
-      setInput(node, 0, to);
+      connect(node);
       insertNodes(graph, graph.nodes.length, [node]);
     }
     replaceOutput(graph, from, heir, this.#freshName(`${from.name}.replaced`));

@@ -16,6 +16,11 @@ export interface VjpRequest {
   wants(i: number): boolean;
   /** An optional output of the node, which is added to it where the model leaves it out. */
   output(i: number): Wire;
+  /**
+   * Offers the first output once more, computed from inputs alone: gradients that read it read this,
+   * and the output need not be kept for them.
+   */
+  again(y: Wire): void;
   /** @throws GraftError `no-gradient`: the rule does not reach this form of the operator. */
   refuse(why: string): never;
 }

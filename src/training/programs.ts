@@ -1,5 +1,6 @@
 /** The graphs of a stage on disk, and how their inputs and outputs are the trainer's arrays. */
 import { join } from "node:path";
+import { keepInCache } from "../../passes/train/in-cache.ts";
 import { type OptimizerModel, optimizerModel } from "../../passes/train/optimizers.ts";
 import { gradientName, type NumberNames, nextName, type Ports } from "../../passes/train/ports.ts";
 import { stepsModel } from "../../passes/train/steps.ts";
@@ -72,7 +73,9 @@ export async function writePrograms(
     ports = steps;
   } else {
     for (const [i, pass] of passes.entries()) {
-      await writeModel(withSentinel(graphs[i]!.model), pass.path);
+      const { model } = graphs[i]!;
+      keepInCache(model);
+      await writeModel(withSentinel(model), pass.path);
       programs[pass.program] = trainingProgram(pass, graphs[i]!, runs);
     }
     const optimizer = optimizerModel({
