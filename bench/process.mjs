@@ -1,4 +1,4 @@
-/** Whole processes from the outside: wall time, and on Linux CPU time and anonymous memory. */
+/** Whole processes from the outside: wall time, and on Linux anonymous memory. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
