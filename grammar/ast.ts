@@ -126,7 +126,7 @@ export interface Operator {
 export interface Formal {
   readonly span: Span;
   readonly name: Ident;
-  /** int, float, bool, string or tensor. */
+  /** int, count, natural, float, positive, bool, string or tensor. */
   readonly type: Ident;
   readonly default: Expr | null;
 }

@@ -4,6 +4,7 @@ import { fail, GraftError } from "../diag/diagnostic.ts";
 import type { Span } from "../diag/span.ts";
 import { reservedNames } from "../plan/evaluate.ts";
 import { evaluate, type Wish } from "./evaluate.ts";
+import { bindFormal } from "./formals.ts";
 import { at, bindName, type Frame } from "./frame.ts";
 import { layerKind } from "./layers.ts";
 import { type Argument, assign, asTensor, bind, countOf, wrongValue } from "./params.ts";
@@ -239,49 +240,6 @@ export async function enterOperator(
 function sizesOf(x: Val): ReadonlyMap<string, Val> {
   if (!isTensor(x) || x.shape.length !== 3) return new Map();
   return new Map(["B", "N", "D"].map((name, axis) => [name, sizeValue(x.shape[axis]!)]));
-}
-
-const formalTypes: Readonly<Record<string, { wanted: string; fits: (value: Val) => boolean }>> = {
-  int: {
-    wanted: "a whole number",
-    fits: (value) => Number.isInteger(value) || kindOf(value) === "size",
-  },
-  float: {
-    wanted: "a number",
-    fits: (value) => typeof value === "number" || kindOf(value) === "size",
-  },
-  bool: { wanted: "true or false", fits: (value) => typeof value === "boolean" },
-  string: { wanted: "a string", fits: (value) => typeof value === "string" },
-  tensor: { wanted: "a tensor", fits: isOperand },
-};
-
-async function bindFormal(frame: Frame, formal: ast.Formal, arg?: Argument): Promise<void> {
-  const operator = frame.operator.name.name;
-  const argument = formal.name.name;
-  if (!arg && !formal.default) throw fail("missing-argument", { name: operator, argument });
-  const value = arg ? arg.value : await defaultOf(frame, formal);
-  const type = formalTypes[formal.type.name];
-  if (!type) throw fail("unknown-type", { type: formal.type.name }, { at: formal.type.span });
-  if (!type.fits(value)) {
-    const span = arg?.span ?? formal.default!.span;
-    throw wrongValue(`\`${argument}\` of \`${operator}\``, type.wanted, value, span);
-  }
-  const tensor = formal.type.name === "tensor" && isOperand(value);
-  bindName(frame, formal.name, tensor ? asTensor(frame.placement, value) : value);
-}
-
-/** The default of a param; where it rests on what the place does not tell, the author may. */
-async function defaultOf(frame: Frame, { name, default: expr }: ast.Formal): Promise<Val> {
-  try {
-    return await evaluate(frame, expr!);
-  } catch (cause) {
-    if (!(cause instanceof GraftError)) throw cause;
-    const hint = `say it yourself: \`${frame.operator.name.name}(${name.name}: ...)\``;
-    const untold = (code: string) => code === "size-unknown-here";
-    throw new GraftError(
-      cause.diagnostics.map((d) => (untold(d.code) && !d.hint ? { ...d, hint } : d)),
-    );
-  }
 }
 
 function reportUnused({ layers, weights, placement }: Frame): void {

@@ -58,11 +58,6 @@ export const mathFunctions: Readonly<Record<string, LibraryFunction>> = {
   /** The greatest of several, or along an axis of one. */
   max: define([rest("x"), axes()], (g, values, on) => extremeOf(g, "max", values, on)),
   min: define([rest("x"), axes()], (g, values, on) => extremeOf(g, "min", values, on)),
-  /** A number as it is, where it reaches the bound. */
-  at_least: define([operand("x"), number("bound")], (_, x, bound) => {
-    if (typeof x !== "number" || x >= bound) return x;
-    throw fail("wrong-value", { what: "This", wanted: `a number from ${bound} up`, got: x });
-  }),
   /** Whether a size, or a tensor, is known when the model is compiled. */
   known: define([operand("x")], (_, x) => !(typeof x === "object" && x.kind !== "known")),
   argmax: define([tensor("x"), axis()], (g, x, at) => argExtreme(g, "ArgMax", x, axisOf(x, at))),

@@ -3,6 +3,7 @@ import type * as ast from "../../grammar/ast.ts";
 import type { Part } from "../anatomy/anatomy.ts";
 import { fail, type Reporter } from "../diag/diagnostic.ts";
 import { evaluate, evaluateInteger, evaluateNumber, mismatch } from "./evaluate.ts";
+import { numberTypes } from "./formal-types.ts";
 import { choicesOf, mentions } from "./mentions.ts";
 import type { ArgValue, OperatorScope, Site } from "./plan.ts";
 import { didYouMean, listNames } from "./suggestions.ts";
@@ -199,11 +200,12 @@ function convert(
 ): ArgValue {
   const names = { values: params };
   const what = `\`${formal.name.name}\``;
+  const type = numberTypes.get(formal.type.name);
+  if (type) {
+    const got = (type.whole ? evaluateInteger : evaluateNumber)(value, names, what);
+    return type.fits(got) ? got : mismatch(value, what, type.wanted, got);
+  }
   switch (formal.type.name) {
-    case "int":
-      return evaluateInteger(value, names, what);
-    case "float":
-      return evaluateNumber(value, names, what);
     case "bool": {
       const got = evaluate(value, names);
       return typeof got === "boolean" ? got : mismatch(value, what, "true or false", got);

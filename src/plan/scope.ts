@@ -3,6 +3,7 @@ import type * as ast from "../../grammar/ast.ts";
 import type { Reporter } from "../diag/diagnostic.ts";
 import type { SourceText } from "../diag/span.ts";
 import { reservedNames } from "./evaluate.ts";
+import { formalTypes } from "./formal-types.ts";
 import type { ArgValue, OperatorScope } from "./plan.ts";
 import { didYouMean, listNames } from "./suggestions.ts";
 
@@ -66,15 +67,12 @@ export function scopeOfUnit(unit: Unit, builtins: OperatorScope, reporter: Repor
   };
 }
 
-/** The types that a parameter of an operator may have. */
-export const formalTypes = ["int", "float", "bool", "string", "tensor"] as const;
-
 function checkFormals({ params }: ast.Operator, reporter: Reporter): void {
   for (const { name, type } of params) {
     if (reservedNames.has(name.name)) {
       reporter.report("reserved-name", { name: name.name }, { at: name.span });
     }
-    if (formalTypes.some((each) => each === type.name)) continue;
+    if (formalTypes.includes(type.name)) continue;
     const hint = didYouMean(type.name, formalTypes);
     const notes = [`types are ${listNames(formalTypes)}`];
     reporter.report("unknown-type", { type: type.name }, { at: type.span, hint, notes });
