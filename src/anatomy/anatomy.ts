@@ -101,6 +101,8 @@ export interface AttentionHost {
   readonly headDim: number;
   readonly scale: number;
   readonly causal: boolean;
+  /** Nothing but what comes after a token is hidden from it, provably. */
+  readonly onlyCausal: boolean;
   /** Its operator hides later tokens by itself, whatever the masks do. */
   readonly triangular: boolean;
   /** All that its scores meet, in that order; several where ALiBi and padding are added one by one. */

@@ -5,7 +5,7 @@ import type { Branch, Findings } from "./branch.ts";
 import { cacheOf } from "./cache.ts";
 import type { Core } from "./cores.ts";
 import { levelOf, type Wire } from "./flow.ts";
-import { hidesNothing, isCausal } from "./masks.ts";
+import { hidesNothing, isCausal, isPlainTriangle } from "./masks.ts";
 import { linearOf } from "./path.ts";
 import { base, type Projected, pathsOf, projectionsOf, type Side } from "./projections.ts";
 import { rotationOf } from "./rotation.ts";
@@ -138,14 +138,14 @@ function assemble({
 function masksOf(
   { causal, masks }: Core,
   { constants }: Findings,
-): Pick<AttentionHost, "causal" | "triangular" | "masks"> {
+): Pick<AttentionHost, "causal" | "onlyCausal" | "triangular" | "masks"> {
+  const hiding = masks.filter((mask) => mask.wire.value && !hidesNothing(mask));
+  const ordered = causal || masks.some((mask) => isCausal(mask, constants));
   return {
-    causal: causal || masks.some((mask) => isCausal(mask, constants)),
+    causal: ordered,
+    onlyCausal: ordered && hiding.every(isPlainTriangle),
     triangular: causal,
-    masks: masks.flatMap((mask) => {
-      const { wire, ...meaning } = mask;
-      return wire.value && !hidesNothing(mask) ? [{ ...meaning, value: wire.value }] : [];
-    }),
+    masks: hiding.map(({ wire, ...meaning }) => ({ ...meaning, value: wire.value! })),
   };
 }
 

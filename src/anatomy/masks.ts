@@ -37,6 +37,25 @@ export function hidesNothing({ wire, means }: Mask): boolean {
   return uniform(wire) === (means === "keep" ? 1 : 0);
 }
 
+const spreading = new Set(["Expand", "Unsqueeze", "Identity", "Cast"]);
+
+/** A stored triangle of two values: no bias, window or padding stands in it. */
+export function isPlainTriangle({ wire }: Mask): boolean {
+  const { from } = wire;
+  const source = from?.inputs[0];
+  if (from && source && spreading.has(from.type)) {
+    return isPlainTriangle({ means: "add", wire: source });
+  }
+  const tensor = isTriangle(wire) ? storedTensor(wire) : null;
+  const [columns = 0, rows = 0] = tensor?.shape.toReversed() ?? [];
+  const numbers = tensor && numbersOf(tensor, largestTable);
+  if (!numbers || columns !== rows) return false;
+  return numbers.every((x, i) => {
+    const ahead = (i % columns) - (Math.floor(i / columns) % rows);
+    return x === (ahead > 0 ? numbers[1] : numbers[0]);
+  });
+}
+
 /** One range down, another one across: the result has rows and columns. */
 function comparesPositions(op: Op, constants: Constants): boolean {
   const shape = op.outputs[0]?.value?.type?.shape;

@@ -16,7 +16,7 @@ export interface Host {
   /** H; null (`none`) where the place has none. */
   readonly heads: number | null;
   /** What the operator has made use of, for the warnings about what it has not. */
-  readonly used: { rotation: boolean; mask: boolean };
+  readonly used: { rotation: boolean; mask: boolean; order: boolean };
 }
 
 /** Members that are maps of the host, and where each is found. */
@@ -57,6 +57,7 @@ const memberNames = [
   ...Object.keys(mlpMaps),
   ...Object.keys(facts),
   "heads",
+  "causal",
   ...replayed,
 ];
 
@@ -68,6 +69,10 @@ export function hostMember(host: Host, name: string): Val {
   checkMember(name);
   const found = host.part?.host;
   if (name === "heads") return host.heads;
+  if (name === "causal") {
+    host.used.order = true;
+    return found?.kind === "attention" && found.causal;
+  }
   if (name in facts) {
     return facts[name]!(found?.kind === "attention" ? found : usual(host));
   }

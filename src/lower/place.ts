@@ -14,6 +14,7 @@ import type { ArgValue, OperatorScope, Site } from "../plan/plan.ts";
 import { enterOperator, type Returned } from "./body.ts";
 import { nodeValue, wire } from "./grow.ts";
 import { type Layout, storedTensor } from "./inherit.ts";
+import { warnOfLosses } from "./losses.ts";
 import { asTensor } from "./params.ts";
 import type { PlacedWeight, Placement } from "./placement.ts";
 import { isOperand, show, sizeValue, type Val, type Wire } from "./values.ts";
@@ -61,7 +62,7 @@ export async function placeOperator(request: PlaceRequest): Promise<PlacedOperat
     );
     const outputs = checkOutputs(request, placement, result);
     patch.prune(since, outputs);
-    warnOfLosses(request, placement);
+    warnOfLosses(placement, operator.name.name, asked(request));
     for (const { node, index } of biasInputs(request.site.part)) patch.rewire(node, index, null);
     noteRenames(request, outputs);
     return { outputs, weights: placement.weights };
@@ -114,7 +115,7 @@ function openPlacement(request: PlaceRequest): Placement {
   const x = wire(ground, input, type);
   const second = part ? part.context : (block.context?.input ?? null);
   const context = second?.type?.shape ? wire(ground, second, second.type) : null;
-  const used = { rotation: false, mask: false };
+  const used = { rotation: false, mask: false, order: false };
   const { names, missing } = namesOf(site, x, context);
   const heads = names.get("H");
   return {
@@ -258,16 +259,6 @@ function fits(got: { dtype: DType; shape: readonly Dim[] }, wanted: TensorType):
 /** Exporters write sizes in their own ways. */
 function canonical(dim: Dim): Dim {
   return typeof dim === "string" ? dimOf(termsOf(dim)) : dim;
-}
-
-function warnOfLosses({ operator, asked }: PlaceRequest, { host, reporter }: Placement): void {
-  const found = host.part?.host;
-  if (found?.kind !== "attention") return;
-  const params = { operator: operator.name.name, site: host.site };
-  const at = asked ?? operator.name.span;
-  if (found.rotation && !host.used.rotation) reporter.report("position-lost", params, { at });
-  const masked = found.masks.length > 0 || found.causal;
-  if (masked && !host.used.mask) reporter.report("mask-lost", params, { at });
 }
 
 /** Values of the host that lose their name to a weight and are still read afterwards. */

@@ -46,6 +46,7 @@ export function attention(name: string, scope: string, width = 8): Part {
       headDim: width / 2,
       scale: 1,
       causal: false,
+      onlyCausal: false,
       triangular: false,
       masks: [],
       rotation: null,

@@ -1,0 +1,45 @@
+/** A window in the place of causal attention looks back only. */
+import * as ort from "onnxruntime-node";
+import { expect, test } from "vitest";
+import { open } from "../anatomy/models.ts";
+import { distance, editModel, run } from "./workbench.ts";
+
+const name = "decoder-ts17";
+const tokens = 12;
+
+async function outputsOf(text: string, change: boolean) {
+  const model = await open(name);
+  const { report } = await editModel(model, text);
+  const [input] = model.graph.inputs;
+  const ids = Array.from({ length: tokens }, (_, i) => BigInt(i + 1));
+  if (change) ids[tokens - 1] = 33n;
+  const feed = new ort.Tensor("int64", BigInt64Array.from(ids), [1, tokens]);
+  const [y] = Object.values(await run(model, { [input!.name]: feed }));
+  return { y: y!, codes: report.diagnostics.map(({ code }) => code) };
+}
+
+/** What a change of the last token does to the outputs of those before it. */
+async function leakOf(text: string) {
+  const [a, b] = [await outputsOf(text, false), await outputsOf(text, true)];
+  const size = a.y.data.length / tokens;
+  const before = ({ y }: typeof a) => (y.data as Float32Array).subarray(0, (tokens - 1) * size);
+  const [x, z] = [before(a), before(b)];
+  return { leak: Math.max(...x.map((e, i) => Math.abs(e - z[i]!))), codes: a.codes };
+}
+
+test("swa of a causal host lets no token see those behind it", async () => {
+  expect(await leakOf("replace blocks[all].attn with swa")).toEqual({ leak: 0, codes: [] });
+});
+
+test("looking ahead where the host did not is a warning", async () => {
+  const { leak, codes } = await leakOf("replace blocks[1].attn with swa(causal: false)");
+  expect(codes).toEqual(["mask-lost"]);
+  expect(leak).toBeGreaterThan(0);
+});
+
+test("a window over all tokens before is the attention that was there", async () => {
+  const before = await outputsOf("", false);
+  const after = await outputsOf("replace blocks[all].attn with swa(window: 64)", false);
+  const { difference, scale } = distance(before.y, after.y);
+  expect(difference / scale).toBeLessThan(2e-6);
+});
