@@ -77,7 +77,7 @@ test.each([
   const before = `${folder}/dit-tiny-dynamo20.onnx`;
   const after = altered("dit-tiny-dynamo20", weight, change);
   await expect(compare(before, after, true)).rejects.toThrow(
-    /verify-failed.*output `out` differs by \S+, and rounding explains/,
+    /verify-failed.*Output `out` differs by \S+, and rounding explains/,
   );
   const { outputs } = await compare(before, after, false);
   expect(outputs[0]!.absolute).toBeGreaterThan(1e-5);
