@@ -8,6 +8,8 @@ export interface Memory {
   readonly peak: number;
   /** Bytes of the weights that the graph holds. */
   readonly frozen: number;
+  /** How many there are to run. */
+  readonly nodes: number;
 }
 
 /** Nodes that give another view of what they read, where ONNX Runtime copies nothing. */
@@ -43,7 +45,8 @@ export function memoryOf(graph: Graph, outputs: readonly Value[] = graph.outputs
     for (const value of made) if (!lastRead.has(value!)) alive -= size(value!);
   });
   const weights = new Set(order.flatMap(readsOf).filter(({ initializer }) => initializer));
-  return { peak, frozen: [...weights].reduce((sum, value) => sum + bytesOf(value), 0) };
+  const frozen = [...weights].reduce((sum, value) => sum + bytesOf(value), 0);
+  return { peak, frozen, nodes: order.length };
 }
 
 function bytesOf({ type, initializer }: Value): number {

@@ -41,6 +41,8 @@ export interface SessionOptions {
    * instead of seconds and all of it. Runs take about the same time. True unless said.
    */
   readonly lean?: boolean;
+  /** Plans where values go after the first run, which keeps the memory of that, too. True unless said. */
+  readonly planned?: boolean;
   /** Threads of one operator; 0, the default, lets ONNX Runtime choose. */
   readonly threads?: number;
 }
@@ -51,10 +53,12 @@ export interface SessionOptions {
  */
 export async function openSession(path: string, options: SessionOptions = {}): Promise<Session> {
   const { device = cpu, optimization = "all", lean = true, threads = 0 } = options;
+  const { planned = true } = options;
   const settings: InferenceSession.SessionOptions = {
     ...providersOf(device),
     graphOptimizationLevel: optimization,
     intraOpNumThreads: threads,
+    enableMemPattern: planned,
     logSeverityLevel: 4,
     ...(lean && { extra: { session: { disable_prepacking: "1" } } }),
   };

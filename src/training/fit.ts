@@ -24,6 +24,8 @@ export interface Need {
 const base = 220e6;
 /** Of a graph of that many nodes: as objects here, and as a session. */
 const perNode = 12e3;
+/** The thread that runs the teacher. */
+const perThread = 20e6;
 
 /** @param graph with its gradients. @param teacher what runs beside it. */
 export function needOf(
@@ -32,15 +34,15 @@ export function needOf(
   teacher: Memory | null,
   outputs: readonly Value[] = graph.model.graph.outputs,
 ): Need {
-  const { peak, frozen } = memoryOf(graph.model.graph, outputs);
+  const { peak, frozen, nodes } = memoryOf(graph.model.graph, outputs);
   const states = updateRuleOf(recipe.optimizer).states.length;
   const copies = 2 + states + (recipe.ema === null ? 0 : 1);
   const trained = graph.trained.reduce((sum, { shape }) => sum + elements(shape), 0);
   const arrays = 4 * copies * trained;
   const all = frozen + (teacher?.frozen ?? 0);
   const step = peak + (teacher?.peak ?? 0);
-  const nodes = perNode * graph.model.graph.nodes.length;
-  return { arrays, frozen: all, step, total: base + nodes + arrays + all + step };
+  const program = base + perNode * nodes + (teacher ? perThread + perNode * teacher.nodes : 0);
+  return { arrays, frozen: all, step, total: program + arrays + all + step };
 }
 
 /**

@@ -50,7 +50,7 @@ export async function openTeacher(
   const memory = memoryOf(model.graph);
   const path = join(folder, "teacher_model.onnx");
   await writeModel(model, path);
-  const session = await openSession(path, { device, threads });
+  const session = await openSession(path, { device, threads, planned: false });
   const ports = new Set(session.inputs.map(({ name }) => name));
   return {
     memory,
