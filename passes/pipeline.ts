@@ -8,11 +8,12 @@
  */
 import { GraftError, Reporter } from "../src/diag/diagnostic.ts";
 import { positionOf } from "../src/diag/span.ts";
+import { breath } from "../src/ir/breath.ts";
 import type { Model } from "../src/ir/graph.ts";
 import type { Oracle } from "../src/ir/oracle.ts";
 import { sortTopologically } from "../src/ir/order.ts";
 import { flops } from "../src/measure/index.ts";
-import type { Plan, PlannedEdit } from "../src/plan/plan.ts";
+import type { Plan, PlannedEdit, Site } from "../src/plan/plan.ts";
 import { applyGraft } from "./apply-grafts.ts";
 import { openLedger, type WeightLedger } from "./graph/weight-ledger.ts";
 import { inferTypes } from "./infer-types.ts";
@@ -29,6 +30,7 @@ export interface EditContext {
   readonly oracle: Oracle;
   /** Of the random streams of new weights. */
   readonly seed: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** One statement and what it did: a row of compile's JSON. */
@@ -70,7 +72,7 @@ export async function applyEdits(model: Model, plan: Plan, context: EditContext)
   sortTopologically(model.graph);
   const rows: EditReport[] = [];
   const ledger = openLedger(model);
-  for (const edit of plan.edits) rows.push(await applyOne(edit, session, ledger));
+  for (const edit of plan.edits) rows.push(await applyOne(edit, session, ledger, context.signal));
   reporter.throwIfFailed();
   await inferTypes(model, context.oracle);
   prove(model, before);
@@ -97,12 +99,13 @@ async function applyOne(
   edit: PlannedEdit,
   session: Session,
   ledger: WeightLedger,
+  signal: AbortSignal | undefined,
 ): Promise<EditReport> {
   const { model, reporter } = session;
   const flopsBefore = flops(model, siteNodes(session, edit));
   const first = reporter.diagnostics.length;
   try {
-    if (await applyTo(edit, session)) session.kept.add(edit);
+    if (await applyTo(edit, session, signal)) session.kept.add(edit);
   } catch (cause) {
     if (!(cause instanceof GraftError)) throw cause;
     reporter.diagnostics.push(...cause.diagnostics);
@@ -124,24 +127,40 @@ async function applyOne(
 }
 
 /** @returns whether every site computes what it did before. */
-async function applyTo(edit: PlannedEdit, session: Session): Promise<boolean> {
+async function applyTo(
+  edit: PlannedEdit,
+  session: Session,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   const kept: boolean[] = [];
-  switch (edit.verb) {
-    case "replace":
-      for (const site of edit.sites) kept.push(await applyGraft(edit, site, session));
-      break;
-    case "resize":
-      for (const site of edit.sites) kept.push(resize(edit, site, session));
-      break;
-    case "repeat":
-      for (const site of edit.sites) kept.push(repeat(edit, site, session));
-      break;
-    case "parallelize":
-      for (const pair of edit.pairs) parallelize(edit, pair, session);
-      return edit.pairs.length === 0;
-    case "remove":
-      for (const site of edit.sites) remove(edit, site, session);
-      return edit.sites.length === 0;
+  if (edit.verb === "parallelize") {
+    for (const pair of edit.pairs) {
+      await breath(signal);
+      parallelize(edit, pair, session);
+    }
+    return edit.pairs.length === 0;
+  }
+  for (const site of edit.sites) {
+    await breath(signal);
+    kept.push(await applyAt(edit, site, session));
   }
   return !kept.includes(false);
+}
+
+function applyAt(
+  edit: Exclude<PlannedEdit, { verb: "parallelize" }>,
+  site: Site,
+  session: Session,
+): boolean | Promise<boolean> {
+  switch (edit.verb) {
+    case "replace":
+      return applyGraft(edit, site, session);
+    case "resize":
+      return resize(edit, site, session);
+    case "repeat":
+      return repeat(edit, site, session);
+    case "remove":
+      remove(edit, site, session);
+      return false;
+  }
 }

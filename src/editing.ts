@@ -64,7 +64,11 @@ export async function editModel(
   });
   if (!plan) throw new GraftError(diagnostics);
   planned?.();
-  const applied = await applyEdits(model, plan, { oracle, seed: options.seed ?? 0 });
+  const applied = await applyEdits(model, plan, {
+    oracle,
+    seed: options.seed ?? 0,
+    signal: options.signal,
+  });
   const files = (options.weights ?? []).map(weightFile);
   const loading = { anatomy, added: applied.weights, partial: options.weightsPartial ?? false };
   const notes = files.length > 0 ? loadWeights(model, files, loading) : [];
