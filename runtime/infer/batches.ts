@@ -27,13 +27,14 @@ export function batchesTrial({ names, leading, lengths }: Symbols): Trial | unde
 /**
  * The types that were measured with such batches, in their names.
  * @param widths sizes that occur in the model whatever its inputs are.
- * @returns undefined where a size may be either.
+ * @returns undefined where a size may be either, as all may where batches are small.
  */
 export function readOff(
   measured: ReadonlyMap<string, Measured>,
   batches: Sizes,
   widths: ReadonlySet<number>,
 ): Map<string, TensorType> | undefined {
+  if (Math.min(...batches.values()) < far[0]) return undefined;
   const meanings = new Map<number, Dim | undefined>();
   const meaningOf = (size: number): Dim | undefined => {
     if (!meanings.has(size)) meanings.set(size, widths.has(size) ? size : divided(size, batches));
