@@ -40,24 +40,28 @@ function makingOf({ op, inputs, outputs, attributes }: Node): readonly unknown[]
 
 /**
  * The types of every value of a graph that was asked about before.
- * @returns undefined where it was not, or where an edit changed types that other nodes build on: then
- * only the whole graph can tell, in the runtime's words too where it does not fit together.
+ * @returns undefined where it was not, or where types have changed that other nodes build on: then only
+ * the whole graph can tell, in the runtime's words too where it does not fit together.
  */
 export async function changedTypes(model: Model, graph: Graph): Promise<Types | undefined> {
   const known = memory.get(graph);
   if (known?.opsets !== opsetsOf(model) || graph.nodes.some(hasBody)) return undefined;
   const changed = new Set(graph.nodes.filter((node) => isChanged(node, known)));
   const whole = sceneOf(model, graph, new Set());
+  const isOther = (value: Value, type: TensorType) => {
+    const before = known.types.get(value);
+    return before && showType(before) !== showType(type);
+  };
+  if (whole.inputs.some(({ value, type }) => isOther(value, type))) return undefined;
   const told = await partOf(whole, changed, known);
   if (!told) return undefined;
 
   const types: Types = borderOf(whole);
   for (const value of whole.outputs) {
-    const before = known.types.get(value);
-    const type = changed.has(value.producer!) ? told.get(value.name) : before;
+    const type = changed.has(value.producer!) ? told.get(value.name) : known.types.get(value);
     if (!type || type.shape?.some(isNameless)) return undefined;
     // Who reads it was not asked again.
-    if (before && showType(before) !== showType(type)) return undefined;
+    if (isOther(value, type)) return undefined;
     types.set(value.name, type);
   }
   remember(model, graph, types);

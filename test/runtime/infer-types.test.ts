@@ -245,6 +245,17 @@ test("after an edit a graph must fit the sizes that it fitted before", async () 
   await expect(oracle.inferTypes(model)).rejects.toThrow(/types-refused/);
 });
 
+test("inputs whose sizes become known tell those of what is made of them", async () => {
+  const model = await readModel(`${folder}/dit-tiny-dynamo20.onnx`);
+  const softmax = model.graph.nodes.find(({ op }) => op === "Softmax")!.outputs[0]!;
+  await oracle.inferTypes(model);
+  for (const value of model.graph.inputs) {
+    const { dtype, shape } = value.type!;
+    value.type = { dtype, shape: shape!.map((dim) => (dim === "batch" ? 3 : dim)) };
+  }
+  expect((await oracle.inferTypes(model)).get(softmax.name)!.shape).toEqual([3, 4, 16, 16]);
+});
+
 test.each([
   ["wrong-shape", /does not fit together: .*misfit.*Incompatible dimensions/],
   ["wrong-type", /does not fit together: .*bound to different types.*misfit/],
