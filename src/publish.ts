@@ -72,7 +72,8 @@ export async function publish(
   let loadable: string | null = null;
   let unproven: Diagnostic | null = null;
   if (verify || edited) {
-    const path = await write.loadable(fittingInputs(model.graph));
+    // What is compared runs at sizes of the comparison's own.
+    const path = await write.loadable(verify ? undefined : fittingInputs(model.graph));
     loadable = path;
     const nodes = model.graph.nodes.length;
     const prove = () => loads(path, { shown: options.out!, original: input, nodes });

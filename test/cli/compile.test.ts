@@ -130,6 +130,12 @@ test("--verify compares both models", () => {
   expect(stdout).toMatch(/^difference +out: \S+ at most, of values up to \S+; rounding explains/m);
 });
 
+test("--verify compares a model whose weights are in another file", () => {
+  const done = run(model, hyena, "-o", "apart.onnx", "--external", "file", "--verify");
+  expect(done).toMatchObject({ code: 0, stderr: "" });
+  expect(done.stdout).toMatch(/^difference +out: /m);
+});
+
 test("recipes are not run, and that is said", () => {
   const recipe = file(
     "recipe.graft",
