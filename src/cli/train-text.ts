@@ -21,7 +21,7 @@ function stageText({ kind, steps, secondsPerStep, ...stage }: StageResult): stri
   const each = `${showTime(1000 * secondsPerStep)} a step`;
   if (stage.memory) {
     const { estimated, measured } = stage.memory;
-    const all = `${plural(steps, "step")} take ${showTime(1000 * steps * secondsPerStep)}`;
+    const all = `${plural(steps, "step")} take${steps === 1 ? "s" : ""} ${showTime(1000 * steps * secondsPerStep)}`;
     const memory = `${showBytes(measured)} of memory (${showBytes(estimated.total)} estimated)`;
     return `${kind}: ${all}, ${each}, ${memory}`;
   }
