@@ -17,7 +17,7 @@ const rows = {
   swa: { distance: 3.04, accuracy: 0.92 },
   "hyena-se": null,
   mamba2: null,
-  "mlp-ratio-3": null,
+  "mlp-ratio-3": { distance: 2.01, accuracy: 0.924 },
 };
 
 const model = "examples/digits/model.onnx";
