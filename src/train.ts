@@ -182,7 +182,7 @@ async function writeResult(
   folder: string,
 ): Promise<Published> {
   const edited = await editModel(options, program);
-  learn({ ...edited, session: edited.report.session }, stages, folder);
+  learn({ ...edited, session: edited.report.session }, stages.length, folder);
   const { external, signal, out } = options;
   const write = beginWrite(edited.model, out!, { external, signal });
   try {

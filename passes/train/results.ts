@@ -16,9 +16,11 @@ export function storeResults(
   edited: Edited,
   learned: ReadonlyMap<string, StoredTensor>,
 ): void {
+  const left = new Set(learned.keys());
   for (const { name, value, dtype, shape } of parametersOf(recipe, edited)) {
     const tensor = learned.get(name);
     if (!tensor) continue;
+    left.delete(name);
     const initializer = value.initializer!;
     if (dtype === "float32") {
       storeWeight(value, { ...initializer, data: tensor.data });
@@ -29,4 +31,5 @@ export function storeResults(
       encodeElements(dtype, decodeElements("float32", materialize(tensor.data)));
     storeWeight(value, { ...initializer, data: { kind: "computed", length, compute } });
   }
+  if (left.size > 0) throw new Error(`nothing is called ${[...left].join(", ")} in the model`);
 }

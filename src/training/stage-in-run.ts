@@ -11,7 +11,7 @@ import type { Program } from "../plan/index.ts";
 import type { Prepared } from "./prepare.ts";
 import type { StageContext } from "./run-stage.ts";
 import { fitStage } from "./stage-graphs.ts";
-import { stageOf } from "./stages.ts";
+import { recipesOf, stageOf } from "./stages.ts";
 import { openTeacher } from "./teacher.ts";
 
 export interface StageOptions extends EditingOptions {
@@ -40,9 +40,12 @@ export function resultPath(folder: string, number: number): string {
   return join(folder, `stage${number}.safetensors`);
 }
 
-/** Puts what the first stages learned into an edited model. */
-export function learn(edited: Edited, stages: readonly Prepared[], folder: string): void {
-  for (const [index, { recipe }] of stages.entries()) {
+/**
+ * Puts what the first `count` stages learned into an edited model. The recipes are those of its own
+ * plan: what they select are places of that model alone.
+ */
+export function learn(edited: Edited, count: number, folder: string): void {
+  for (const [index, recipe] of recipesOf(edited).slice(0, count).entries()) {
     const { tensors } = readSafetensors(resultPath(folder, index + 1));
     storeResults(recipe, edited, tensors as ReadonlyMap<string, StoredTensor>);
   }
@@ -69,7 +72,7 @@ export async function withStage<T>(
   const { recipe, plan, data, shape, sizes } = stages[index]!;
   const make = async (sites?: ReadonlySet<string>) => {
     const prepare = (edited: Edited) => {
-      if (results !== null) learn(edited, stages.slice(0, index), results);
+      if (results !== null) learn(edited, index, results);
     };
     const graph = { sizes, noised: true, sites };
     return { ...(await stageOf(options, program, index, { prepare, graph })), recipe };

@@ -20,7 +20,7 @@ export interface Stage {
  * The recipes in the order written.
  * @throws GraftError `no-recipe`; `recipe-twice` where two blocks ask for the same stage.
  */
-export function recipesOf({ plan }: EditedModel): Recipe[] {
+export function recipesOf({ plan }: Pick<EditedModel, "plan">): Recipe[] {
   const recipes = plan.recipes.map(recipeOf);
   if (recipes.length === 0) {
     const hint = "add `finetune { objective: output, steps: 1000 }`";

@@ -1,0 +1,40 @@
+/** What training learned is what the written model has, and what a file of weights gives back. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { materialize } from "../../src/ir/bytes.ts";
+import { readModel } from "../../src/onnx/index.ts";
+import { firstBlocks, trialIn, writeData } from "./workbench.ts";
+
+let folder: string;
+let small: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "graftc-"));
+  await writeData(folder);
+  small = await firstBlocks(folder, 2);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Of the initializers of both: the bytes of each. */
+async function weightsOf(path: string): Promise<Map<string, Buffer>> {
+  const { graph } = await readModel(path);
+  const stored = [...graph.initializers].map(
+    ({ name, initializer }) => [name, Buffer.from(materialize(initializer!.data))] as const,
+  );
+  return new Map(stored);
+}
+
+test.each([
+  ["alone", "", "blocks[0].mlp", 4],
+  // The replaced MLP keeps the names of its biases.
+  ["beside what is new", "replace blocks[1].mlp with mlp\n", "new + blocks[0].mlp", 6],
+])("weights that a recipe selects %s are written", async (name, edits, train, count) => {
+  const recipe = `finetune { train: ${train}, steps: 2, batch: 4, lr: 0.01 }\n`;
+  const trial = trialIn(folder, name.replaceAll(" ", "-"), `${edits}${recipe}`, small);
+  await trial.run();
+  const [before, after] = [await weightsOf(small), await weightsOf(trial.out)];
+  const moved = [...before].filter(([key, bytes]) => !bytes.equals(after.get(key) ?? bytes));
+  expect(moved.map(([key]) => key)).toHaveLength(count);
+  expect(moved.map(([key]) => key)).toContain("blocks.0.mlp.fc1.bias");
+});
