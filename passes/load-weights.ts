@@ -49,7 +49,7 @@ export function loadWeights(
   const slots = slotsOf(model, options.added);
   const patch = new Patch(model.graph, null, "");
   const sites = new Map(options.added.map(({ name, site }) => [name, site]));
-  const met = new Set<Value>();
+  const met = new Map<Value, WeightFile>();
   let strayed = false;
   for (const file of files) {
     const prefix = prefixOf(file, options.anatomy, reporter);
@@ -58,17 +58,21 @@ export function loadWeights(
       continue;
     }
     const unused: string[] = [];
+    const twice = new Map<WeightFile, string[]>();
     for (const [name, tensor] of file.tensors) {
       const slot = slots.get(`${prefix}${name}`);
       if (!slot) {
         unused.push(name);
         continue;
       }
-      met.add(slot.value);
+      const before = met.get(slot.value);
+      if (before && before !== file) twice.set(before, [...(twice.get(before) ?? []), `${prefix}${name}`]);
+      met.set(slot.value, file);
       const misfit = misfitOf(slot, tensor, { path: file.path, name }, sites);
       if (misfit) reporter.diagnostics.push(misfit);
       else give(slot, tensor, patch);
     }
+    reportTwice(file, twice, reporter);
     reportUnused(file, prefix, unused, slots, options.partial, reporter);
   }
   const missing = options.added.filter(({ name }) => {
@@ -126,6 +130,19 @@ function reportUnused(
     { path, unused: plural(unused.length, "name"), names: listed(unused) },
     { notes: near ? [`the nearest to \`${first}\` is \`${near}\``, ...notes] : notes },
   );
+}
+
+/** The last file wins, as with `load_state_dict`; nobody should have to guess that. */
+function reportTwice(
+  { path }: WeightFile,
+  twice: ReadonlyMap<WeightFile, readonly string[]>,
+  reporter: Reporter,
+): void {
+  for (const [before, names] of twice) {
+    const weights = plural(names.length, "weight");
+    const params = { path, weights, before: before.path, names: listed(names) };
+    reporter.report("weights-twice", params);
+  }
 }
 
 function listed(names: readonly string[]): string {

@@ -195,6 +195,24 @@ describe("what does not fit", () => {
     ]);
   });
 
+  test("what two files give is said, and is the later one's", async () => {
+    const { model, report } = await edit(
+      fixture("dit-tiny-dynamo20"),
+      "replace blocks[1].attn with hyena_x",
+    );
+    const name = "blocks.1.attn.out_proj.bias";
+    const later = new Map([
+      [name, { ...tensor([64]), data: inMemory(new Uint8Array(256).fill(1)) }],
+    ]);
+    const files = [fileOf(hyena("blocks.1.attn.")), { ...fileOf(later), path: "late.safetensors" }];
+    const said = load(model, files, { added: report.weights });
+    expect(said.map(({ severity, message }) => `${severity}: ${message}`)).toEqual([
+      `warning: late.safetensors replaces 1 weight that w.safetensors gave: \`${name}\``,
+    ]);
+    const { data } = model.graph.values.get(name)!.initializer!;
+    expect(materialize(data).every((byte) => byte === 1)).toBe(true);
+  });
+
   test("other shapes, the transposed one too, and other types", async () => {
     expect(
       await messages((t) => {

@@ -87,6 +87,7 @@ export const planMessages = {
   "cannot-parallelize": error`${"pair"} cannot run side by side: ${"reason"}`,
   "cannot-repeat": error`\`${"label"}\` cannot be repeated: ${"reason"}`,
   "weights-site": error`${"path"}@${"site"}: the model has no such place`,
+  "weights-twice": warning`${"path"} replaces ${"weights"} that ${"before"} gave: ${"names"}`,
   "weights-unused": error`${"path"} has ${"unused"} without a meaning in this model: ${"names"}`,
   "weights-unused-note": note`${"path"} has ${"unused"} without a use: ${"names"}`,
   "weights-missing": error`No file has ${"weights"} that the edits added: ${"names"}`,
