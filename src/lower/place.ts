@@ -71,9 +71,7 @@ export async function placeOperator(request: PlaceRequest): Promise<PlacedOperat
     throw new GraftError(cause.diagnostics.map((d) => asking(request, d)));
   } finally {
     const remarks = reporter.diagnostics.splice(said);
-    reporter.diagnostics.push(
-      ...remarks.map((d) => (d.at === asked(request) ? d : asking(request, d))),
-    );
+    reporter.diagnostics.push(...remarks.map((d) => asking(request, d)));
   }
 }
 
@@ -84,7 +82,7 @@ function asked({ asked, operator }: PlaceRequest): Span {
 /** A mistake in an operator, together with the edit that asked for it. */
 function asking({ operator, site, asked }: PlaceRequest, d: Diagnostic): Diagnostic {
   const at = d.at ?? operator.name.span;
-  if (!asked) return { ...d, at };
+  if (!asked || at === asked) return { ...d, at };
   const text = `\`${operator.name.name}\` is asked for here, for ${site.label}`;
   return { ...d, at, related: [...d.related, { at: asked, text }] };
 }
@@ -97,20 +95,18 @@ function argumentsOf(request: PlaceRequest) {
 function openPlacement(request: PlaceRequest): Placement {
   const { model, patch, site, operator, oracle, reporter, seed, inherit } = request;
   const opset = model.opsets.get("") ?? 1;
-  if (opset < 13) throw fail("opset-too-old", { model: model.path, opset });
+  if (opset < 13) {
+    const hint = "`onnx.version_converter.convert_version(model, 13)` raises it";
+    throw fail("opset-too-old", { model: model.path, opset }, { at: asked(request), hint });
+  }
   const { part, block, label } = site;
   const input = part?.x ?? block.input;
   const sizes = createSizes(patch);
   const type = input.type ?? { dtype: "float32", shape: null };
   const ground = { model, patch, oracle, opset, dtype: type.dtype, sizes };
   if (type.shape?.length !== 3) {
-    throw fail(
-      "not-a-stream",
-      { site: label, type: showType(input.type) },
-      {
-        at: operator.name.span,
-      },
-    );
+    const params = { site: label, type: showType(input.type) };
+    throw fail("not-a-stream", params, { at: asked(request) });
   }
   const x = wire(ground, input, type);
   const second = part ? part.context : (block.context?.input ?? null);
