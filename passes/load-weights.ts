@@ -66,7 +66,8 @@ export function loadWeights(
         continue;
       }
       const before = met.get(slot.value);
-      if (before && before !== file) twice.set(before, [...(twice.get(before) ?? []), `${prefix}${name}`]);
+      if (before && before !== file)
+        twice.set(before, [...(twice.get(before) ?? []), `${prefix}${name}`]);
       met.set(slot.value, file);
       const misfit = misfitOf(slot, tensor, { path: file.path, name }, sites);
       if (misfit) reporter.diagnostics.push(misfit);

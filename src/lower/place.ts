@@ -93,7 +93,7 @@ function argumentsOf(request: PlaceRequest) {
 }
 
 function openPlacement(request: PlaceRequest): Placement {
-  const { model, patch, site, operator, oracle, reporter, seed, inherit } = request;
+  const { model, patch, site, oracle, reporter, seed, inherit } = request;
   const opset = model.opsets.get("") ?? 1;
   if (opset < 13) {
     const hint = "`onnx.version_converter.convert_version(model, 13)` raises it";
