@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- small|depth|large|training|digits ... --runs N] [--model FILE] [--folder FOLDER] [--command 'NAME=WORDS ...']`
+ * `npm run bench [-- small|depth|large|long|training|digits ... --runs N] [--model FILE] [--folder FOLDER] [--command 'NAME=WORDS ...']`
  *
  * Whole processes against `cp` of the same files. Without --model, a DiT-XL/2 (2.7 GB) is made in
  * FOLDER, which is /dev/shm where that has room. In a further command {model}, {edits} and {out}
@@ -21,6 +21,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { digits } from "./digits.mjs";
+import { longSequences, size } from "./long.mjs";
 import { compare, median } from "./process.mjs";
 import { trainingSteps } from "./train.mjs";
 
@@ -167,17 +168,23 @@ async function depth() {
   print(rows);
 }
 
+async function long() {
+  const rows = await longSequences({ folder, graftc, runs });
+  console.log(`\nCPU seconds of a pass, ${size.tokens} tokens of width ${size.width}`);
+  print(rows);
+}
+
 async function training() {
   const rows = await trainingSteps({ folder, graftc, torch: flags.torch, runs: Math.min(runs, 2) });
   console.log("\ntraining, CPU seconds of a step on one thread");
   print(rows);
 }
 
-const parts = { small, depth, large, training, digits: () => digits([], folder) };
+const parts = { small, depth, large, long, training, digits: () => digits([], folder) };
 try {
   for (const part of positionals.length > 0
     ? positionals
-    : ["small", "depth", "large", "training"]) {
+    : ["small", "depth", "large", "long", "training"]) {
     if (!parts[part]) throw new Error(`there is no part ${part}: ${Object.keys(parts).join(", ")}`);
     await parts[part]();
   }
