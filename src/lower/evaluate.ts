@@ -91,7 +91,9 @@ async function unaryValue(frame: Frame, { op, operand }: ast.Unary): Promise<Val
 
 async function binaryValue(frame: Frame, { op, left, right }: ast.Binary): Promise<Val> {
   const { placement } = frame;
-  const [a, b] = [await evaluate(frame, left), await evaluate(frame, right)];
+  const a = await evaluate(frame, left);
+  if ((op === "and" && a === false) || (op === "or" && a === true)) return a;
+  const b = await evaluate(frame, right);
   if (op === "==" || op === "!=") {
     const plain = (value: Val) => !isOperand(value) && typeof value !== "object";
     if (plain(a) || plain(b) || a === null || b === null) return (a === b) === (op === "==");

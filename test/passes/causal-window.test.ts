@@ -31,8 +31,8 @@ test("swa of a causal host lets no token see those behind it", async () => {
   expect(await leakOf("replace blocks[all].attn with swa")).toEqual({ leak: 0, codes: [] });
 });
 
-test("looking ahead where the host did not is a warning", async () => {
-  const { leak, codes } = await leakOf("replace blocks[1].attn with swa(causal: false)");
+test.each(["causal: false", "right: 1"])("looking ahead (%s) is a warning", async (words) => {
+  const { leak, codes } = await leakOf(`replace blocks[1].attn with swa(${words})`);
   expect(codes).toEqual(["mask-lost"]);
   expect(leak).toBeGreaterThan(0);
 });
