@@ -105,6 +105,8 @@ export function tapsOf(x: Wire, windows: Windows): Wire[] | undefined {
     const starts = place.map((at, i) => at * dilations[i]!);
     if (!steps) {
       const margin = (i: number) => [starts[i]!, reachOf(windows, i) - 1 - starts[i]!] as const;
+      const isWhole = (_: number, i: number) => String(margin(i)) === String([before[i], after[i]]);
+      if (place.every(isWhole)) return x;
       return crop(padded, new Map(place.map((_, i) => [i + 2, margin(i)])));
     }
     const { grower } = x;
