@@ -5,17 +5,9 @@
 import type { Graph, Model, Node, Use, Value } from "../../src/ir/graph.ts";
 import { elements, isStatic } from "../../src/ir/types.ts";
 import type { Wire } from "../../src/onnx-ops/wire.ts";
+import { elementwise } from "./elementwise.ts";
 import { growerOf } from "./grower-of.ts";
 import { byRows, columnsOf } from "./rows.ts";
-
-/** Operators that give at each place what follows from the inputs at that place. */
-const elementwise: ReadonlySet<string> = new Set(
-  [
-    "Add Sub Mul Div Pow Min Max Sum",
-    "Abs Neg Sign Sqrt Reciprocal Exp Log Erf",
-    "Sigmoid Tanh Gelu Softplus Relu Elu Selu LeakyRelu HardSigmoid HardSwish Softsign",
-  ].flatMap((line) => line.split(" ")),
-);
 
 /** What a Scan has to save, in nodes and in elements of each: it costs some 10 us a row itself. */
 const fewestNodes = 4;

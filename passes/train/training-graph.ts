@@ -20,6 +20,7 @@ import { widen, widened } from "./float32.ts";
 import { growerOf } from "./grower-of.ts";
 import { gradientName } from "./ports.ts";
 import { raiseOpset } from "./raise-opset.ts";
+import { sinkTransposes } from "./sink-transposes.ts";
 
 /** A trained weight of a training graph. */
 export interface Trained extends GroupedParameter {
@@ -123,6 +124,7 @@ export function addGradients(graph: LossGraph, runs = 1): void {
 }
 
 function growGradients({ model, trained, losses }: LossGraph, runs: number): void {
+  sinkTransposes(model);
   const grower = growerOf(model, "gradients");
   const total = losses[0]!.value;
   const seeds = new Map([[total, grower.scalar("float32", 1 / runs)]]);
