@@ -5,17 +5,17 @@
  */
 import type { Anatomy } from "../../src/anatomy/anatomy.ts";
 import { fail } from "../../src/diag/diagnostic.ts";
-import type { Model } from "../../src/ir/graph.ts";
+import type { Model, Value } from "../../src/ir/graph.ts";
 import type { Oracle } from "../../src/ir/oracle.ts";
 import { Patch } from "../../src/onnx-ops/patch.ts";
 import { adapt } from "./adapters.ts";
 import { growerOf } from "./grower-of.ts";
 import { lossOf } from "./losses.ts";
 import { dataInputs, denoises, noiseSample } from "./noised.ts";
-import { type Edited, parametersOf } from "./parameters.ts";
+import { type Edited, parametersOf, selectedBy } from "./parameters.ts";
 import type { Recipe } from "./recipe.ts";
 import { retype } from "./retype.ts";
-import { distillSites } from "./sites.ts";
+import { type DistillSite, distillSites } from "./sites.ts";
 import {
   closeLosses,
   feedParameters,
@@ -23,7 +23,7 @@ import {
   type GraphOptions,
   type LossGraph,
 } from "./training-graph.ts";
-import { transplant } from "./transplant.ts";
+import { type Reach, reachOf, transplant } from "./transplant.ts";
 
 /** The original model, read anew. */
 export interface Original {
@@ -33,7 +33,7 @@ export interface Original {
 
 /**
  * The losses of all sites on the original model, which becomes the training graph.
- * @throws GraftError `nothing-to-distill`, `trains-nothing`, `site-reads-new`.
+ * @throws GraftError `nothing-to-distill`, `not-distilled`, `trains-nothing`, `site-reads-new`.
  */
 export async function distillGraph(
   recipe: Recipe,
@@ -43,13 +43,13 @@ export async function distillGraph(
   { sizes, sites: wanted }: GraphOptions,
 ): Promise<LossGraph> {
   const all = distillSites(edited, original.anatomy);
-  const sites = wanted ? all.filter(({ label }) => wanted.has(label)) : all;
-  if (sites.length === 0) throw fail("nothing-to-distill", {}, { at: recipe.span });
+  if (all.length === 0) throw fail("nothing-to-distill", {}, { at: recipe.span });
   const parameters = new Map(parametersOf(recipe, edited).map((each) => [each.value, each]));
+  const learners = learnersOf(recipe, edited, all, parameters);
   const patch = new Patch(original.model.graph, null, "student");
-  const grown = new Set([...edited.session.grown.values()].flatMap((nodes) => [...nodes]));
-  const students = sites.map((site) => {
-    const copies = transplant(site, grown, patch, (weight) => `${site.label}/${weight.name}`);
+  const sites = learners.filter(({ site }) => !wanted || wanted.has(site.label));
+  const students = sites.map(({ site, reach }) => {
+    const copies = transplant(site, reach, patch, (weight) => `${site.label}/${weight.name}`);
     return { site, ...copies };
   });
   patch.commit();
@@ -69,7 +69,10 @@ export async function distillGraph(
   const data = dataInputs(model, new Set(trained.map(({ value }) => value)));
   await retype(model, oracle);
   const grower = growerOf(model, "loss");
-  const each = students.map(({ site, outputs }) => {
+  // Adapters are of linear layers: a site may have none.
+  const taught = new Set(trained.map(({ group }) => group));
+  const learning = students.filter(({ site }) => taught.has(site.label));
+  const each = learning.map(({ site, outputs }) => {
     const parts = outputs.map((output, i) =>
       lossOf(recipe.losses[site.kind], grower.wire(now(output)), grower.wire(site.outputs[i]![1])),
     );
@@ -83,4 +86,28 @@ export async function distillGraph(
     ...each.map(({ group, wire }) => ({ name: `loss.${group}`, value: wire.value, group })),
   ]);
   return { model, span: recipe.span, data, noise, trained, adapters, losses };
+}
+
+interface Learner {
+  readonly site: DistillSite;
+  readonly reach: Reach;
+}
+
+/** Sites with a weight among those that are trained; whatever is selected has to be of one. */
+function learnersOf(
+  { train, span }: Recipe,
+  edited: Edited,
+  sites: readonly DistillSite[],
+  trained: ReadonlyMap<Value, unknown>,
+): Learner[] {
+  const grown = new Set([...edited.session.grown.values()].flatMap((nodes) => [...nodes]));
+  const reached = sites.map((site) => ({ site, reach: reachOf(site, grown) }));
+  const taught = new Set(reached.flatMap(({ reach }) => [...reach.weights]));
+  const isTaught = (weight: Value) => taught.has(weight);
+  const stray = selectedBy(train, edited).find(({ weights }) => ![...weights].some(isTaught));
+  if (stray) {
+    const hint = `sites are ${sites.map(({ label }) => label).join(", ")}; \`finetune\` trains any weight`;
+    throw fail("not-distilled", { selection: stray.label }, { at: span, hint });
+  }
+  return reached.filter(({ reach }) => [...reach.weights].some((weight) => trained.has(weight)));
 }

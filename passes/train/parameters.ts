@@ -49,18 +49,27 @@ export function parametersOf(
     const counts = (weight: Value) => [...weight.uses].some(({ node }) => read.has(node));
     take([...allWeights(edited)].filter(counts));
   }
-  take(weightsAt(train.sites, edited));
-  for (const name of train.names) {
-    for (const value of model.graph.initializers) {
-      if (value.name === name || value.name.startsWith(`${name}.`)) chosen.add(value);
-    }
-  }
+  for (const { weights } of selectedBy(train, edited)) take(weights);
   const parameters = named(model, [...edited.session.weights.values()], chosen);
   if (parameters.length === 0) {
     const hint = train.base === "new" ? "without edits nothing is new: `train: all`" : null;
     throw fail("trains-nothing", {}, { at: span, hint });
   }
   return parameters;
+}
+
+/** The weights of each place and name that a recipe selects. */
+export function selectedBy(
+  { sites, names }: Recipe["train"],
+  edited: Edited,
+): { readonly label: string; readonly weights: ReadonlySet<Value> }[] {
+  const { initializers } = edited.model.graph;
+  const called = (name: string) =>
+    [...initializers].filter((value) => value.name === name || value.name.startsWith(`${name}.`));
+  return [
+    ...sites.map((site) => ({ label: site.label, weights: weightsAt([site], edited) })),
+    ...names.map((name) => ({ label: `"${name}"`, weights: new Set(called(name)) })),
+  ];
 }
 
 /** Weights of layers at sites, and whatever weights edits gave them. */

@@ -38,3 +38,19 @@ test.each([
   expect(moved.map(([key]) => key)).toHaveLength(count);
   expect(moved.map(([key]) => key)).toContain("blocks.0.mlp.fc1.bias");
 });
+
+test.each([
+  ["selected", "distill { train: blocks[1].attn, steps: 2, batch: 4 }"],
+  ["adapted", "distill { lora: 2, steps: 2, batch: 4 }"],
+])("only the sites with a weight that is %s are distilled", async (name, recipe) => {
+  const edits = `operator scaled for attn {
+  weight scale: [D] = ones
+  return x * scale
+}
+replace blocks[0].attn with scaled
+replace blocks[1].attn with hyena_x
+${recipe}
+`;
+  const { stages } = await trialIn(folder, `sites-${name}`, edits, small).run();
+  expect(stages[0]!.sites).toEqual(["blocks[1].attn"]);
+});
