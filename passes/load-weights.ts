@@ -10,6 +10,7 @@ import { decodeElements, encodeElements } from "../src/onnx-ops/elements.ts";
 import { indicesOf, notFinite } from "../src/onnx-ops/finite.ts";
 import { numbersOf } from "../src/onnx-ops/numbers.ts";
 import { Patch } from "../src/onnx-ops/patch.ts";
+import { transposed } from "../src/onnx-ops/transposed.ts";
 import { type Slot, slotsOf } from "./graph/state-dict.ts";
 import type { AddedWeight } from "./session.ts";
 
@@ -213,23 +214,10 @@ function converted(tensor: StoredTensor, target: Initializer, turned: boolean): 
     length: byteLength(target.dtype, elements(target.shape)),
     compute() {
       const bytes = materialize(tensor.data);
-      const inOrder = turned ? transposed(bytes, tensor) : bytes;
+      const { dtype, shape } = tensor;
+      const inOrder = turned ? transposed(bytes, dtype, shape as [number, number]) : bytes;
       if (tensor.dtype === target.dtype) return inOrder;
       return encodeElements(target.dtype, decodeElements(tensor.dtype, inOrder));
     },
   };
-}
-
-function transposed(bytes: Uint8Array, { dtype, shape }: StoredTensor): Uint8Array {
-  const size = byteLength(dtype, 1);
-  const [rows, columns] = shape as [number, number];
-  const result = new Uint8Array(bytes.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const from = (row * columns + column) * size;
-      const to = (column * rows + row) * size;
-      for (let i = 0; i < size; i++) result[to + i] = bytes[from + i]!;
-    }
-  }
-  return result;
 }

@@ -15,6 +15,8 @@ export interface GroupedParameter extends Parameter {
 export interface NamedAdapter extends Adapter {
   /** The state_dict name of the weight. */
   readonly name: string;
+  /** Whether a state_dict has it turned; what an operator declares as a weight lies as declared. */
+  readonly turned: boolean;
 }
 
 export interface Adapted {
@@ -42,7 +44,8 @@ export async function adapt(
   grower.patch.commit();
   const owners = new Map(trained.map((parameter) => [parameter.value, parameter]));
   const adapters = grown.map((adapter) => {
-    return { ...adapter, name: owners.get(adapter.weight)!.name };
+    const { name, layout } = owners.get(adapter.weight)!;
+    return { ...adapter, name, turned: layout === "in,out" };
   });
   const factors = adapters.flatMap(({ weight, a, b }) =>
     [a, b].map((value): GroupedParameter => {

@@ -73,7 +73,7 @@ export interface Run {
 
 type Facts = RunPlan & RunSettings & { readonly finished?: boolean };
 
-const version = 1;
+const version = 2;
 const files = {
   facts: "run.json",
   checkpoint: "checkpoint.safetensors",

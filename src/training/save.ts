@@ -3,9 +3,10 @@ import { mergedWeight } from "../../passes/train/lora.ts";
 import type { LossGraph } from "../../passes/train/training-graph.ts";
 import type { Run, Trainer } from "../../runtime/index.ts";
 import { inMemory, materialize } from "../ir/bytes.ts";
-import { elements } from "../ir/types.ts";
+import { byteLength, elements } from "../ir/types.ts";
 import { type StoredTensor, writeSafetensors } from "../onnx/index.ts";
 import { decodeElements, encodeElements } from "../onnx-ops/elements.ts";
+import { transposed } from "../onnx-ops/transposed.ts";
 import type { Programs } from "./programs.ts";
 
 type Arrays = ReadonlyMap<string, Float32Array>;
@@ -26,7 +27,10 @@ export async function saveCheckpoint(
   });
 }
 
-/** Weights under their own names, adapters merged into theirs: float32, in the model's layout. */
+/**
+ * Weights under their own names, adapters merged into theirs, as `--weights` and PyTorch read them:
+ * float32, matrices of linear layers [out, in].
+ */
 export async function saveResult(
   path: string,
   { trained, adapters }: LossGraph,
@@ -38,11 +42,23 @@ export async function saveResult(
     const factors = new Set(adapters.flatMap(({ a, b }) => [a, b]));
     const own = trained.filter(({ value }) => !factors.has(value));
     const tensors = [
-      ...own.map(({ name, shape }) => [name, stored(shape, learned.get(name)!)] as const),
-      ...adapters.map((adapter) => [adapter.name, merged(adapter, learned)] as const),
+      ...own.map(({ name, shape, layout }) => {
+        return [name, turnedIf(layout === "in,out", stored(shape, learned.get(name)!))] as const;
+      }),
+      ...adapters.map((adapter) => {
+        return [adapter.name, turnedIf(adapter.turned, merged(adapter, learned))] as const;
+      }),
     ];
     await writeSafetensors(path, tensors, {}, { durable: true });
   });
+}
+
+function turnedIf(turned: boolean, tensor: StoredTensor): StoredTensor {
+  if (!turned) return tensor;
+  const { dtype, shape, data } = tensor;
+  const compute = () => transposed(materialize(data), dtype, shape as [number, number]);
+  const length = byteLength(dtype, elements(shape));
+  return { dtype, shape: shape.toReversed(), data: { kind: "computed", length, compute } };
 }
 
 function stored(shape: readonly number[], array: Float32Array): StoredTensor {

@@ -2,9 +2,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { compile } from "../../src/compile.ts";
 import { materialize } from "../../src/ir/bytes.ts";
-import { readModel } from "../../src/onnx/index.ts";
+import { readModel, readSafetensors } from "../../src/onnx/index.ts";
 import { firstBlocks, trialIn, writeData } from "./workbench.ts";
 
 let folder: string;
@@ -53,4 +54,36 @@ ${recipe}
 `;
   const { stages } = await trialIn(folder, `sites-${name}`, edits, small).run();
   expect(stages[0]!.sites).toEqual(["blocks[1].attn"]);
+});
+
+describe("what a stage leaves is a state_dict", () => {
+  const edits = `operator turned for attn {
+  weight mix: [D, D] = normal(0.02)
+  layer proj = linear(D, D) from host.out
+  return proj(x @ mix)
+}
+replace blocks[0].attn with turned
+replace blocks[1].attn with hyena_x
+resize blocks[1].mlp to ratio 3
+`;
+
+  test.each([
+    ["whole", "finetune { steps: 2, batch: 4, lr: 0.01 }"],
+    ["adapted", "finetune { steps: 2, batch: 4, lr: 0.01, lora: 2 }"],
+  ])("%s, it gives the trained model again", async (name, recipe) => {
+    const trial = trialIn(folder, `dict-${name}`, `${edits}${recipe}\n`, small);
+    await trial.run();
+    const again = join(folder, `dict-${name}-again.onnx`);
+    const weights = [join(`${trial.out}.run`, "stage1.safetensors")];
+    await compile({
+      model: small,
+      edits: [trial.edits],
+      out: again,
+      weights,
+      weightsPartial: true,
+    });
+    expect(await weightsOf(again)).toEqual(await weightsOf(trial.out));
+    const { tensors } = readSafetensors(weights[0]!);
+    expect(tensors.get("blocks.1.mlp.fc1.weight")!.shape).toEqual([192, 64]);
+  });
 });

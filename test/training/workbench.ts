@@ -46,6 +46,8 @@ const bytesOf = (dtype: "float32" | "int64", values: ArrayLike<number>) =>
 /** A name for OUT, and the files of the run that makes it. */
 export interface Trial {
   readonly out: string;
+  /** The file of the edits. */
+  readonly edits: string;
   bytes(): Buffer;
   /** Rows of the log, without the time that steps took. */
   log(): unknown[];
@@ -61,6 +63,7 @@ export function trialIn(folder: string, name: string, edits: string, model = tin
   writeFileSync(path, edits);
   return {
     out,
+    edits: path,
     bytes: () => readFileSync(out),
     log() {
       const lines = readFileSync(join(`${out}.run`, "log.jsonl"), "utf8")
