@@ -29,13 +29,23 @@ const habits: readonly [fits: (found: Found) => boolean, hint: string][] = [
   [({ missing, token }) => missing === "=" && is(token, t["=="]), "write `=`"],
   [({ missing, token }) => missing === "=" && is(token, t[":"]), "write `=`"],
   [({ missing, token }) => missing === ":" && is(token, t["="]), "write `:`"],
+  [
+    ({ rule, missing, token }) =>
+      rule === "entry" && missing === ":" && (is(token, t["("]) || isNumber(token)),
+    "a key takes a colon and its value: `lora: 8, alpha: 16`",
+  ],
+  [
+    ({ rule, token, before: [, colon] }) =>
+      rule === "record" && is(colon, t[":"]) && isNumber(token),
+    "a key has one value, without words before it: `lora: 8, alpha: 16`",
+  ],
   [({ token, before }) => isCloser(token) && is(before[0], t[","]), "no comma before it"],
   [
     ({ rule, token }) => /^(pattern|rewrite$)/.test(rule) && isArithmetic(token),
     "patterns name the operators of the graph: `Div(x, 2)`",
   ],
   [
-    ({ rule, token }) => rule === "record" && is(token, t.Int),
+    ({ rule, token, before }) => rule === "record" && is(token, t.Int) && is(before[0], t.expect),
     "a count stands at the end of an edit: `remove blocks[odd] expect 7`",
   ],
   [
@@ -64,6 +74,10 @@ const lineWords = new Set(["layer", "weight", "let", "if", "else", "return"]);
 
 function is(token: IToken | undefined, type: TokenType): boolean {
   return token !== undefined && tokenMatcher(token, type);
+}
+
+function isNumber(token: IToken): boolean {
+  return is(token, t.Int) || is(token, t.Number);
 }
 
 function isArithmetic(token: IToken): boolean {

@@ -1,6 +1,6 @@
 /** The kinds of values that recipes have. */
 import type * as ast from "../../grammar/ast.ts";
-import { fail } from "../diag/diagnostic.ts";
+import { fail, GraftError } from "../diag/diagnostic.ts";
 import { evaluate, evaluateNumber, mismatch, type Names } from "./evaluate.ts";
 import type { RecipeValue } from "./plan.ts";
 import { didYouMean, listNames } from "./suggestions.ts";
@@ -180,9 +180,13 @@ function termsOf(
   );
 }
 
+const formOfLora = "write the rank, and alpha beside it: `lora: 8, alpha: 16`";
+
 /** `lora: 64`, or `lora: {rank: 64, alpha: 64}`. */
 export const lowRank: Check = (value, key, names) => {
-  if (value.kind !== "record") return count({ from: 1 })(value, key, names);
+  if (value.kind !== "record") {
+    return hinting(formOfLora, () => count({ from: 1 })(value, key, names));
+  }
   const args = value.entries.map((entry) => ({
     span: entry.span,
     name: entry.key,
@@ -192,6 +196,16 @@ export const lowRank: Check = (value, key, names) => {
   const at = { ...value, kind: "list", items: [] } as const;
   return { kind: "choice", name: key, args: bind(key, formals, args, at, names) };
 };
+
+/** What `step` throws without a way out has this one. */
+function hinting<T>(hint: string, step: () => T): T {
+  try {
+    return step();
+  } catch (cause) {
+    if (!(cause instanceof GraftError)) throw cause;
+    throw new GraftError(cause.diagnostics.map((each) => ({ ...each, hint: each.hint ?? hint })));
+  }
+}
 
 /** `{sample: "x", time: "t", condition: "y"}` */
 export function inputNames(roles: readonly string[]): Check {

@@ -77,6 +77,15 @@ const keysOf: Readonly<Record<ast.Recipe["stage"], Readonly<Record<string, Check
   },
 };
 
+/** What other trainers call keys of their own, and how it is said here. */
+const elsewhere: ReadonlyMap<string, string> = new Map([
+  ["rank", "adapters of rank 8 are `lora: 8, alpha: 16`"],
+  ["learning_rate", "it is called `lr`"],
+  ["batch_size", "it is called `batch`"],
+  ["weight_decay", "it belongs to the optimizer: `optimizer: adamw(weight_decay: 0.01)`"],
+  ["momentum", "it belongs to the optimizer: `optimizer: sgd(momentum: 0.9)`"],
+]);
+
 /** Settings of which a recipe says one or none. */
 const rivals: readonly (readonly [string, string])[] = [["steps", "epochs"]];
 
@@ -123,13 +132,15 @@ function said(key: ast.Ident): Related {
 function unknownSetting(stage: ast.Recipe["stage"], key: ast.Ident) {
   const other = stage === "distill" ? "finetune" : "distill";
   const known = [...Object.keys(keysOf[stage]), "train"];
-  const elsewhere = Object.hasOwn(keysOf[other], key.name);
+  const hint = Object.hasOwn(keysOf[other], key.name)
+    ? `it belongs in \`${other}\``
+    : (elsewhere.get(key.name) ?? didYouMean(key.name, known));
   return fail(
     "unknown-key",
     { statement: stage, key: key.name },
     {
       at: key.span,
-      hint: elsewhere ? `it belongs in \`${other}\`` : didYouMean(key.name, known),
+      hint,
       notes: [`keys are ${listNames(known)}`],
     },
   );
