@@ -15,7 +15,13 @@ export {
 export { type Tensor, type Tensors, tensorOf, valuesOf } from "./session/tensor.ts";
 export { type BatchOptions, batchesOf, type Feeds } from "./train/batches.ts";
 export type { Checkpoint } from "./train/checkpoint.ts";
-export { type CheckedData, checkData, type Feed, type Wanted } from "./train/data/check.ts";
+export {
+  type CheckedData,
+  checkData,
+  type Feed,
+  reportUnused,
+  type Wanted,
+} from "./train/data/check.ts";
 export { type Dataset, openData } from "./train/data/dataset.ts";
 export { type LogRow, readLog } from "./train/log.ts";
 export { drawLossChart } from "./train/loss-chart.ts";

@@ -1,7 +1,7 @@
 /** Where the tensors of a batch come from: the data, or the trainer's own draws. */
 import { fail } from "../../src/diag/diagnostic.ts";
 import type { Model, Value } from "../../src/ir/graph.ts";
-import type { Dim, DType } from "../../src/ir/types.ts";
+import { type Dim, type DType, showShape } from "../../src/ir/types.ts";
 import { inputName } from "../../src/onnx-ops/interface.ts";
 import { denoises, usualNoise } from "./noised.ts";
 import type { Recipe } from "./recipe.ts";
@@ -31,6 +31,8 @@ export interface WantedTensor {
   readonly shape: readonly Dim[];
   readonly role: "sample" | "condition" | "other";
   readonly limit?: number | undefined;
+  /** Who wants it, where that is no input of the model. */
+  readonly reason?: string | undefined;
 }
 
 /**
@@ -44,12 +46,14 @@ export function dataPlanOf(model: Model, recipe: Recipe): DataPlan {
   const drawn = noised ? roles.time : null;
   const wanted = inputs.filter((value) => value !== drawn).map((value) => wantedOf(value, roles));
   if (recipe.objective?.some(({ name }) => name === "labels")) {
-    const logits = model.graph.outputs[0]?.type?.shape ?? [];
+    const [output] = model.graph.outputs;
+    const logits = output?.type?.shape ?? [];
     const classes = logits.at(-1);
     const limit = typeof classes === "number" ? classes : undefined;
     const shape = logits.slice(1, -1);
     const name = inputName(model.graph, labelsName);
-    wanted.push({ name, dtype: "int64", shape, role: "condition", limit });
+    const reason = `the last axis of the output \`${output?.name}\`, ${showShape(logits)}, counts the classes`;
+    wanted.push({ name, dtype: "int64", shape, role: "condition", limit, reason });
   }
   const first = inputs.flatMap(({ type }) => type?.shape?.[0] ?? []);
   const fixed = first.find((dim) => typeof dim === "number");

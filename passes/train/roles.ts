@@ -15,10 +15,12 @@ export interface Roles {
 
 /** @param said names of inputs by role, which win over what is found. */
 export function rolesOf({ inputs, outputs }: Graph, said: ReadonlyMap<string, string>): Roles {
-  const open = inputs.filter((value) => !value.initializer);
-  const named = (role: string) => open.find((value) => value.name === said.get(role)) ?? null;
+  const every = inputs.filter((value) => !value.initializer);
+  const named = (role: string) => every.find((value) => value.name === said.get(role)) ?? null;
+  const taken = new Set(said.values());
+  const open = every.filter((value) => !taken.has(value.name));
   const time = named("time") ?? open.find((value) => isBatch(value) && reachesWaves(value)) ?? null;
-  const tables = new Map(open.map((value) => [value, tableOf(value)]));
+  const tables = new Map(every.map((value) => [value, tableOf(value)]));
   const condition =
     named("condition") ??
     (time && (open.find((value) => value !== time && isBatch(value) && tables.get(value)) ?? null));

@@ -59,12 +59,15 @@ export function readCheckpoint(path: string): Checkpoint | null {
   }
 }
 
+/** The way out of a run that cannot be gone on with. */
+export const anew = "`--run` names another folder for a run from the beginning";
+
 function isCount(value: number | undefined): value is number {
   return Number.isSafeInteger(value) && value! >= 0;
 }
 
 function damaged(path: string, why: string, details: Details = {}): GraftError {
-  return fail("run-damaged", { path, why }, details);
+  return fail("run-damaged", { path, why }, { hint: anew, ...details });
 }
 
 /** CRC-32 over the tensors in the order of their names. */

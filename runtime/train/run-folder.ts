@@ -15,7 +15,7 @@ import { fail, GraftError } from "../../src/diag/diagnostic.ts";
 import { asReadFailure } from "../../src/onnx/disk-file.ts";
 import { replaceFile } from "../../src/onnx/replace-file.ts";
 import { asWriteFailure } from "../../src/onnx/temporary.ts";
-import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { anew, type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { type Log, type LogRow, type Moment, openLog, readLog } from "./log.ts";
 import { drawLossChart } from "./loss-chart.ts";
 
@@ -176,14 +176,17 @@ function open(folder: string, settings: RunSettings, finished: boolean): Run {
 
 function readFacts(folder: string): Facts {
   const path = join(folder, files.facts);
-  if (!existsSync(path)) throw fail("run-missing", { path: folder });
+  if (!existsSync(path)) {
+    throw fail("run-missing", { path: folder }, { hint: "without `--resume` one begins" });
+  }
   const facts = parse(readText(path));
-  if (facts === null) throw fail("run-damaged", { path, why: "it is no JSON object" });
+  const damaged = (why: string) => fail("run-damaged", { path, why }, { hint: anew });
+  if (facts === null) throw damaged("it is no JSON object");
   if (facts.version !== version) {
-    throw fail("run-damaged", { path, why: `its format is ${facts.version}, not ${version}` });
+    throw damaged(`its format is ${facts.version}, not ${version}`);
   }
   if (![facts.stepsPerCall, facts.threads, facts.memory].every(isPositive)) {
-    throw fail("run-damaged", { path, why: "it does not say how steps are taken" });
+    throw damaged("it does not say how steps are taken");
   }
   return facts as unknown as Facts;
 }

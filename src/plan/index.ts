@@ -3,7 +3,8 @@ import type * as ast from "../../grammar/ast.ts";
 import type { Anatomy } from "../anatomy/anatomy.ts";
 import { type Diagnostic, fail, Reporter } from "../diag/diagnostic.ts";
 import type { Explanation } from "../explain/explanation.ts";
-import type { Model } from "../ir/graph.ts";
+import type { Model, Value } from "../ir/graph.ts";
+import { dtypes, showType } from "../ir/types.ts";
 import type { AnalysisReport } from "./analysis.ts";
 import { checkEdit, type EditContext, planEdit } from "./edits.ts";
 import { checkExpect, planEnsure } from "./expectations.ts";
@@ -104,8 +105,16 @@ function checkInputs({ statement, settings }: PlannedRecipe, model: Model, repor
   const entry = statement.record.entries.find(({ key }) => key.name === "inputs");
   if (value?.kind !== "inputs" || !entry) return;
   const known = model.graph.inputs.filter((input) => !input.initializer).map((input) => input.name);
+  const names = [...value.inputs.values()];
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice)
+    reporter.report("term-twice", { name: twice, what: "inputs" }, { at: entry.value.span });
   for (const [role, name] of value.inputs) {
-    if (known.includes(name)) continue;
+    if (known.includes(name)) {
+      const why = misfitOf(role, model.graph.values.get(name)!);
+      if (why) reporter.report("input-misfit", { name, role, why }, { at: entry.value.span });
+      continue;
+    }
     const { diagnostics } = fail(
       "no-such-input",
       { name, role, model: model.path },
@@ -117,4 +126,16 @@ function checkInputs({ statement, settings }: PlannedRecipe, model: Model, repor
     );
     reporter.diagnostics.push(...diagnostics);
   }
+}
+
+/** Why an input cannot play a role; null where it can. */
+function misfitOf(role: string, { type }: Value): string | null {
+  if (!type) return null;
+  if (role === "sample" && !dtypes[type.dtype].float) {
+    return `noise is added to floating-point numbers, and it is ${showType(type)}`;
+  }
+  const wide = type.shape?.slice(1).some((dim) => dim !== 1) ?? false;
+  return role === "time" && wide
+    ? `a time is one number a sample, and it is ${showType(type)}`
+    : null;
 }

@@ -1,7 +1,7 @@
 /** The recipe blocks of a program, and the data that they train on: all that is known beforehand. */
 import { type DataPlan, dataPlanOf } from "../../passes/train/data-plan.ts";
 import type { Recipe } from "../../passes/train/recipe.ts";
-import { type CheckedData, checkData, type Dataset } from "../../runtime/index.ts";
+import { type CheckedData, checkData, type Dataset, reportUnused } from "../../runtime/index.ts";
 import { fail, type Reporter } from "../diag/diagnostic.ts";
 import type { EditedModel } from "../editing.ts";
 import type { Shape } from "./feeds.ts";
@@ -49,6 +49,8 @@ export async function prepareStages(
     stages.push({ recipe, plan, data, shape: { steps, batch, runs }, sizes });
   }
   reporter.throwIfFailed();
+  const wanted = stages.flatMap(({ plan }) => plan.wanted);
+  reportUnused(dataset, wanted, reporter);
   return stages;
 }
 

@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compile } from "../../src/compile.ts";
-import { materialize } from "../../src/ir/bytes.ts";
-import { readModel, readSafetensors } from "../../src/onnx/index.ts";
-import { firstBlocks, trialIn, writeData } from "./workbench.ts";
+import { inMemory, materialize } from "../../src/ir/bytes.ts";
+import { readModel, readSafetensors, writeSafetensors } from "../../src/onnx/index.ts";
+import { encodeElements } from "../../src/onnx-ops/elements.ts";
+import { dataOf, firstBlocks, trialIn, writeData } from "./workbench.ts";
 
 let folder: string;
 let small: string;
@@ -86,4 +87,17 @@ resize blocks[1].mlp to ratio 3
     const { tensors } = readSafetensors(weights[0]!);
     expect(tensors.get("blocks.1.mlp.fc1.weight")!.shape).toEqual([192, 64]);
   });
+});
+
+test("what one stage alone takes from the data is no tensor too many", async () => {
+  const edits = `replace blocks[1].attn with hyena_x
+distill { steps: 1, batch: 4 }
+finetune { objective: labels, steps: 1, batch: 4 }
+`;
+  const labels = join(folder, "labelled.safetensors");
+  const bytes = encodeElements("int64", new Float64Array(4 * 8 * 8));
+  const classes = { dtype: "int64" as const, shape: [4, 8, 8], data: inMemory(bytes) };
+  await writeSafetensors(labels, [...dataOf(4), ["labels", classes]]);
+  const { diagnostics } = await trialIn(folder, "labelled", edits, small).run({ data: labels });
+  expect(diagnostics).toEqual([]);
 });

@@ -25,6 +25,8 @@ export interface Wanted {
   readonly role: Role;
   /** Labels are 0 to limit - 1. */
   readonly limit?: number | undefined;
+  /** Who wants it, where that is no input of the model. */
+  readonly reason?: string | undefined;
 }
 
 export interface CheckOptions {
@@ -77,19 +79,19 @@ export async function checkData(
   const feeds = await open(matches);
   await refuseFlaws(data, matches, feeds, samples, options, reporter);
   reporter.throwIfFailed();
-  reportUnused(data, wanted, reporter);
   return { samples, sizes, feeds: new Map([...feeds].map(([name, { feed }]) => [name, feed])) };
 }
 
 function match(data: Dataset, wanted: Wanted): Match {
-  const { name, dtype, shape, role } = wanted;
+  const { name, dtype, shape, role, reason } = wanted;
   const { path, tensors } = data;
   const tensor = tensors.get(name);
   const type = showType({ dtype, shape });
+  const reasons = reason === undefined ? [] : [reason];
   if (!tensor) {
     const near = nearest(name, tensors.keys());
     const hint = near === undefined ? null : `did you mean \`${near}\`?`;
-    const notes = [`${path} has ${[...tensors.keys()].join(", ") || "no tensors"}`];
+    const notes = [`${path} has ${[...tensors.keys()].join(", ") || "no tensors"}`, ...reasons];
     throw fail("data-missing", { path, name, type }, { hint, notes });
   }
   if (tensor.kind === "unusable") throw fail("data-unusable", { path, name, why: tensor.why });
@@ -98,7 +100,7 @@ function match(data: Dataset, wanted: Wanted): Match {
     tensor.shape.length === shape.length &&
     tensor.shape.every((size, i) => typeof shape[i] !== "number" || shape[i] === size);
   const params = { path, name, found: showType(tensor), wanted: type };
-  if (!fits) throw fail("data-shape", params);
+  if (!fits) throw fail("data-shape", params, { notes: reasons });
   if (!conversion) throw fail("data-type", { ...params, found: tensor.dtype, wanted: dtype });
   if (tensor.samples === 0 || elements(tensor.shape) === 0)
     throw fail("data-empty", { path, name });
@@ -138,7 +140,10 @@ function chosen({ path }: Dataset, matches: readonly Match[], options: CheckOpti
   const all = amount === undefined;
   const size = all ? count : "count" in amount ? amount.count : Math.round(amount.share * count);
   if (size > count) throw fail("data-subset", { path, wanted: size, count });
-  if (size < batch) throw fail("data-few", { count: size, batch });
+  if (size < batch) {
+    const hint = "lower `batch` or `accumulate` in the recipe, or say `--batch`";
+    throw fail("data-few", { count: size, batch }, { hint });
+  }
   return subsetOf(seed, count, size);
 }
 
@@ -189,7 +194,12 @@ function checkOf({ dtype, limit }: Wanted, tensor: DataTensor) {
   return safe ? null : { fault: outside(from, range), range };
 }
 
-function reportUnused({ path, tensors }: Dataset, wanted: readonly Wanted[], reporter: Reporter) {
+/** @param wanted of all stages that train on the data. */
+export function reportUnused(
+  { path, tensors }: Dataset,
+  wanted: readonly Wanted[],
+  reporter: Reporter,
+): void {
   const unused = [...tensors.keys()].filter((name) => !wanted.some((one) => one.name === name));
   const names = unused.map((name) => `\`${name}\``).join(", ");
   if (unused.length > 0) reporter.report("data-unused", { path, names });

@@ -77,6 +77,7 @@ export const planMessages = {
   "rival-keys": error`Either \`${"one"}\` or \`${"other"}\`, not both`,
   "alpha-without-lora": error`\`alpha\` belongs to \`lora\``,
   "term-twice": error`\`${"name"}\` occurs twice in ${"what"}`,
+  "input-misfit": error`\`${"name"}\` cannot be the ${"role"} input: ${"why"}`,
   "no-such-input": error`\`${"name"}\`, the ${"role"} input, is not an input of ${"model"}`,
   "no-such-weights": error`\`${"name"}\` is neither a module nor a weight of ${"model"}`,
 

@@ -1,7 +1,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type CheckOptions, checkData, type Wanted } from "../../../runtime/train/data/check.ts";
+import {
+  type CheckOptions,
+  checkData,
+  reportUnused,
+  type Wanted,
+} from "../../../runtime/train/data/check.ts";
 import { openData } from "../../../runtime/train/data/dataset.ts";
 import { GraftError, Reporter } from "../../../src/diag/diagnostic.ts";
 import { inMemory } from "../../../src/ir/bytes.ts";
@@ -20,6 +25,7 @@ async function check(path: string, wanted: readonly Wanted[], options: Partial<C
   const reporter = new Reporter();
   const data = await openData(path);
   const checked = await checkData(data, wanted, { batch: 2, seed: 0, ...options }, reporter);
+  reportUnused(data, wanted, reporter);
   return { checked, notes: reporter.diagnostics };
 }
 
@@ -77,7 +83,7 @@ test("a part of the data is chosen by the seed", async () => {
     "data-subset: The recipe asks for 8 samples, and stored.npz has 7",
   ]);
   expect(await wordsOf(stored, [image], { amount: { share: 0.1 } })).toEqual([
-    "data-few: A batch is 2 samples, and there are only 1",
+    "data-few: A batch is 2 samples, and there are only 1 lower `batch` or `accumulate` in the recipe, or say `--batch`",
   ]);
 });
 
@@ -90,8 +96,8 @@ describe("named before the first step:", () => {
       { ...label, name: "latents", shape: [2, 3] },
     ]);
     expect(words).toEqual([
-      "data-missing: stored.npz has no tensor `X`, the model's float32[1, 3, 2] did you mean `x`?",
-      "data-shape: A sample of `x` in stored.npz is uint8[1, 3, 2], and the model takes float32[3, 3, 2]",
+      "data-missing: stored.npz has no tensor `X`, float32[1, 3, 2], which training needs did you mean `x`?",
+      "data-shape: A sample of `x` in stored.npz is uint8[1, 3, 2], and training needs float32[3, 3, 2]",
       "data-unusable: `note` in stored.npz holds text",
       "data-type: `latents` in stored.npz holds float64, and the model takes int64",
     ]);
