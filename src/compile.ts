@@ -1,6 +1,7 @@
 /** `graftc MODEL EDITS... -o OUT`: read, parse, plan, edit, prove, write. */
 import type { EditReport } from "../passes/pipeline.ts";
 import type { Comparison } from "../runtime/index.ts";
+import { deviceOf } from "./device.ts";
 import { type Diagnostic, fail, GraftError } from "./diag/diagnostic.ts";
 import { placeOf } from "./diag/span.ts";
 import { type EditingOptions, editModel, refuseOverwrite } from "./editing.ts";
@@ -49,8 +50,9 @@ export interface CompileResult {
  */
 export async function compile(options: CompileOptions): Promise<CompileResult> {
   if (options.verify && options.dryRun) {
-    throw fail("wrong-usage", { what: "a dry run writes no model that --verify could run" });
+    throw fail("wrong-usage", { what: "A dry run writes no model that --verify could run" });
   }
+  const device = deviceOf(options.device ?? "cpu");
   const opening = opener(options);
   try {
     const { model, program, diagnostics } = await begin(options, opening);
@@ -61,7 +63,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
         : await edited(options, program, model);
     const { size, ...published } = await publish(
       { ...work, edited: work.edits.length > 0 },
-      options,
+      { ...options, device },
       opening.write,
     );
     return {

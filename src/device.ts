@@ -4,6 +4,6 @@ import { fail } from "./diag/diagnostic.ts";
 /** @throws GraftError `wrong-usage` */
 export function deviceOf(text: string): Device {
   const device = parseDevice(text);
-  if (!device) throw fail("wrong-usage", { what: `there is no device \`${text}\`` });
+  if (!device) throw fail("wrong-usage", { what: `There is no device \`${text}\`` });
   return device;
 }

@@ -1,6 +1,11 @@
 /** What compiling and training end with: bounds are held, the model is proven, and put in place. */
-import { type Comparison, compareModels, fittingInputs, loads } from "../runtime/index.ts";
-import { deviceOf } from "./device.ts";
+import {
+  type Comparison,
+  compareModels,
+  type Device,
+  fittingInputs,
+  loads,
+} from "../runtime/index.ts";
 import { type Diagnostic, Reporter } from "./diag/diagnostic.ts";
 import type { EditingOptions } from "./editing.ts";
 import type { Model } from "./ir/graph.ts";
@@ -60,14 +65,14 @@ export interface Published {
 /** Everything is on disk under temporary names before the runtime is asked, and it before OUT is. */
 export async function publish(
   { model, edited, keepsFunction }: Publishable,
-  options: PublishOptions,
+  options: Omit<PublishOptions, "device"> & { readonly device: Device },
   write: Write | null,
 ): Promise<Published> {
   if (!write) {
     const size = sizeOf(model, options);
     return { size, bytesWritten: 0, verification: null, diagnostics: [] };
   }
-  const { model: input, verify, device = "cpu", seed = 0, signal } = options;
+  const { model: input, verify, device, seed = 0, signal } = options;
   await write.stage();
   let loadable: string | null = null;
   let unproven: Diagnostic | null = null;
@@ -85,13 +90,13 @@ export async function publish(
   let verification: Comparison | null = null;
   if (verify && loadable) {
     const files = { before: input, after: loadable, model };
-    const settings = { seed, device: deviceOf(device), keepsFunction, signal };
+    const settings = { seed, device, keepsFunction, signal };
     verification = await compareModels(files, settings);
   }
   const { bytesWritten, size } = write.publish();
   return { bytesWritten, size, verification, diagnostics: unproven ? [unproven] : [] };
 }
 
-function sizeOf(model: Model, { out, external }: PublishOptions): number {
+function sizeOf(model: Model, { out, external }: Pick<PublishOptions, "out" | "external">): number {
   return writtenBytes(model, out ?? null, external);
 }

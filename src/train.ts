@@ -111,9 +111,9 @@ type Work = Pick<Workplace, "program" | "stages" | "device">;
 
 function refuseContradictions({ out, dryRun, verify, resume, run }: TrainOptions): void {
   const wrong = (what: string) => fail("wrong-usage", { what });
-  if (dryRun && verify) throw wrong("a dry run writes no model that --verify could run");
-  if (dryRun && resume) throw wrong("a dry run has nothing to --resume");
-  if (dryRun && run !== undefined) throw wrong("a dry run keeps nothing in --run");
+  if (dryRun && verify) throw wrong("A dry run writes no model that --verify could run");
+  if (dryRun && resume) throw wrong("A dry run has nothing to --resume");
+  if (dryRun && run !== undefined) throw wrong("A dry run keeps nothing in --run");
   if (!dryRun && !out) throw fail("out-missing", {}, { hint: "say where to write: `-o OUT`" });
 }
 
@@ -178,7 +178,7 @@ async function perform(
 
 async function writeResult(
   options: TrainOptions,
-  { program, stages }: Work,
+  { program, stages, device }: Work,
   folder: string,
 ): Promise<Published> {
   const edited = await editModel(options, program);
@@ -188,7 +188,7 @@ async function writeResult(
   try {
     return await publish(
       { model: edited.model, edited: true, keepsFunction: false },
-      options,
+      { ...options, device },
       write,
     );
   } finally {

@@ -319,3 +319,10 @@ test("new makes what inspect sees and ONNX Runtime runs", () => {
   );
   expect(run("new.onnx", edits, "--verify", "-o", "grafted.onnx").code).toBe(0);
 });
+
+test("a device that there is none of is refused before the model is read", async () => {
+  const options = { model: "none.onnx", edits: [], out: "none-out.onnx", device: "gpu" };
+  await expect(compile(options)).rejects.toMatchObject({
+    diagnostics: [{ code: "wrong-usage", message: "There is no device `gpu`" }],
+  });
+});
