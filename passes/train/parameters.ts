@@ -1,8 +1,8 @@
 /** `train: new + blocks[3].mlp`: which weights move, and what they are called. */
-import { isDotted } from "../../src/anatomy/scopes.ts";
+import { isDotted, scopeOf } from "../../src/anatomy/scopes.ts";
 import { fail } from "../../src/diag/diagnostic.ts";
 import type { Model, Node, Value } from "../../src/ir/graph.ts";
-import { type DType, elements } from "../../src/ir/types.ts";
+import { type DType, dtypes, elements } from "../../src/ir/types.ts";
 import { producersOf } from "../../src/onnx-ops/sweep.ts";
 import type { Plan, PlannedEdit, Site } from "../../src/plan/plan.ts";
 import { slotsOf } from "../graph/state-dict.ts";
@@ -31,7 +31,7 @@ export interface Edited {
 /**
  * The trained weights of a recipe, in the order of the model's initializers.
  * @param judged what the loss is taken of: `all` leaves out what none of it depends on.
- * @throws GraftError `trains-nothing` where it selects none.
+ * @throws GraftError `trains-nothing`, and `has-no-weights` of a part of the selection.
  */
 export function parametersOf(
   { train, span }: Recipe,
@@ -49,7 +49,10 @@ export function parametersOf(
     const counts = (weight: Value) => [...weight.uses].some(({ node }) => read.has(node));
     take([...allWeights(edited)].filter(counts));
   }
-  for (const { weights } of selectedBy(train, edited)) take(weights);
+  for (const { label, weights } of selectedBy(train, edited)) {
+    if (weights.size === 0) throw fail("has-no-weights", { selection: label }, { at: span });
+    take(weights);
+  }
   const parameters = named(model, [...edited.session.weights.values()], chosen);
   if (parameters.length === 0) {
     const hint = train.base === "new" ? "without edits nothing is new: `train: all`" : null;
@@ -63,13 +66,23 @@ export function selectedBy(
   { sites, names }: Recipe["train"],
   edited: Edited,
 ): { readonly label: string; readonly weights: ReadonlySet<Value> }[] {
-  const { initializers } = edited.model.graph;
-  const called = (name: string) =>
-    [...initializers].filter((value) => value.name === name || value.name.startsWith(`${name}.`));
   return [
     ...sites.map((site) => ({ label: site.label, weights: weightsAt([site], edited) })),
-    ...names.map((name) => ({ label: `"${name}"`, weights: new Set(called(name)) })),
+    ...names.map((name) => ({ label: `"${name}"`, weights: weightsCalled(name, edited) })),
   ];
+}
+
+/** A weight of this name, or those of a module: exporters drop the names of some. */
+function weightsCalled(name: string, { model, session }: Edited): Set<Value> {
+  const { initializers, nodes } = model.graph;
+  const within = (path: string) => path === name || path.startsWith(`${name}.`);
+  const module = nodes.filter((node) => within(scopeOf(node).join(".")));
+  const weights = layerWeights(module, () => true);
+  for (const value of initializers) {
+    if (within(value.name) && dtypes[value.initializer!.dtype].float) weights.add(value);
+  }
+  const slot = slotsOf(model, [...session.weights.values()]).get(name);
+  return slot ? weights.add(slot.value) : weights;
 }
 
 /** Weights of layers at sites, and whatever weights edits gave them. */

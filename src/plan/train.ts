@@ -1,5 +1,6 @@
 /** The value of `train`: which weights a recipe moves. */
 import type * as ast from "../../grammar/ast.ts";
+import { scopeOf } from "../anatomy/scopes.ts";
 import { fail } from "../diag/diagnostic.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import type { Model } from "../ir/graph.ts";
@@ -50,16 +51,20 @@ function bareWord(term: ast.Selection): string | null {
   return term.stack[0]!.name;
 }
 
-/** An initializer of this name, or of a module of this name. */
-function namesWeights(name: string, model: Model): boolean {
-  for (const { name: weight } of model.graph.initializers) {
-    if (weight === name || weight.startsWith(`${name}.`)) return true;
-  }
-  return false;
+/** A weight of this name, or a module that computes or holds one: exporters drop names of weights. */
+function namesWeights(name: string, { graph }: Model): boolean {
+  const within = (path: string) => path === name || path.startsWith(`${name}.`);
+  if ([...graph.initializers].some((weight) => within(weight.name))) return true;
+  const module = name.replace(/\.(weight|bias)$/, "");
+  return graph.nodes.some((node) => {
+    const path = scopeOf(node).join(".");
+    return within(path) || (module !== name && path === module);
+  });
 }
 
 function unknownWeights(term: ast.ScopeSelection, model: Model) {
-  const names = [...model.graph.initializers].map((weight) => weight.name);
+  const modules = model.graph.nodes.map((node) => scopeOf(node).join("."));
+  const names = new Set([...[...model.graph.initializers].map(({ name }) => name), ...modules]);
   return fail(
     "no-such-weights",
     { name: term.pattern, model: model.path },

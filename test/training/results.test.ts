@@ -29,6 +29,7 @@ async function weightsOf(path: string): Promise<Map<string, Buffer>> {
 
 test.each([
   ["alone", "", "blocks[0].mlp", 4],
+  ["by the name of their module", "", '"blocks.0.mlp"', 4],
   // The replaced MLP keeps the names of its biases.
   ["beside what is new", "replace blocks[1].mlp with mlp\n", "new + blocks[0].mlp", 6],
 ])("weights that a recipe selects %s are written", async (name, edits, train, count) => {

@@ -3,6 +3,7 @@ import { error } from "../template.ts";
 export const recipeMessages = {
   "trains-nothing": error`The recipe selects no weight to train`,
   "nothing-to-distill": error`Nothing was replaced, resized or paired, so there is nothing to distil`,
+  "has-no-weights": error`${"selection"} has no weight to train`,
   "not-distilled": error`\`distill\` trains its sites, and ${"selection"} is none of them`,
   "no-recipe": error`No edit file has a \`distill\` or \`finetune\` block`,
   "recipe-twice": error`There are two \`${"stage"}\` blocks`,
