@@ -110,6 +110,7 @@ const reasons: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EPERM: "permission denied",
   EISDIR: "it is a folder",
+  EEXIST: "something else has its name",
   ENOENT: "there is no such file",
   ENOTDIR: "a step of its path is not a folder",
   ELOOP: "its symbolic links go round in a circle",
