@@ -231,7 +231,12 @@ function recipeDifferences(was: Json, is: Json): string[] {
   const value = (facts: ReadonlyMap<string, string>, key: string) => facts.get(key) ?? "not given";
   return keys
     .filter((key) => before.get(key) !== now.get(key))
-    .map((key) => `\`${key}\` is ${value(now, key)} and was ${value(before, key)}`);
+    .map((key) => `\`${asWritten(key)}\` is ${value(now, key)} and was ${value(before, key)}`);
+}
+
+/** `distill.length.steps` -> `distill.steps`, `finetune.labelDrop` -> `finetune.label_drop`. */
+function asWritten(key: string): string {
+  return key.replace(".length.", ".").replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** `distill.lr` -> `0.0001` */

@@ -12,8 +12,9 @@ import { GraftError } from "../../../src/diag/diagnostic.ts";
 import { inMemory, materialize } from "../../../src/ir/bytes.ts";
 import { freshFolder } from "../../onnx/fixtures.ts";
 
+const finetune = { steps: 100, lr: 1e-4, schedule: { kind: "cosine", to: 0 } };
 const plan: RunPlan = {
-  recipe: { finetune: { steps: 100, lr: 1e-4, schedule: { kind: "cosine", to: 0 } } },
+  recipe: { finetune },
   model: "a".repeat(64),
   data: "x: float32 10x4",
   edits: "b".repeat(64),
@@ -138,6 +139,12 @@ describe("refused:", () => {
     const others: [Partial<RunPlan>, string][] = [
       [{ model: "c" }, "the model is another"],
       [{ edits: "c" }, "the edits are others"],
+      [
+        {
+          recipe: { finetune: { ...finetune, length: { epochs: 2 }, labelDrop: 0.1 } },
+        },
+        "`finetune.epochs` is 2 and was not given; `finetune.label_drop` is 0.1 and was not given",
+      ],
       [{ seed: 0, model: "c" }, "the model is another; the seed is 0 and was 3"],
       [
         { recipe, edits: "c" },
