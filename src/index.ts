@@ -13,5 +13,6 @@ export type { Inspection } from "./inspect/index.ts";
 export type { Attribute, Graph, Initializer, Model, Node, Value } from "./ir/graph.ts";
 export { readModel, readSafetensors, tensorBytes, tensorValues, writeModel } from "./onnx/index.ts";
 export { createPreset } from "./presets/index.ts";
-export { type StageResult, type TrainOptions, type TrainResult, train } from "./train.ts";
+export { type StageResult, type TrainResult, train } from "./train.ts";
+export type { TrainOptions } from "./training/options.ts";
 export { diff, inspect } from "./views.ts";

@@ -12,37 +12,18 @@ import {
 } from "../runtime/index.ts";
 import { deviceOf } from "./device.ts";
 import { type Diagnostic, fail, GraftError, Reporter } from "./diag/diagnostic.ts";
-import { type EditedModel, type EditingOptions, editModel, refuseOverwrite } from "./editing.ts";
-import { type EditsOptions, loadEdits } from "./edits.ts";
+import { type EditedModel, editModel, refuseOverwrite } from "./editing.ts";
+import { loadEdits } from "./edits.ts";
 import type { Explanation } from "./explain/explanation.ts";
 import { beginWrite } from "./onnx/index.ts";
-import { checkBounds, type Published, type PublishOptions, publish } from "./publish.ts";
+import { checkBounds, type Published, publish } from "./publish.ts";
 import { commandToResume } from "./training/again.ts";
 import { type Measured, measureStage } from "./training/measure.ts";
 import { openRun } from "./training/open-run.ts";
+import type { TrainOptions } from "./training/options.ts";
 import { type Prepared, prepareStages } from "./training/prepare.ts";
 import { runStage } from "./training/run-stage.ts";
 import { learn, resultPath, tryStage, type Workplace, withStage } from "./training/stage-in-run.ts";
-
-/** `dryRun` takes two steps of each stage and says what all of them would take. */
-export interface TrainOptions extends EditingOptions, EditsOptions, PublishOptions {
-  /** `.safetensors`, `.npz`, `.npy`, or a folder of them. */
-  readonly data: string;
-  /** Checkpoints, log and chart; `<out>.run` unless said. */
-  readonly run?: string | undefined;
-  /** Goes on where the run stopped. */
-  readonly resume?: boolean | undefined;
-  /** In the place of the recipe's. */
-  readonly steps?: number | undefined;
-  readonly batch?: number | undefined;
-  /** Bytes that training may take; what is free unless said. */
-  readonly memory?: number | undefined;
-  /** At most; 1 on the CPU and 64 on CUDA unless said. A run keeps what it began with. */
-  readonly stepsPerCall?: number | undefined;
-  /** Seconds between two checkpoints; 180 unless said. */
-  readonly interval?: number | undefined;
-  readonly onProgress?: ((done: number, total: number, words: string) => void) | undefined;
-}
 
 export interface StageResult {
   readonly kind: "distill" | "finetune";

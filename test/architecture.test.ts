@@ -70,9 +70,10 @@ const arrows: Record<string, readonly string[]> = {
     "src/onnx",
     "src/onnx-ops",
     "src/plan",
-    "src/editing.ts",
     "src/dissect.ts",
-    "src/train.ts",
+    "src/editing.ts",
+    "src/edits.ts",
+    "src/publish.ts",
   ],
 };
 

@@ -1,4 +1,4 @@
-import type { TrainOptions } from "../train.ts";
+import type { TrainOptions } from "./options.ts";
 
 /** The command line that goes on with a run. */
 export function commandToResume(options: TrainOptions): string {

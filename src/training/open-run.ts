@@ -13,7 +13,7 @@ import {
 } from "../../runtime/index.ts";
 import { digestOf, type EditedModel, filesBeside } from "../editing.ts";
 import { filesOf } from "../onnx/index.ts";
-import type { TrainOptions } from "../train.ts";
+import type { TrainOptions } from "./options.ts";
 import { outlineOf, type Prepared } from "./prepare.ts";
 
 const usualStepsPerCall = { cpu: 1, cuda: 64 } as const;

@@ -8,7 +8,8 @@ import { GraftError } from "../../src/diag/diagnostic.ts";
 import { inMemory, materialize } from "../../src/ir/bytes.ts";
 import { readSafetensors, type StoredTensor, writeSafetensors } from "../../src/onnx/index.ts";
 import { decodeElements, encodeElements } from "../../src/onnx-ops/elements.ts";
-import { type TrainOptions, train } from "../../src/train.ts";
+import { train } from "../../src/train.ts";
+import type { TrainOptions } from "../../src/training/options.ts";
 import { fixture } from "../passes/workbench.ts";
 
 export const tiny = fixture("dit-tiny-dynamo20");
