@@ -1,10 +1,11 @@
 /** `replace SEL with OP`: an operator grows beside the part and takes its place. */
 import type { Part } from "../src/anatomy/anatomy.ts";
+import { scopeAt } from "../src/anatomy/naming.ts";
 import { fail } from "../src/diag/diagnostic.ts";
 import { placeOperator } from "../src/lower/index.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
 import { innerReader } from "./graph/leaks.ts";
-import { blockNow, commit, partNow, patchFor, type Session, scopeOfBlock } from "./session.ts";
+import { blockNow, commit, partNow, patchFor, type Session } from "./session.ts";
 
 type Replace = Extract<PlannedEdit, { verb: "replace" }>;
 
@@ -24,7 +25,7 @@ export async function applyGraft(edit: Replace, site: Site, session: Session): P
     if (reader) throw fail("cannot-replace", { label: site.label, reason }, { at: asked });
   }
   const warnings = reporter.diagnostics.length;
-  const patch = patchFor(session, edit, site, part?.scope ?? scopeOfBlock(site));
+  const patch = patchFor(session, edit, site, scopeAt(site));
   const placed = await placeOperator({
     model,
     patch,

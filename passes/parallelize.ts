@@ -1,4 +1,5 @@
 /** `parallelize SEL by 2`: two blocks side by side on one input, their outputs merged. */
+import { scopeOfBlock } from "../src/anatomy/naming.ts";
 import { fail } from "../src/diag/diagnostic.ts";
 import { inMemory } from "../src/ir/bytes.ts";
 import type { Node, Value } from "../src/ir/graph.ts";
@@ -8,7 +9,7 @@ import type { Patch } from "../src/onnx-ops/patch.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
 import { aliasesOf, behindCasts, sameType } from "./graph/casts.ts";
 import { sameShape } from "./graph/shapes.ts";
-import { commit, nodesOf, now, patchFor, type Session, scopeOfBlock } from "./session.ts";
+import { commit, nodesOf, now, patchFor, type Session } from "./session.ts";
 
 type Parallelize = Extract<PlannedEdit, { verb: "parallelize" }>;
 

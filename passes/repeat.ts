@@ -1,6 +1,7 @@
 /** `repeat SEL times n`: copies of a block right behind it, which start as the identity. */
 import type { Block, Part } from "../src/anatomy/anatomy.ts";
 import { graftOf } from "../src/anatomy/index.ts";
+import { scopeOfBlock } from "../src/anatomy/naming.ts";
 import { scopeOf } from "../src/anatomy/scopes.ts";
 import { fail } from "../src/diag/diagnostic.ts";
 import { type Bytes, lengthOf } from "../src/ir/bytes.ts";
@@ -14,16 +15,7 @@ import { copiedName, rescope, weightsOf } from "./graph/copies.ts";
 import { sameShape } from "./graph/shapes.ts";
 import { isIdentity, lastProjection } from "./graph/silence.ts";
 import { layoutsOf } from "./graph/state-dict.ts";
-import {
-  commit,
-  type Layout,
-  nodesOf,
-  now,
-  partNow,
-  patchFor,
-  type Session,
-  scopeOfBlock,
-} from "./session.ts";
+import { commit, type Layout, nodesOf, now, partNow, patchFor, type Session } from "./session.ts";
 
 type Repeat = Extract<PlannedEdit, { verb: "repeat" }>;
 

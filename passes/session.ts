@@ -140,8 +140,3 @@ export function commit(
   for (const node of patch.nodes) grown.add(node);
   session.grown.set(block, grown);
 }
-
-/** The module path of a block; its place where the model has no scopes. */
-export function scopeOfBlock({ stack, block }: Site): string {
-  return block.scope || `${stack.name}.${block.index}`;
-}

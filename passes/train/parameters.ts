@@ -1,6 +1,7 @@
 /** `train: new + blocks[3].mlp`: which weights move, and what they are called. */
 import { isDotted, scopeOf } from "../../src/anatomy/scopes.ts";
 import { fail } from "../../src/diag/diagnostic.ts";
+import { nearest } from "../../src/diag/suggest.ts";
 import type { Model, Node, Value } from "../../src/ir/graph.ts";
 import { type DType, dtypes, elements } from "../../src/ir/types.ts";
 import { producersOf } from "../../src/onnx-ops/sweep.ts";
@@ -38,7 +39,7 @@ export function parametersOf(
   edited: Edited,
   judged: readonly Value[] = edited.model.graph.outputs,
 ): Parameter[] {
-  const { model } = edited;
+  const { model, session } = edited;
   const chosen = new Set<Value>();
   const take = (values: Iterable<Value>) => {
     for (const value of values) chosen.add(value);
@@ -50,10 +51,15 @@ export function parametersOf(
     take([...allWeights(edited)].filter(counts));
   }
   for (const { label, weights } of selectedBy(train, edited)) {
-    if (weights.size === 0) throw fail("has-no-weights", { selection: label }, { at: span });
+    if (weights.size === 0) {
+      const names = [...session.weights.keys()];
+      const near = nearest(label.replaceAll('"', ""), names);
+      const hint = near ? `did you mean \`"${near}"\`?` : null;
+      throw fail("has-no-weights", { selection: label }, { at: span, hint });
+    }
     take(weights);
   }
-  const parameters = named(model, [...edited.session.weights.values()], chosen);
+  const parameters = named(model, [...session.weights.values()], chosen);
   if (parameters.length === 0) {
     const hint = train.base === "new" ? "without edits nothing is new: `train: all`" : null;
     throw fail("trains-nothing", {}, { at: span, hint });

@@ -1,5 +1,6 @@
 /** Names of stacks, and scopes of blocks and parts. */
 import type { Node } from "../ir/graph.ts";
+import type { Block, Part } from "./anatomy.ts";
 import { blockScopes, scopeOf, sharedScope } from "./scopes.ts";
 
 /** Scopes of a stack's blocks from the nodes of their projections; "" where there is no evidence. */
@@ -17,6 +18,23 @@ export function scopeOfPart(
   const outer = block.scope === "" ? block.label : block.scope;
   const inside = block.scope === "" || shared.startsWith(`${block.scope}.`);
   return shared !== "" && inside && shared !== block.scope ? shared : `${outer}.${part}`;
+}
+
+interface Place {
+  readonly stack: { readonly name: string };
+  readonly block: Pick<Block, "scope" | "index">;
+  /** null: the whole block. */
+  readonly part: Pick<Part, "scope"> | null;
+}
+
+/** What names of weights at a place start with. */
+export function scopeAt(place: Place): string {
+  return place.part?.scope ?? scopeOfBlock(place);
+}
+
+/** The module path of a block; its place where the model has no scopes. */
+export function scopeOfBlock({ stack, block }: Omit<Place, "part">): string {
+  return block.scope || `${stack.name}.${block.index}`;
 }
 
 /**

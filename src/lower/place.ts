@@ -1,5 +1,6 @@
 import type * as ast from "../../grammar/ast.ts";
 import type { Linear, Part } from "../anatomy/anatomy.ts";
+import { scopeAt } from "../anatomy/naming.ts";
 import { type Diagnostic, fail, GraftError, type Reporter } from "../diag/diagnostic.ts";
 import type { Span } from "../diag/span.ts";
 import type { Model, Use, Value } from "../ir/graph.ts";
@@ -128,7 +129,7 @@ function openPlacement(request: PlaceRequest): Placement {
     reporter,
     seed,
     inherit,
-    scope: part?.scope ?? (block.scope || label.replace(/\[(\d+)\]/g, ".$1")),
+    scope: scopeAt(site),
     ...weightsBefore(part, type.dtype),
     x,
     context,

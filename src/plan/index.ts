@@ -1,6 +1,7 @@
 /** The tree and the anatomy -> a plan, or diagnostics; several in one run. */
 import type * as ast from "../../grammar/ast.ts";
 import type { Anatomy } from "../anatomy/anatomy.ts";
+import { scopeAt } from "../anatomy/naming.ts";
 import { type Diagnostic, fail, Reporter } from "../diag/diagnostic.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import type { Model, Value } from "../ir/graph.ts";
@@ -51,12 +52,16 @@ export function planEdits(
     checkExpect(step, { model, anatomy, sha256: options.sha256 }, reporter);
   }
   const context: EditContext = { select: selection, ledger: new Map(), reporter, explanations };
-  const edits = program.edits.map((step) => planEdit(step, context));
+  const edits = program.edits.flatMap((step) => planEdit(step, context) ?? []);
+  const edited = edits.flatMap(({ sites }) => sites.map(scopeAt));
   for (const step of program.rewrites) refuseRewrite(step, reporter);
   const recipes = program.recipes.map((step) => {
     const recipe = planRecipe(
       step,
-      (train) => planTrain(train, { ...selection, params: step.scope.params }, model, explanations),
+      (train) => {
+        const context = { ...selection, params: step.scope.params };
+        return planTrain(train, context, model, edited, explanations);
+      },
       reporter,
     );
     checkInputs(recipe, model, reporter);
@@ -64,7 +69,7 @@ export function planEdits(
   });
   const plan: Plan = {
     anatomy,
-    edits: edits.filter((edit) => edit !== null),
+    edits,
     ensures: program.ensures.flatMap((step) => planEnsure(step, reporter)),
     recipes,
     sources: program.sources,

@@ -12,6 +12,7 @@ const noTail: ast.Tail = { optional: false, expect: null };
 
 /**
  * `new`, `all`, selections, and strings that name a block, a part, an initializer or a module.
+ * @param edited scopes of what edits touched: what they make below these is not known yet.
  * @param explanations gets that of each selection.
  * @throws GraftError for a term that selects nothing.
  */
@@ -19,6 +20,7 @@ export function planTrain(
   train: ast.TrainSelection,
   context: SelectContext,
   model: Model,
+  edited: readonly string[],
   explanations: Explanation[],
 ): RecipeValue {
   let base: "new" | "all" | null = null;
@@ -33,7 +35,7 @@ export function planTrain(
     if (word === "new" || word === "all") {
       if (base) throw fail("term-twice", { what: "train", name: word }, { at: term.span });
       base = word;
-    } else if (term.kind === "scope" && namesWeights(term.pattern, model)) {
+    } else if (term.kind === "scope" && mayNameWeights(term.pattern, model, edited)) {
       names.push(term.pattern);
     } else if (term.kind === "scope") {
       const selected = select(term, { ...noTail, optional: true }, context);
@@ -49,6 +51,10 @@ export function planTrain(
 function bareWord(term: ast.Selection): string | null {
   if (term.kind !== "path" || term.index || term.stack.length !== 1) return null;
   return term.stack[0]!.name;
+}
+
+function mayNameWeights(name: string, model: Model, edited: readonly string[]): boolean {
+  return namesWeights(name, model) || edited.some((scope) => name.startsWith(`${scope}.`));
 }
 
 /** A weight of this name, or a module that computes or holds one: exporters drop names of weights. */

@@ -42,6 +42,24 @@ test.each([
   expect(moved.map(([key]) => key)).toContain("blocks.0.mlp.fc1.bias");
 });
 
+test("weights are selected by names that edits give them, too", async () => {
+  const train = '"blocks.0.attn.out_proj" + "blocks.0.attn.short_filter.weight"';
+  const edits = "replace blocks[0].attn with hyena_x\n";
+  const recipe = (steps: number) => `finetune { train: ${train}, steps: ${steps}, batch: 4 }\n`;
+  const [one, two] = [1, 2].map((n) =>
+    trialIn(folder, `given-${n}`, `${edits}${recipe(n)}`, small),
+  );
+  await one!.run();
+  await two!.run();
+  const [before, after] = [await weightsOf(one!.out), await weightsOf(two!.out)];
+  const moved = [...before].filter(([key, bytes]) => !bytes.equals(after.get(key)!));
+  expect(moved.map(([key]) => key).sort()).toEqual([
+    "blocks.0.attn.out_proj.bias",
+    "blocks.0.attn.out_proj.weight",
+    "blocks.0.attn.short_filter.weight",
+  ]);
+});
+
 test.each([
   ["selected", "distill { train: blocks[1].attn, steps: 2, batch: 4 }"],
   ["adapted", "distill { lora: 2, steps: 2, batch: 4 }"],
