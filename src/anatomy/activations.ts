@@ -6,7 +6,7 @@ import type { Constants } from "./constants.ts";
 import type { Op, Wire } from "./flow.ts";
 import type { Region } from "./region.ts";
 
-const points = [-4, -2.3, -1, -0.4, 0.3, 0.9, 1.7, 2.4, 5];
+const points = [-4, -2.3, -1, -0.4, 0.3, 0.9, 1.7, 2.4, 5, 9];
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 const softplus = (x: number) => Math.log1p(Math.exp(x));
@@ -33,6 +33,7 @@ const functions: Readonly<Record<string, (x: number) => number>> = {
   quick_gelu: (x) => x * sigmoid(1.702 * x),
   silu: (x) => x * sigmoid(x),
   relu: (x) => Math.max(0, x),
+  relu6: (x) => Math.max(0, Math.min(6, x)),
   relu2: (x) => Math.max(0, x) ** 2,
   tanh: Math.tanh,
   sigmoid,
@@ -90,6 +91,8 @@ const rules: Readonly<Record<string, Rule>> = {
   Exp: (_, x) => Math.exp(x!),
   Log: (_, x) => Math.log(x!),
   Erf: (_, x) => erf(x!),
+  Sin: (_, x) => Math.sin(x!),
+  Cos: (_, x) => Math.cos(x!),
   Tanh: (_, x) => Math.tanh(x!),
   Sigmoid: (_, x) => sigmoid(x!),
   Reciprocal: (_, x) => 1 / x!,

@@ -52,7 +52,7 @@ function hiddenEnd(region: Region | null, out: LinearMap, { constants }: Finding
 }
 
 const known =
-  /^(Mul|Add|Sub|Div|Pow|Cast|Concat|Sum|Clip|Min|Max|Where|Neg|Abs|Sqrt|Exp|Log|Erf|Tanh|Sigmoid|Relu|LeakyRelu|Elu|Selu|Celu|HardSigmoid|HardSwish|Softplus|Softsign|Mish|Gelu|FastGelu|QuickGelu|SplitGelu|Swish|BiasGelu|Greater|Less|GreaterOrEqual|LessOrEqual|Reciprocal)$/;
+  /^(Mul|Add|Sub|Div|Pow|Cast|Concat|Sum|Clip|Min|Max|Where|Neg|Abs|Sqrt|Exp|Log|Erf|Sin|Cos|Tanh|Sigmoid|Relu|LeakyRelu|Elu|Selu|Celu|HardSigmoid|HardSwish|Softplus|Softsign|Mish|Gelu|FastGelu|QuickGelu|SplitGelu|Swish|BiasGelu|Greater|Less|GreaterOrEqual|LessOrEqual|Reciprocal)$/;
 
 function isForeign(op: Op): boolean {
   return !known.test(op.type) && !isLayoutOp(op);
