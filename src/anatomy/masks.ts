@@ -8,6 +8,7 @@ import { largestTable, uniform } from "./uniform.ts";
 const farEnough = 400;
 const veryNegative = -1e4;
 const lookups = /^Gather/;
+const comparison = /^(Less|Greater)(OrEqual)?$/;
 
 /**
  * Looks for a triangle: a stored one, Trilu, or a comparison of two ranges of positions. Whatever
@@ -22,8 +23,8 @@ export function isCausal(mask: Mask, constants: Constants): boolean {
     const op = wire.from;
     if (!op || seen.has(op) || seen.size > farEnough) continue;
     seen.add(op);
-    if (op.type === "Trilu") return true;
-    if (/^(Less|Greater)(OrEqual)?$/.test(op.type) && comparesPositions(op, constants)) return true;
+    if (op.type === "Trilu" && splitsBehindSelf(op, constants)) return true;
+    if (comparison.test(op.type) && comparesPositions(op, constants)) return true;
     // What is looked up by a position (a table of biases) says nothing by where it is looked up.
     const inputs = lookups.test(op.type) ? op.inputs.slice(0, 1) : op.inputs;
     if (op.type !== "Shape") for (const input of inputs) if (input) open.push(input);
@@ -56,13 +57,52 @@ export function isPlainTriangle({ wire }: Mask): boolean {
   });
 }
 
-/** One range down, another one across: the result has rows and columns. */
+/** Trilu parts what comes after a token from the rest; bands and windows are cut off elsewhere. */
+function splitsBehindSelf(op: Op, constants: Constants): boolean {
+  const upper = (op.node.int("upper") ?? 1) !== 0;
+  const diagonal = op.inputs[1] ? constants.scalar(op.inputs[1]) : 0;
+  return diagonal === null || diagonal === (upper ? 1 : 0);
+}
+
+/**
+ * One range down, another one across: the result has rows and columns. Where both ranges have a known
+ * start, the line between the two sides must run behind each query's own key.
+ */
 function comparesPositions(op: Op, constants: Constants): boolean {
   const shape = op.outputs[0]?.value?.type?.shape;
   if (shape && (shape.length < 2 || shape.slice(-2).includes(1))) return false;
-  return op.inputs.every(
+  const ranges = op.inputs.every(
     (wire) => wire && constants.scalar(wire) === null && comesFromRange(wire, 0),
   );
+  if (!ranges) return false;
+  const [a, b] = op.inputs.map((wire) => startOf(wire!, constants, 0));
+  if (typeof a !== "number" || typeof b !== "number") return true;
+  const keysFirst = op.inputs[1]?.value?.type?.shape?.at(-1) === 1;
+  const strict = !op.type.endsWith("OrEqual");
+  // Keys up to `last` places behind the query lie on one side of the line.
+  const keysBelow = op.type.startsWith("Less") === keysFirst;
+  const last = (keysFirst ? b - a : a - b) - (keysBelow === strict ? 1 : 0);
+  return last === 0;
+}
+
+const moving = new Set([...spreading, "Reshape", "Squeeze", "Transpose"]);
+
+/** The number that a range of positions begins with, as far as it is known. */
+function startOf(wire: Wire, constants: Constants, depth: number): number | null {
+  const op = wire.from;
+  const first = storedTensor(wire) && isRamp(wire) ? constants.elements(wire)?.[0] : undefined;
+  if (first !== undefined) return first;
+  if (!op || depth > 12) return null;
+  const [a, b] = op.inputs;
+  if (op.type === "Range") return constants.scalar(a);
+  if (moving.has(op.type)) return a ? startOf(a, constants, depth + 1) : null;
+  if (op.type !== "Add" && op.type !== "Sub") return null;
+  const [left, right] = [constants.scalar(a), constants.scalar(b)];
+  const start = left === null ? a : b;
+  const inner = start ? startOf(start, constants, depth + 1) : null;
+  if (inner === null) return null;
+  if (op.type === "Add") return left === null && right === null ? null : inner + (left ?? right!);
+  return right === null ? null : inner - right;
 }
 
 function comesFromRange(wire: Wire, depth: number): boolean {
