@@ -62,7 +62,5 @@ export async function applyGraft(edit: Replace, site: Site, session: Session): P
 
 /** What the built-in `mha` computes with inherited weights, unless it is given other heads. */
 function isPlainAttention(host: Part["host"] | undefined): boolean {
-  if (host?.kind !== "attention" || host.joint || host.opaque || host.cache) return false;
-  const usual = host.headDim ** -0.5;
-  return host.kvHeads === host.heads && Math.abs(host.scale / usual - 1) < 1e-3;
+  return host?.kind === "attention" && !host.joint && !host.opaque && !host.cache;
 }

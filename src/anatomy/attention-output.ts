@@ -1,10 +1,12 @@
 /** From an attention's core to the end of its branch. */
 import type { Branch, Findings } from "./branch.ts";
 import type { Core } from "./cores.ts";
+import type { Digit } from "./digits.ts";
 import type { Op } from "./flow.ts";
-import { carry, layoutOfShape } from "./layout.ts";
+import { carry, isLayoutOp, layoutOfShape } from "./layout.ts";
 import type { LinearMap } from "./linears.ts";
 import { regionBetween, segmentsOf } from "./region.ts";
+import { shifts } from "./tokens.ts";
 
 export interface Output {
   readonly map: LinearMap | null;
@@ -37,10 +39,30 @@ export function outputOf(branch: Branch, core: Core, headDim: number, findings: 
     if (!next) return { map, holdsMlp: false, odd: `its output goes through ${ops[0]!.type}` };
     layout = next;
   }
-  const features = layout?.axes.at(-1) ?? [];
+  const features = layout?.axes.at(map.featureAxis) ?? [];
   const inner = features.at(-1);
-  const natural = rank < 4 || (inner?.axis === rank - 1 && inner.size === headDim) || headDim === 1;
-  return { map, holdsMlp: false, odd: natural ? null : "its heads are merged in another order" };
+  const axis = rank + core.features;
+  const apart = rank < 4 && core.features === -1;
+  const whole = (inner?.axis === axis && inner.size === headDim) || headDim === 1;
+  const natural = apart || (whole && isAscending(features));
+  if (!natural) return { map, holdsMlp: false, odd: "its heads are merged in another order" };
+  const behind = map.y === branch.y ? null : regionBetween(map.y, branch.y);
+  const changed = behind?.ops.find((op) => !isLayoutOp(op) && !shifts.has(op.type));
+  return { map, holdsMlp: false, odd: changed ? `its output goes through ${changed.type}` : null };
+}
+
+/** Digits of several axes, slowest first, in the order in which those axes lie. */
+function isAscending(digits: readonly Digit[]): boolean {
+  return digits.every((digit, i) => {
+    const before = digits[i - 1];
+    return (
+      !before || before.axis < digit.axis || (before.axis === digit.axis && slower(before, digit))
+    );
+  });
+}
+
+function slower({ stride: a }: Digit, { stride: b }: Digit): boolean {
+  return typeof a !== "number" || typeof b !== "number" || a > b;
 }
 
 /** Whether a Concat puts other features of the same branch beside those of the heads. */

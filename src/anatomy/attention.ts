@@ -5,6 +5,7 @@ import type { Branch, Findings } from "./branch.ts";
 import { cacheOf } from "./cache.ts";
 import type { Core } from "./cores.ts";
 import { levelOf, type Wire } from "./flow.ts";
+import { isJoined, sharesInGroups } from "./keys.ts";
 import { hidesNothing, isCausal, isPlainTriangle } from "./masks.ts";
 import { linearOf } from "./path.ts";
 import { base, type Projected, pathsOf, projectionsOf, type Side } from "./projections.ts";
@@ -40,8 +41,8 @@ export function takeAttentionApart(
   if (typeof own === "string") return own;
   const second = maps.other && pathsOf(maps.other, core, findings);
   if (typeof second === "string") return second;
-  const out = outputOf(branch, core, own.q.rows.headDim, findings);
-  const partnerOut = partner && outputOf(partner, core, own.q.rows.headDim, findings);
+  const out = outputOf(branch, core, own.v.rows.headDim, findings);
+  const partnerOut = partner && outputOf(partner, core, own.v.rows.headDim, findings);
   // Streams whose tokens are joined before the projections share them.
   const shared = partner && !second ? own : second;
   const dependent = core.masks.some(({ wire }) => wire.from && branch.has.has(wire.from));
@@ -102,6 +103,7 @@ function assemble({
   const joins = [own, second].some(
     (side) => side && (side.q.path.rotation?.joins || side.k.path.rotation?.joins),
   );
+  const cache = cacheOf(core, own);
   const maps = [q, k, v].map((part) => part.path.map);
   const irregular = maps.map((map) => map.irregular).find((why) => why !== null) ?? null;
   return {
@@ -120,7 +122,7 @@ function assemble({
       out: partnerOut?.map ? linearOf(partnerOut.map, null) : null,
       rotation: joins ? null : (otherRotation ?? null),
     },
-    cache: cacheOf(core, own),
+    cache,
     holdsMlp: out.holdsMlp,
     form: core.form,
     guarded: core.guarded,
@@ -128,6 +130,12 @@ function assemble({
       out.odd ??
       core.irregular ??
       (dependent ? "what is added to its scores depends on its queries or keys" : null) ??
+      (!second && !cache?.past && [k, v].some(isJoined)
+        ? "keys and values from elsewhere join its own"
+        : null) ??
+      ([k, v].every((shared) => sharesInGroups(q, shared))
+        ? null
+        : "neighbouring heads do not share keys and values") ??
       (joins ? "its queries and keys are rotated after two streams are joined" : null) ??
       irregular ??
       (v.path.rotation || v.path.scale !== 1 ? "its values are normed or scaled" : null) ??

@@ -31,6 +31,8 @@ export interface Core {
   readonly keysTransposed: boolean;
   /** What comes out of the product with v. */
   readonly y: Wire;
+  /** The axis of `y` that holds a head's features, from the end. */
+  readonly features: -1 | -2;
   /** From the product of q and k to `y`. */
   readonly ops: readonly Op[];
   /** Factor of the scores between the product and the softmax. */
@@ -94,8 +96,8 @@ function aroundSoftmax({ op: softmax, x, ops }: Softmax, constants: Constants): 
   const scores = scoresBehind(x, constants, 0);
   const tail = scores && valuesAfter(softmax);
   if (!tail) return null;
-  const operands = operandsOf(scores.product);
-  const out = weightedOf(tail.product, tail.weights);
+  const operands = operandsOf(scores.product, scores.turned);
+  const out = weightedOf(tail.product, tail.weights, tail.turned);
   if (!operands || !out) return null;
   return {
     form: "decomposed",
@@ -104,6 +106,7 @@ function aroundSoftmax({ op: softmax, x, ops }: Softmax, constants: Constants): 
     ...operands,
     v: out.v,
     y: out.y,
+    features: out.features,
     axes: { q: operands.axes.q, k: operands.axes.k, v: out.axes },
     ops: [...scores.ops, ...ops, ...tail.ops],
     scale: scores.scale * operands.scale * out.scale,

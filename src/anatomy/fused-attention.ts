@@ -15,6 +15,7 @@ export function fusedCore(op: Op, constants: Constants): Core | null {
   return {
     op,
     y,
+    features: -1,
     ops: [op],
     packed: false,
     axes: plainAxes,

@@ -3,6 +3,7 @@
  * repeats: how q, k and v are cut from projections, and whether an operation meets tokens or features.
  */
 import type { Dim } from "../ir/types.ts";
+import { divideDims } from "../onnx-ops/dims.ts";
 import type { Constants } from "./constants.ts";
 import { type Digit, regroup, sizeOf } from "./digits.ts";
 import type { Op, Wire } from "./flow.ts";
@@ -152,6 +153,18 @@ const expand: Transfer = (layout, _op, output) => {
   return { ...layout, axes };
 };
 
+/** Whole axes once more behind themselves. */
+const tile: Transfer = (layout, op, output, constants) => {
+  const times = constants.elements(op.inputs[1]);
+  const shape = output.value?.type?.shape;
+  const axes = layout.axes.map((digits, i): readonly Digit[] | null => {
+    const size = times?.[i] ?? divideDims(shape?.[i] ?? null, sizeOf(digits)) ?? null;
+    if (size === null) return null;
+    return size === 1 ? digits : [{ axis: -1, size, stride: 0 }, ...digits];
+  });
+  return axes.every((digits) => digits !== null) ? { ...layout, axes } : null;
+};
+
 /** Something is joined on along an axis; which steps it counts is not known any more. */
 const concat: Transfer = (layout, op, output) => {
   const axis = op.node.int("axis") ?? 0;
@@ -180,7 +193,7 @@ const transfers: Readonly<Record<string, Transfer>> = {
   Gather: gather,
   GatherND: gatherOne,
   Expand: expand,
-  Tile: expand,
+  Tile: tile,
   Concat: concat,
 };
 

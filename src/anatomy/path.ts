@@ -37,6 +37,8 @@ type Kind = "layout" | "scale" | "join" | "other";
 
 /** A cut on the way: a wire, and how its elements lie in the projection's output. */
 interface Cut {
+  /** How many segments lie before it. */
+  readonly at: number;
   readonly wire: Wire;
   readonly layout: Layout;
 }
@@ -48,25 +50,25 @@ export function tracePath(map: LinearMap, end: Wire, constants: Constants): Path
   const segments = region ? segmentsOf(region) : [];
   const kinds = segments.map((segment) => kindOf(segment, constants));
   const features = start.axes.length + map.featureAxis;
-  const cuts: Cut[] = [{ wire: map.y, layout: start }];
+  const cuts: Cut[] = [{ at: 0, wire: map.y, layout: start }];
   const spans: { readonly from: Cut; readonly to: Cut }[] = [];
-  let scale = 1;
   for (let i = 0; i < segments.length; ) {
     if (kinds[i] === "other") {
       const span = bridge({ cuts, segments, kinds, at: i });
       if (!span) return null;
       spans.push(span);
       cuts.splice(0, cuts.length, span.to);
-      i = span.next;
+      i = span.to.at;
       continue;
     }
     const layout = through(cuts.at(-1)!.layout, segments[i]!, constants);
     if (!layout) return null;
-    scale *= kinds[i] === "scale" ? factorOf(segments[i]!, constants)! : 1;
-    cuts.push({ wire: segments[i]!.to, layout });
     i++;
+    cuts.push({ at: i, wire: segments[i - 1]!.to, layout });
   }
   const [first, last] = [spans[0], spans.at(-1)];
+  const outside = (_: unknown, i: number) => !first || i < first.from.at || i >= last!.to.at;
+  const factors = segments.filter(outside).map((segment) => factorOf(segment, constants) ?? 1);
   return {
     map,
     features,
@@ -80,7 +82,7 @@ export function tracePath(map: LinearMap, end: Wire, constants: Constants): Path
           layoutOut: headLayout(last!.to.layout, features),
           joins: kinds.slice(0, kinds.lastIndexOf("other")).includes("join"),
         },
-    scale,
+    scale: factors.reduce((product, factor) => product * factor, 1),
     joined: segments[kinds.indexOf("join")]?.ops[0] ?? null,
   };
 }
@@ -97,12 +99,7 @@ interface Bridging {
  * Norms and rotations are not looked into: some cut before and some cut behind have one shape, or
  * the same sizes in another order. Reshapes that only serve the rotation lie between the two.
  */
-function bridge({
-  cuts,
-  segments,
-  kinds,
-  at,
-}: Bridging): { from: Cut; to: Cut; next: number } | null {
+function bridge({ cuts, segments, kinds, at }: Bridging): { from: Cut; to: Cut } | null {
   let last = at;
   while (kinds[last + 1] === "other") last++;
   for (let before = cuts.length - 1; before >= 0; before--) {
@@ -112,13 +109,13 @@ function bridge({
       if (i > last && kinds[i] === "other") break;
       const wire = segments[i]!.to;
       const layout = matched(from, wire);
-      if (layout) return { from, to: { wire, layout }, next: i + 1 };
+      if (layout) return { from, to: { at: i + 1, wire, layout } };
     }
   }
   return null;
 }
 
-function matched({ wire, layout }: Cut, to: Wire): Layout | null {
+function matched({ wire, layout }: Pick<Cut, "wire" | "layout">, to: Wire): Layout | null {
   const [before, after] = [wire.value?.type?.shape, to.value?.type?.shape];
   if (!before || !after || before.length !== after.length) return null;
   if (before.every((dim, i) => dim === after[i])) return layout;

@@ -11,6 +11,21 @@ export function isDataProduct(op: Op): boolean {
   return Boolean(a && b && !a.constant && !b.constant);
 }
 
+/** What a Transpose does with scores: their last two axes stay, change places, or move elsewhere. */
+export function turnOf(op: Op): "none" | "swap" | "other" {
+  const rank = op.outputs[0]?.value?.type?.shape?.length;
+  const order = op.node.ints("perm") ?? (rank === 2 ? [1, 0] : []);
+  const last = order.length - 1;
+  if (order[last] === last) return "none";
+  return order[last] === last - 1 && order[last - 1] === last ? "swap" : "other";
+}
+
+/** [.., d, N] read as [.., N, d]. */
+function turnedAxes(wire: Wire): Axes {
+  const rank = wire.value?.type?.shape?.length ?? 4;
+  return [...Array.from({ length: rank - 2 }, (_, axis) => axis), rank - 1, rank - 2];
+}
+
 export interface Operands {
   readonly q: Wire;
   readonly k: Wire;
@@ -19,21 +34,26 @@ export interface Operands {
   readonly axes: { readonly q: Axes; readonly k: Axes };
 }
 
-export function operandsOf(product: Op): Operands | null {
+/** Of the product behind scores; `turned` where it is [key, query], (q k^T)^T = k q^T. */
+export function operandsOf(product: Op, turned: boolean): Operands | null {
   const [a, b] = product.inputs as [Wire, Wire];
-  const axes = { q: null, k: null };
-  if (product.type === "MatMul") return { q: a, k: b, keysTransposed: true, scale: 1, axes };
-  if (product.type === "FusedMatMul") {
+  if (product.type !== "Einsum") {
     const { node } = product;
-    if ((node.int("transA") ?? 0) !== 0) return null;
-    if ((node.int("transBatchA") ?? 0) !== 0 || (node.int("transBatchB") ?? 0) !== 0) return null;
-    const keysTransposed = (node.int("transB") ?? 0) === 0;
-    return { q: a, k: b, keysTransposed, scale: node.float("alpha") ?? 1, axes };
+    const flag = (name: string) => product.type === "FusedMatMul" && (node.int(name) ?? 0) !== 0;
+    if (flag("transA") || flag("transBatchA") || flag("transBatchB")) return null;
+    const scale = product.type === "FusedMatMul" ? (node.float("alpha") ?? 1) : 1;
+    const secondTransposed = !flag("transB");
+    if (!turned) {
+      return { q: a, k: b, keysTransposed: secondTransposed, scale, axes: { q: null, k: null } };
+    }
+    const axes = { q: secondTransposed ? turnedAxes(b) : null, k: null };
+    return { q: b, k: a, keysTransposed: false, scale, axes };
   }
   const letters = einsumLetters(product);
   if (!letters) return null;
   // Scores end in [query, key]: q has the letter before the last, and both share a contracted one.
-  const [query, key] = [letters.result.at(-2)!, letters.result.at(-1)!];
+  const ends = [letters.result.at(-2)!, letters.result.at(-1)!] as const;
+  const [query, key] = turned ? [ends[1], ends[0]] : ends;
   const swapped = letters.a.includes(key);
   const [qs, ks] = swapped ? [letters.b, letters.a] : [letters.a, letters.b];
   const shared = [...qs].filter((x) => ks.includes(x) && !letters.result.includes(x));
@@ -62,21 +82,33 @@ export interface Weighted {
   readonly y: Wire;
   readonly scale: number;
   readonly axes: Axes;
+  /** The axis of `y` that holds a head's features, from the end. */
+  readonly features: -1 | -2;
 }
 
-export function weightedOf(product: Op, weights: Wire): Weighted | null {
+/** Of the product of weights and values; `turned` where the weights come as [key, query]. */
+export function weightedOf(product: Op, weights: Wire, turned: boolean): Weighted | null {
   const [a, b] = product.inputs as [Wire, Wire];
   const y = product.outputs[0]!;
   if (product.type === "Einsum") {
     const letters = einsumLetters(product);
     if (!letters) return null;
     const [ps, vs] = a === weights ? [letters.a, letters.b] : [letters.b, letters.a];
-    const key = ps.at(-1)!;
+    const key = ps.at(turned ? -2 : -1)!;
     const features = [...vs].filter((x) => !ps.includes(x) && letters.result.includes(x));
-    if (!vs.includes(key) || features.length !== 1) return null;
-    return { v: a === weights ? b : a, y, scale: 1, axes: orderOf(vs, key, features[0]!) };
+    if (!vs.includes(key) || letters.result.includes(key) || features.length !== 1) return null;
+    const v = a === weights ? b : a;
+    return { v, y, scale: 1, axes: orderOf(vs, key, features[0]!), features: -1 };
   }
-  if (a !== weights) return null;
-  if (product.type === "FusedMatMul" && (product.node.float("alpha") ?? 1) !== 1) return null;
-  return { v: b, y, scale: 1, axes: null };
+  const { node } = product;
+  const flag = (name: string) => product.type === "FusedMatMul" && (node.int(name) ?? 0) !== 0;
+  if (flag("transBatchA") || flag("transBatchB")) return null;
+  if (product.type === "FusedMatMul" && (node.float("alpha") ?? 1) !== 1) return null;
+  if (a === weights) {
+    if (flag("transA") !== turned) return null;
+    return { v: b, y, scale: 1, axes: flag("transB") ? turnedAxes(b) : null, features: -1 };
+  }
+  // y^T = v^T p^T
+  if (flag("transB") === turned) return null;
+  return { v: a, y, scale: 1, axes: flag("transA") ? null : turnedAxes(a), features: -2 };
 }

@@ -52,7 +52,7 @@ export function findSteps(
     candidates.set(op, step);
   }
   for (const step of graftedBlocks(flow, candidates)) candidates.set(step.add, step);
-  return sortOut([...candidates.values()], kernels, linears);
+  return sortOut([...candidates.values()], { kernels, linears, weighs });
 }
 
 /** Operators in the place of whole blocks that keep no residual sum: each is a step by itself. */
@@ -164,21 +164,31 @@ function mayEqual(a: Wire, b: Wire): boolean {
 /**
  * Steps may lie inside of others. The outer one is no step of a block if an inner one starts from the
  * same value (a long skip over steps), or if all of its attention is in inner ones (a residual around
- * a stack). Otherwise the inner one belongs to the branch (an adapter) and is dropped.
+ * a stack). Otherwise the inner one belongs to the branch (an adapter, queries that are added to what
+ * they found) and is dropped.
  */
-function sortOut(candidates: readonly Step[], kernels: ReadonlySet<Op>, linears: Linears): Steps {
+interface Marks {
+  readonly kernels: ReadonlySet<Op>;
+  readonly linears: Linears;
+  readonly weighs: (op: Op) => boolean;
+}
+
+function sortOut(candidates: readonly Step[], { kernels, linears, weighs }: Marks): Steps {
   const byAdd = new Map(candidates.map((step) => [step.add, step]));
   const outer = new Set<Step>();
   const dropped = new Set<Step>();
   const nested = new Map<Step, Step>();
+  const opsOf = (step: Step) => step.regions.flatMap((region) => region.ops);
   const size = (step: Step) => step.regions.reduce((sum, region) => sum + region.ops.length, 0);
+  // An attention whose projections all lie outside is no branch by itself.
+  const projects = (step: Step) => opsOf(step).some((op) => !kernels.has(op) && weighs(op));
   for (const step of [...candidates].sort((a, b) => size(a) - size(b))) {
-    const own = new Set(step.regions.flatMap((region) => region.ops));
+    const own = new Set(opsOf(step));
     const inner = [...own]
       .flatMap((op) => byAdd.get(op) ?? [])
       .filter((s) => s !== step && !dropped.has(s));
     if (inner.length === 0) continue;
-    const inside = new Set(inner.flatMap((s) => s.regions.flatMap((region) => region.ops)));
+    const inside = new Set(inner.filter(projects).flatMap(opsOf));
     const attention = [...own].filter((op) => kernels.has(op));
     const around = attention.length > 0 && attention.every((op) => inside.has(op));
     if (around || inner.some((s) => s.x === step.x)) {

@@ -2,7 +2,7 @@
 import type { Constants } from "./constants.ts";
 import type { Mask } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
-import { isDataProduct } from "./products.ts";
+import { isDataProduct, turnOf } from "./products.ts";
 
 const veryNegative = -1e30;
 const layoutOps = new Set(["Reshape", "Transpose", "Unsqueeze", "Squeeze", "Flatten", "Expand"]);
@@ -12,6 +12,8 @@ export interface Scores {
   readonly ops: readonly Op[];
   readonly scale: number;
   readonly masks: readonly Mask[];
+  /** The product has keys down and queries across: the softmax reads it transposed. */
+  readonly turned: boolean;
   readonly irregular: string | null;
 }
 
@@ -20,13 +22,21 @@ export function scoresBehind(wire: Wire, constants: Constants, depth: number): S
   const op = wire.from;
   if (!op || depth > 16) return null;
   if (isDataProduct(op)) {
-    return { product: op, ops: [op], scale: 1, masks: [], irregular: null };
+    return { product: op, ops: [op], scale: 1, masks: [], turned: false, irregular: null };
   }
   const behind = (next: Wire | null | undefined) =>
     next && !next.constant ? scoresBehind(next, constants, depth + 1) : null;
   const extend = (found: Scores | null, change: Partial<Scores> = {}): Scores | null =>
     found && { ...found, ops: [...found.ops, op], ...change };
   const [a, b] = op.inputs;
+  if (op.type === "Transpose") {
+    const found = behind(a);
+    const turn = turnOf(op);
+    const masked = turn !== "none" && found && found.masks.length > 0;
+    const odd = turn === "other" || masked ? "its scores are rearranged" : null;
+    const irregular = found?.irregular ?? odd;
+    return extend(found, { turned: (turn === "swap") !== found?.turned, irregular });
+  }
   if (through.has(op.type) || layoutOps.has(op.type)) return extend(behind(a));
   if (op.type === "Mul" || op.type === "Div") {
     const factor = constants.scalar(b) ?? (op.type === "Mul" ? constants.scalar(a) : null);
@@ -86,20 +96,22 @@ export interface Tail {
   /** The operand of `product` that holds the softmax's weights. */
   readonly weights: Wire;
   readonly ops: readonly Op[];
+  /** They reach it with keys down and queries across. */
+  readonly turned: boolean;
   readonly irregular: string | null;
 }
 
+type Along = Omit<Tail, "product" | "weights"> & { readonly wire: Wire };
+
 /** From the softmax to the product with v. */
 export function valuesAfter(softmax: Op): Tail | null {
-  const open: { wire: Wire; ops: Op[]; irregular: string | null }[] = [
-    { wire: softmax.outputs[0]!, ops: [], irregular: null },
-  ];
+  const open: Along[] = [{ wire: softmax.outputs[0]!, ops: [], turned: false, irregular: null }];
   for (let at = open.shift(); at; at = open.shift()) {
     if (at.ops.length > 8) continue;
     const { wire, ops } = at;
     for (const op of wire.uses) {
       if (isDataProduct(op)) {
-        return { product: op, weights: wire, ops: [...ops, op], irregular: at.irregular };
+        return { ...at, product: op, weights: wire, ops: [...ops, op] };
       }
       const next = op.outputs[0];
       if (!next) continue;
@@ -113,9 +125,12 @@ export function valuesAfter(softmax: Op): Tail | null {
         mixesHeads(op) ||
         ["Mul", "Slice", "Where", "Div", "Concat", "Split", "Add"].includes(op.type);
       if (!plain && !changed) continue;
-      const irregular = plain ? at.irregular : `its weights go through ${op.type}`;
+      const turn = op.type === "Transpose" ? turnOf(op) : "none";
+      const regular = plain && turn !== "other";
+      const irregular = regular ? at.irregular : `its weights go through ${op.type}`;
+      const turned = (turn === "swap") !== at.turned;
       const nan = op.type === "Where" ? [op.inputs[0]!.from!] : [];
-      open.push({ wire: next, ops: [...ops, ...nan, op], irregular });
+      open.push({ wire: next, ops: [...ops, ...nan, op], turned, irregular });
     }
   }
   return null;

@@ -2,7 +2,7 @@
 import type { Constants } from "./constants.ts";
 import type { Digit } from "./digits.ts";
 import { sizeOf } from "./digits.ts";
-import type { Wire } from "./flow.ts";
+import type { Op, Wire } from "./flow.ts";
 import { carry, identityLayout, isLayoutOp, type Layout } from "./layout.ts";
 import type { Path } from "./path.ts";
 import { type Region, regionBetween, type Segment, segmentsOf } from "./region.ts";
@@ -34,10 +34,11 @@ export function meetingOf(x: Wire, path: Path, constants: Constants): Meeting {
   if (rank === 3 && apart.has(1) && tokens.has(1)) return "some";
   if (rank === 4 && (apart.has(1) || apart.has(2))) return "some";
   if (rank === 3 && isCut(x, before)) return "part";
+  if (region?.ops.some(joinsFeatures)) return "changed";
   return rank === 3 && tokens.has(0) && !tokens.has(1) ? "first" : "all";
 }
 
-const shifts = new Set(["Slice", "Split", "Concat", "Pad"]);
+export const shifts = new Set(["Slice", "Split", "Concat", "Pad"]);
 
 /** Only some of the tokens are left. */
 function isCut(x: Wire, { axes }: Layout): boolean {
@@ -51,6 +52,13 @@ function joinsOthers({ from, ops, has }: Region): boolean {
     ({ type, data }) =>
       type === "Concat" && data.some((wire) => wire !== from && !(wire.from && has.has(wire.from))),
   );
+}
+
+/** Features of different tokens come together: some of them were moved along the sequence. */
+function joinsFeatures(op: Op): boolean {
+  const rank = op.outputs[0]?.value?.type?.shape?.length;
+  const axis = op.node.int("axis") ?? 0;
+  return op.type === "Concat" && (axis === -1 || axis + 1 === rank);
 }
 
 /** How the end of a region lies in its start. */

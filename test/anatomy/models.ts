@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { inferTypes } from "../../passes/infer-types.ts";
 import { createOracle } from "../../runtime/index.ts";
+import { inMemory, materialize } from "../../src/ir/bytes.ts";
+import { setInitializer } from "../../src/ir/edit.ts";
 import type { Graph, Model, Node } from "../../src/ir/graph.ts";
 import { readModel } from "../../src/onnx/index.ts";
 
@@ -36,6 +38,20 @@ function unpack(name: string): string {
   const path = join(scratch, `${name}.onnx`);
   writeFileSync(path, gunzipSync(readFileSync(`${zoo}/${name}.onnx.gz`)));
   return path;
+}
+
+/** The model with weights in the place of its zeros, so that a token tells those beside it apart. */
+export async function filled(name: string): Promise<Model> {
+  const model = await open(name);
+  for (const value of model.graph.initializers) {
+    const { initializer } = value;
+    const { dtype, shape, data } = initializer!;
+    if (dtype !== "float32" || materialize(data).some((byte) => byte !== 0)) continue;
+    const count = shape.reduce((a, b) => a * b, 1);
+    const numbers = Float32Array.from({ length: count }, (_, i) => Math.sin(i * i + count) / 3);
+    setInitializer(value, { ...initializer!, data: inMemory(new Uint8Array(numbers.buffer)) });
+  }
+  return model;
 }
 
 /** Takes every name and all metadata away and shuffles the nodes, as far as dependence allows. */

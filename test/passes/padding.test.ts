@@ -4,10 +4,9 @@
  */
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
-import { inMemory, materialize } from "../../src/ir/bytes.ts";
-import { setInitializer, setInput } from "../../src/ir/edit.ts";
+import { setInput } from "../../src/ir/edit.ts";
 import type { Model } from "../../src/ir/graph.ts";
-import { open } from "../anatomy/models.ts";
+import { filled, open } from "../anatomy/models.ts";
 import { distance, editModel, run } from "./workbench.ts";
 
 const int64 = (rows: readonly (readonly number[])[]) =>
@@ -19,20 +18,6 @@ const feeds = {
   attention_mask: int64([7, 4, 1].map((n) => Array.from({ length: 7 }, (_, i) => Number(i < n)))),
   token_type_ids: int64([0, 0, 0].map(() => new Array(7).fill(0))),
 };
-
-/** The model with weights in the place of its zeros, so that a token tells those beside it apart. */
-async function filled(name: string): Promise<Model> {
-  const model = await open(name);
-  for (const value of model.graph.initializers) {
-    const { initializer } = value;
-    const { dtype, shape, data } = initializer!;
-    if (dtype !== "float32" || materialize(data).some((byte) => byte !== 0)) continue;
-    const count = shape.reduce((a, b) => a * b, 1);
-    const numbers = Float32Array.from({ length: count }, (_, i) => Math.sin(i * i + count) / 3);
-    setInitializer(value, { ...initializer!, data: inMemory(new Uint8Array(numbers.buffer)) });
-  }
-  return model;
-}
 
 async function resultOf(model: Model, given = feeds) {
   return Object.values(await run(model, given))[0]!;
