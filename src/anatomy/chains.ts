@@ -172,7 +172,7 @@ function latest<S extends Step>(hits: ReadonlySet<S>): S | undefined {
 }
 
 /** Tokens and batch may be one axis for a while. */
-export const reshapes: ReadonlySet<string> = new Set([
+const reshapes: ReadonlySet<string> = new Set([
   "Reshape",
   "Flatten",
   "Squeeze",
@@ -180,6 +180,26 @@ export const reshapes: ReadonlySet<string> = new Set([
   "Cast",
   "Identity",
 ]);
+
+/** What half precision needs: sums that are too large come down to the largest number there is. */
+const guards = new Set([
+  ...reshapes,
+  "Clip",
+  "IsInf",
+  "IsNaN",
+  "ReduceMax",
+  "ReduceSum",
+  "Greater",
+  "Where",
+  "Neg",
+  "Not",
+]);
+
+/** The same elements in the same order, in another shape or within bounds. */
+export function keepsOrder(ops: readonly Op[]): boolean {
+  if (ops.every((op) => reshapes.has(op.type))) return true;
+  return ops.some((op) => op.type === "Clip") && ops.every((op) => guards.has(op.type));
+}
 
 function sameWidth(a: Wire, b: Wire): boolean {
   const [left, right] = [a.value?.type?.shape?.at(-1), b.value?.type?.shape?.at(-1)];
@@ -208,7 +228,7 @@ function linkBetween<S extends Step>(
   if (ops.length === 0) return { kind: "direct", ops, norms: [], skips: [] };
   const region = regionBetween(from.y, to.x);
   if (!region) return null;
-  if (hits.size === 1 && ops.every((op) => reshapes.has(op.type)) && sameWidth(from.y, to.x)) {
+  if (hits.size === 1 && keepsOrder(ops) && sameWidth(from.y, to.x)) {
     return { kind: "moved", ops, norms: [], skips: [] };
   }
   if (!sameShape(from.y, to.x)) return null;

@@ -1,6 +1,6 @@
 /** Blocks as rows of steps, before they get names: where each begins and ends. */
 import type { Findings } from "./branch.ts";
-import { type Chain, chainsOf, type Link, reshapes } from "./chains.ts";
+import { type Chain, chainsOf, keepsOrder, type Link } from "./chains.ts";
 import type { Flow, Op, Wire } from "./flow.ts";
 import { groupsOf, type Item, lettersOf } from "./grouping.ts";
 import { joinSecondStreams, secondChains } from "./joint.ts";
@@ -114,7 +114,7 @@ function stacksOf(chain: Chain<Placed>, findings: Findings): StackDraft[] {
     const { step, link, beside } = group[0]!;
     const before = chain[indexOf.get(group[0]!)! - 1];
     // A stream that is cut into its tokens and joined again is the same stream.
-    const moved = link?.kind === "moved" && link.ops.some((op) => !reshapes.has(op.type));
+    const moved = link?.kind === "moved" && !keepsOrder(link.ops);
     const lead = link?.kind === "skip" || moved ? link : null;
     const input = beside ?? (lead && before ? before.step.y : step.x);
     return { steps: own, input, output: own.at(-1)!.exit, lead, second: null };
@@ -142,7 +142,7 @@ export function stepDrafts(chain: Chain<Placed>, findings: Findings): StepDraft[
     if (next && link?.kind === "norm") {
       return { step, norms: link.norms, exit: next.x, glue: link.ops, asMlp };
     }
-    if (next && link?.kind === "moved" && link.ops.every((op) => reshapes.has(op.type))) {
+    if (next && link?.kind === "moved" && keepsOrder(link.ops)) {
       return { step, norms: [], exit: next.x, glue: link.ops, asMlp };
     }
     const [reader, ...more] = step.y.uses;
