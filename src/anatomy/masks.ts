@@ -8,6 +8,8 @@ import { largestTable, uniform } from "./uniform.ts";
 const farEnough = 400;
 const veryNegative = -1e4;
 const lookups = /^Gather/;
+/** A bias that is projected from coordinates: what stands behind the product is weights. */
+const products = /^(MatMul|Gemm|Einsum|Conv)$/;
 const comparison = /^(Less|Greater)(OrEqual)?$/;
 
 /**
@@ -21,7 +23,7 @@ export function isCausal(mask: Mask, constants: Constants): boolean {
   for (let wire = open.pop(); wire; wire = open.pop()) {
     if (isTriangle(wire)) return true;
     const op = wire.from;
-    if (!op || seen.has(op) || seen.size > farEnough) continue;
+    if (!op || seen.has(op) || seen.size > farEnough || products.test(op.type)) continue;
     seen.add(op);
     if (op.type === "Trilu" && splitsBehindSelf(op, constants)) return true;
     if (comparison.test(op.type) && comparesPositions(op, constants)) return true;
