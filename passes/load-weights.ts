@@ -1,6 +1,5 @@
 /** `--weights FILE.safetensors[@site]`: weights of a state_dict, by name, strictly. */
 import type { Anatomy } from "../src/anatomy/anatomy.ts";
-import { scopeOfBlock } from "../src/anatomy/naming.ts";
 import { type Diagnostic, diagnostic, Reporter } from "../src/diag/diagnostic.ts";
 import { plural } from "../src/diag/figures.ts";
 import { nearest } from "../src/diag/suggest.ts";
@@ -103,7 +102,7 @@ function prefixOf(file: WeightFile, anatomy: Anatomy, reporter: Reporter): strin
   for (const stack of anatomy.stacks) {
     for (const block of stack.blocks) {
       const label = `${stack.name}[${block.index}]`;
-      scopes.set(label, scopeOfBlock({ stack, block }));
+      scopes.set(label, block.prefix);
       for (const [name, part] of block.parts) scopes.set(`${label}.${name}`, part.scope);
     }
   }

@@ -1,5 +1,4 @@
 /** `parallelize SEL by 2`: two blocks side by side on one input, their outputs merged. */
-import { scopeOfBlock } from "../src/anatomy/naming.ts";
 import { fail } from "../src/diag/diagnostic.ts";
 import { inMemory } from "../src/ir/bytes.ts";
 import type { Node, Value } from "../src/ir/graph.ts";
@@ -41,7 +40,7 @@ export function parallelize(
   const pair = `${first.label}, ${second.label}`;
   const refuse = (reason: string) =>
     fail("cannot-parallelize", { pair, reason }, { at: edit.statement.target.span });
-  const scope = scopeOfBlock(first);
+  const scope = first.block.prefix;
   const patch = patchFor(session, edit, first, scope);
   const nodes = nodesOf(session, second.block);
   const streams: Stream[] = [streamOf(first, second, session)];

@@ -1,5 +1,6 @@
 /** `remove SEL`: a block or a branch leaves, and the residual stream passes through. */
 import type { Part } from "../src/anatomy/anatomy.ts";
+import { scopeAt } from "../src/anatomy/naming.ts";
 import { fail } from "../src/diag/diagnostic.ts";
 import type { Value } from "../src/ir/graph.ts";
 import { type AttributeInput, float } from "../src/onnx-ops/attributes.ts";
@@ -19,7 +20,7 @@ type Remove = Extract<PlannedEdit, { verb: "remove" }>;
  * @throws GraftError `cannot-remove` where the stream has no way past it.
  */
 export function remove(edit: Remove, site: Site, session: Session): void {
-  const patch = patchFor(session, edit, site, site.part?.scope ?? site.block.scope);
+  const patch = patchFor(session, edit, site, scopeAt(site));
   const refuse = (reason: string) =>
     fail("cannot-remove", { label: site.label, reason }, { at: edit.statement.target.span });
   if (!site.part) removeBlock(site, patch, session, refuse);

@@ -1,7 +1,6 @@
 /** `repeat SEL times n`: copies of a block right behind it, which start as the identity. */
 import type { Block, Part } from "../src/anatomy/anatomy.ts";
 import { graftOf } from "../src/anatomy/index.ts";
-import { scopeOfBlock } from "../src/anatomy/naming.ts";
 import { scopeOf } from "../src/anatomy/scopes.ts";
 import { fail } from "../src/diag/diagnostic.ts";
 import { type Bytes, lengthOf } from "../src/ir/bytes.ts";
@@ -41,7 +40,7 @@ export function repeat(edit: Repeat, site: Site, session: Session): boolean {
     const reason = whyNot(block, plan, session);
     session.reporter.report("not-identity", { label, reason }, { at: edit.statement.target.span });
   }
-  const scope = scopeOfBlock(site);
+  const scope = block.prefix;
   const patch = patchFor(session, edit, site, scope);
   const originals = layoutsOf(plan.nodes);
   const layouts = new Map<string, Layout>();

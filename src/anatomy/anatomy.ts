@@ -27,6 +27,8 @@ export interface Block {
   readonly index: number;
   /** The module path (`blocks.1`), or "" where the model has no scopes. */
   readonly scope: string;
+  /** What names of its weights start with: `scope`, or its place where that is not its alone. */
+  readonly prefix: string;
   /** The residual stream on entry and on exit, [B, N, D]. */
   readonly input: Value;
   readonly output: Value;
@@ -48,7 +50,10 @@ export interface Block {
 /** `attn`, `attn2`, `cross_attn`, `mlp`, `norm1`, `norm2`, `context_mlp`, `context_norm1`, ... */
 export interface Part {
   readonly name: string;
-  /** The longest module path that its projections share; `<block>.<part>` where that is the block. */
+  /**
+   * The longest module path that its projections share; `<block>.<part>` where that is the block, or
+   * where other parts share it too (tied layers). No two parts have the same.
+   */
   readonly scope: string;
   /** From `x` to `outputs`, projections included; norm, modulation, gate and residual add are not. */
   readonly nodes: ReadonlySet<Node>;

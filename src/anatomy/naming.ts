@@ -1,6 +1,6 @@
 /** Names of stacks, and scopes of blocks and parts. */
 import type { Node } from "../ir/graph.ts";
-import type { Block, Part } from "./anatomy.ts";
+import type { Block, Part, Stack } from "./anatomy.ts";
 import { blockScopes, scopeOf, sharedScope } from "./scopes.ts";
 
 /** Scopes of a stack's blocks from the nodes of their projections; "" where there is no evidence. */
@@ -12,29 +12,54 @@ export function scopesOfBlocks(projections: readonly (readonly Node[])[]): strin
 export function scopeOfPart(
   part: string,
   projections: Iterable<Node>,
-  block: { readonly scope: string; readonly label: string },
+  block: Pick<Block, "scope" | "prefix">,
 ): string {
   const shared = sharedScope([...projections].map(scopeOf)).join(".");
-  const outer = block.scope === "" ? block.label : block.scope;
   const inside = block.scope === "" || shared.startsWith(`${block.scope}.`);
-  return shared !== "" && inside && shared !== block.scope ? shared : `${outer}.${part}`;
+  return shared !== "" && inside && shared !== block.scope ? shared : `${block.prefix}.${part}`;
+}
+
+/**
+ * Parts of several blocks that one module computes (tied layers) have one path: names that start
+ * with it would be those of all of them.
+ */
+export function tellPartsApart(stacks: readonly Stack[]): Stack[] {
+  const places = stacks.flatMap(({ blocks }) =>
+    blocks.flatMap(({ prefix, parts }) => [...parts.values()].map((part) => ({ prefix, part }))),
+  );
+  const scopes = distinct(
+    places.map(({ part }) => part.scope),
+    places.map(({ prefix, part }) => `${prefix}.${part.name}`),
+  );
+  const scopeOfEach = new Map(places.map(({ part }, i) => [part, scopes[i]!]));
+  const renamed = (parts: Block["parts"]) =>
+    new Map([...parts].map(([name, part]) => [name, { ...part, scope: scopeOfEach.get(part)! }]));
+  return stacks.map((stack) => ({
+    ...stack,
+    blocks: stack.blocks.map((block) => ({ ...block, parts: renamed(block.parts) })),
+  }));
+}
+
+/** Each name that is the only one of its kind, and stand-ins, unique by themselves, for the others. */
+export function distinct(names: readonly string[], standIns: readonly string[]): string[] {
+  const seen = new Set<string>();
+  const twice = new Set(names.filter((name) => name === "" || seen.size === seen.add(name).size));
+  if (twice.size === 0) return [...names];
+  return distinct(
+    names.map((name, i) => (twice.has(name) ? standIns[i]! : name)),
+    standIns,
+  );
 }
 
 interface Place {
-  readonly stack: { readonly name: string };
-  readonly block: Pick<Block, "scope" | "index">;
+  readonly block: Pick<Block, "prefix">;
   /** null: the whole block. */
   readonly part: Pick<Part, "scope"> | null;
 }
 
 /** What names of weights at a place start with. */
-export function scopeAt(place: Place): string {
-  return place.part?.scope ?? scopeOfBlock(place);
-}
-
-/** The module path of a block; its place where the model has no scopes. */
-export function scopeOfBlock({ stack, block }: Omit<Place, "part">): string {
-  return block.scope || `${stack.name}.${block.index}`;
+export function scopeAt({ block, part }: Place): string {
+  return part?.scope ?? block.prefix;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Findings } from "./branch.ts";
 import type { BlockDraft, Drafts, StackDraft } from "./drafts.ts";
 import type { Flow, Op, Wire } from "./flow.ts";
 import { gridOf } from "./grid.ts";
-import { scopeOfPart, scopesOfBlocks, stackNames } from "./naming.ts";
+import { distinct, scopeOfPart, scopesOfBlocks, stackNames, tellPartsApart } from "./naming.ts";
 import { collectNodes, type OwnNodes } from "./nodes.ts";
 import { inDataOrder } from "./order.ts";
 import { alignNorms, type PartDraft, type PartsOfBlock, partsOf } from "./parts.ts";
@@ -23,35 +23,40 @@ export function buildStacks(flow: Flow, drafts: Drafts, findings: Findings): Sta
     scopesOfBlocks(stack.blocks.map((block) => projectionsOf(block, findings))),
   );
   const names = stackNames(scopes);
-  return stacks.map((stack, i) => {
+  const prefixes = distinct(
+    scopes.flat(),
+    stacks.flatMap(({ blocks }, i) => blocks.map((_, index) => `${names[i]}.${index}`)),
+  );
+  const prefixOf = new Map(blocks.map((block, i) => [block, prefixes[i]!]));
+  const built = stacks.map((stack, i) => {
     const build = (draft: BlockDraft, index: number) =>
       buildBlock({
         draft,
         index,
         scope: scopes[i]![index]!,
-        label: `${names[i]}.${index}`,
+        prefix: prefixOf.get(draft)!,
         inside: inside.get(draft)!,
         nodes,
         findings,
       });
-    const built = stack.blocks.map(build);
     const parts = stack.blocks.flatMap((block) => inside.get(block)!.parts);
-    return { name: names[i]!, ...measuresOf(stack, parts), blocks: built };
+    return { name: names[i]!, ...measuresOf(stack, parts), blocks: stack.blocks.map(build) };
   });
+  return tellPartsApart(built);
 }
 
 interface Building {
   readonly draft: BlockDraft;
   readonly index: number;
   readonly scope: string;
-  readonly label: string;
+  readonly prefix: string;
   readonly inside: PartsOfBlock;
   readonly nodes: OwnNodes;
   readonly findings: Findings;
 }
 
 function buildBlock(building: Building): Block {
-  const { draft, index, scope, inside, nodes } = building;
+  const { draft, index, scope, prefix, inside, nodes } = building;
   const parts = new Map<string, Part>();
   const refused = new Map<string, string>();
   for (const part of inside.parts) {
@@ -62,6 +67,7 @@ function buildBlock(building: Building): Block {
   return {
     index,
     scope,
+    prefix,
     input: named(draft.input),
     output: named(draft.output),
     context: draft.second && {
@@ -78,7 +84,7 @@ function buildBlock(building: Building): Block {
 }
 
 /** A part must begin and end at values of the model; inside of a fused operator there are none. */
-function buildPart(part: PartDraft, { scope, label, nodes, findings }: Building): Part | string {
+function buildPart(part: PartDraft, { scope, prefix, nodes, findings }: Building): Part | string {
   if (part.refused) return part.refused;
   const outputs = part.outputs.flatMap((wire) => wire.value ?? []);
   const x = part.x.value ?? (part.host.kind === "norm" ? part.ops[0]!.place.inputs[0] : null);
@@ -88,7 +94,7 @@ function buildPart(part: PartDraft, { scope, label, nodes, findings }: Building)
   }
   return {
     name: part.name,
-    scope: scopeOfPart(part.name, linearNodes(part.ops, findings), { scope, label }),
+    scope: scopeOfPart(part.name, linearNodes(part.ops, findings), { scope, prefix }),
     nodes: nodes.parts.get(part)!,
     x,
     context: part.context?.value ?? null,

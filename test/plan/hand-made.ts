@@ -119,6 +119,7 @@ export function stack(
     return {
       index,
       scope: scopeOf(index),
+      prefix: scopeOf(index) || `${name}.${index}`,
       input: value(`x${index}`),
       output: value(`x${index + 1}`),
       context: null,
