@@ -13,14 +13,20 @@ import { fromLayout, layoutOf, shapeIn, toLayout } from "./head-layouts.ts";
 import type { Host } from "./host.ts";
 import { storedTensor } from "./inherit.ts";
 import type { Ground } from "./placement.ts";
+import { isSizeless, isStretch, meetsAllTokens } from "./sizeless.ts";
 import type { Tensor } from "./values.ts";
 
-/** q and k, [B, heads, N, d], as the host would have turned them. */
+/**
+ * q and k, [B, heads, N, d], as the host would have turned them; as they are where it has no rotation,
+ * or one for windows that says nothing of other tokens.
+ */
 export function rotate(ground: Ground, host: Host, q: Tensor, k: Tensor): [Tensor, Tensor] {
-  host.used.rotation = true;
   const found = host.part?.host;
   const rotation = found?.kind === "attention" ? found.rotation : null;
   if (!rotation || found?.kind !== "attention") return [q, k];
+  const elsewhere = !meetsAllTokens(found, rotation, host);
+  if (elsewhere && !isSizeless(rotation)) return [q, k];
+  host.used.rotation = true;
   const map = new Map<Value, Value>();
   const ways = [
     { x: q, heads: found.heads, ...rotation.q },
@@ -36,6 +42,10 @@ export function rotate(ground: Ground, host: Host, q: Tensor, k: Tensor): [Tenso
   }
   const own = new Set(rotation.nodes);
   for (const node of rotation.nodes) {
+    if (elsewhere && isStretch(node)) {
+      map.set(node.outputs[0]!, map.get(node.inputs[0]!)!);
+      continue;
+    }
     for (const input of node.inputs) {
       if (!input || map.has(input) || (input.producer && own.has(input.producer))) continue;
       map.set(input, captured(ground, host, found, input));

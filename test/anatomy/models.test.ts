@@ -1,5 +1,5 @@
 /**
- * What is found in 101 exports, against what an expert says of their architectures (expected.json),
+ * What is found in over 100 exports, against what an expert says of their architectures (expected.json),
  * and that names, metadata and the order of nodes have no part in finding it.
  */
 import { readFileSync } from "node:fs";

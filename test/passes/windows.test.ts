@@ -11,3 +11,13 @@ test.each([
   const { report } = await editModel(model, `replace ${stack}[1].attn with mha`);
   expect(report.diagnostics.map(({ code }) => code)).toEqual(codes);
 });
+
+test.each([
+  ["norms stay", 0, []],
+  ["tables of positions in a window say nothing of other tokens", 1, ["position-lost"]],
+])("%s", async (_, block, codes) => {
+  const model = await open("attn-windows-dynamo20");
+  const { report } = await editModel(model, `replace blocks[${block}].attn with mha`);
+  const told = report.diagnostics.map(({ code }) => code);
+  expect(told).toEqual(["inherit-refused", "inherit-refused", ...codes]);
+});
