@@ -6,7 +6,7 @@ import { cacheOf } from "./cache.ts";
 import type { Core } from "./cores.ts";
 import { levelOf, type Wire } from "./flow.ts";
 import { isJoined, sharesInGroups } from "./keys.ts";
-import { hidesNothing, isCausal, isPlainTriangle } from "./masks.ts";
+import { hidesNothing, hidesOnlyLater, isCausal } from "./masks.ts";
 import { linearOf } from "./path.ts";
 import { base, type Projected, pathsOf, projectionsOf, type Side } from "./projections.ts";
 import { rotationOf } from "./rotation.ts";
@@ -151,7 +151,7 @@ function masksOf(
   const ordered = causal || masks.some((mask) => isCausal(mask, constants));
   return {
     causal: ordered,
-    onlyCausal: ordered && hiding.every(isPlainTriangle),
+    onlyCausal: ordered && hiding.every((mask) => hidesOnlyLater(mask, constants)),
     triangular: causal,
     masks: hiding.map(({ wire, ...meaning }) => ({ ...meaning, value: wire.value! })),
   };

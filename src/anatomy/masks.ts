@@ -3,6 +3,7 @@ import type { Constants } from "./constants.ts";
 import { numbersOf, storedTensor } from "./constants.ts";
 import type { Mask } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
+import { isRamp, lineOf, sidesOf } from "./triangles.ts";
 import { largestTable, uniform } from "./uniform.ts";
 
 const farEnough = 400;
@@ -40,23 +41,12 @@ export function hidesNothing({ wire, means }: Mask): boolean {
   return uniform(wire) === (means === "keep" ? 1 : 0);
 }
 
-const spreading = new Set(["Expand", "Unsqueeze", "Identity", "Cast"]);
-
-/** A stored triangle of two values: no bias, window or padding stands in it. */
-export function isPlainTriangle({ wire }: Mask): boolean {
-  const { from } = wire;
-  const source = from?.inputs[0];
-  if (from && source && spreading.has(from.type)) {
-    return isPlainTriangle({ means: "add", wire: source });
-  }
-  const tensor = isTriangle(wire) ? storedTensor(wire) : null;
-  const [columns = 0, rows = 0] = tensor?.shape.toReversed() ?? [];
-  const numbers = tensor && numbersOf(tensor, largestTable);
-  if (!numbers || columns !== rows) return false;
-  return numbers.every((x, i) => {
-    const ahead = (i % columns) - (Math.floor(i / columns) % rows);
-    return x === (ahead > 0 ? numbers[1] : numbers[0]);
-  });
+/** It shows each query all keys up to its own: no bias, window or padding stands in it. */
+export function hidesOnlyLater({ wire, means }: Mask, constants: Constants): boolean {
+  const [seen, ahead] = sidesOf(wire, constants);
+  if (seen === null || ahead === null || means === "padding") return false;
+  if (means !== "add") return (seen !== 0) === (means === "keep");
+  return Number.isFinite(seen) && seen > veryNegative;
 }
 
 /** Trilu parts what comes after a token from the rest; bands and windows are cut off elsewhere. */
@@ -66,10 +56,7 @@ function splitsBehindSelf(op: Op, constants: Constants): boolean {
   return diagonal === null || diagonal === (upper ? 1 : 0);
 }
 
-/**
- * One range down, another one across: the result has rows and columns. Where both ranges have a known
- * start, the line between the two sides must run behind each query's own key.
- */
+/** Where both ranges have a known start, the line must run behind each query's own key. */
 function comparesPositions(op: Op, constants: Constants): boolean {
   const shape = op.outputs[0]?.value?.type?.shape;
   if (shape && (shape.length < 2 || shape.slice(-2).includes(1))) return false;
@@ -77,34 +64,8 @@ function comparesPositions(op: Op, constants: Constants): boolean {
     (wire) => wire && constants.scalar(wire) === null && comesFromRange(wire, 0),
   );
   if (!ranges) return false;
-  const [a, b] = op.inputs.map((wire) => startOf(wire!, constants, 0));
-  if (typeof a !== "number" || typeof b !== "number") return true;
-  const keysFirst = op.inputs[1]?.value?.type?.shape?.at(-1) === 1;
-  const strict = !op.type.endsWith("OrEqual");
-  // Keys up to `last` places behind the query lie on one side of the line.
-  const keysBelow = op.type.startsWith("Less") === keysFirst;
-  const last = (keysFirst ? b - a : a - b) - (keysBelow === strict ? 1 : 0);
-  return last === 0;
-}
-
-const moving = new Set([...spreading, "Reshape", "Squeeze", "Transpose"]);
-
-/** The number that a range of positions begins with, as far as it is known. */
-function startOf(wire: Wire, constants: Constants, depth: number): number | null {
-  const op = wire.from;
-  const first = storedTensor(wire) && isRamp(wire) ? constants.elements(wire)?.[0] : undefined;
-  if (first !== undefined) return first;
-  if (!op || depth > 12) return null;
-  const [a, b] = op.inputs;
-  if (op.type === "Range") return constants.scalar(a);
-  if (moving.has(op.type)) return a ? startOf(a, constants, depth + 1) : null;
-  if (op.type !== "Add" && op.type !== "Sub") return null;
-  const [left, right] = [constants.scalar(a), constants.scalar(b)];
-  const start = left === null ? a : b;
-  const inner = start ? startOf(start, constants, depth + 1) : null;
-  if (inner === null) return null;
-  if (op.type === "Add") return left === null && right === null ? null : inner + (left ?? right!);
-  return right === null ? null : inner - right;
+  const line = lineOf(op, constants);
+  return line === null || line.last === 0;
 }
 
 function comesFromRange(wire: Wire, depth: number): boolean {
@@ -114,12 +75,6 @@ function comesFromRange(wire: Wire, depth: number): boolean {
   if (op.type === "Constant") return isRamp(wire);
   if (depth > 12) return false;
   return op.inputs.some((input) => input && comesFromRange(input, depth + 1));
-}
-
-function isRamp(wire: Wire): boolean {
-  const tensor = storedTensor(wire);
-  const numbers = tensor && numbersOf(tensor);
-  return Boolean(numbers && numbers.length > 1 && numbers.every((x, i) => x === numbers[0]! + i));
 }
 
 /**

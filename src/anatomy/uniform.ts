@@ -60,13 +60,18 @@ const rules: Readonly<Record<string, (op: Op, of: Of) => number | null>> = {
   Mul: ofBoth((a, b) => a * b),
 };
 
+/** What a wire is known to be from elsewhere; undefined where what makes it decides. */
+export type Known = (wire: Wire) => number | null | undefined;
+
 /** The number that every element is; null where they differ, or nothing proves that they do not. */
-export function uniform(wire: Wire | null | undefined): number | null {
+export function uniform(wire: Wire | null | undefined, given?: Known): number | null {
   const memo = new Map<Wire, number | null>();
   const find = (at: Wire | null | undefined, depth: number): number | null => {
     if (!at || depth > deepEnough) return null;
     const known = memo.get(at);
     if (known !== undefined) return known;
+    const told = given?.(at);
+    if (told !== undefined) return told;
     const found = at.from
       ? (rules[at.from.type]?.(at.from, (x) => find(x, depth + 1)) ?? null)
       : null;

@@ -43,3 +43,13 @@ test("a window over all tokens before is the attention that was there", async ()
   const { difference, scale } = distance(before.y, after.y);
   expect(difference / scale).toBeLessThan(2e-6);
 });
+
+test.each([
+  ["torch-decoder-ts17", "is compared with Trilu", []],
+  ["attn-masks-ts17", "is made by Trilu", []],
+  ["gptneox-dynamo20", "leaves out padding too", ["mask-lost"]],
+])("a window in %s, whose mask %s", async (from, _, codes) => {
+  const model = await open(from);
+  const { report } = await editModel(model, "replace blocks[0].attn with swa(window: 64)");
+  expect(report.diagnostics.map(({ code }) => code)).toEqual(codes);
+});
