@@ -157,17 +157,22 @@ export type MaskMeaning =
 
 /** The nodes from split heads to scores, to be replayed by cloning on other q and k. */
 export interface Rotation {
-  /** Layout of the values that enter; heads are not split yet in "B,N,HD". */
-  readonly layout: HeadLayout;
-  /** Layout of the values that leave. */
-  readonly layoutOut: HeadLayout;
-  readonly q: { readonly from: Value; readonly to: Value };
-  readonly k: { readonly from: Value; readonly to: Value };
+  readonly q: Turn;
+  readonly k: Turn;
   /** In graph order; tables of angles that do not depend on q or k are captured, not cloned. */
   readonly nodes: readonly Node[];
 }
 
-export type HeadLayout = "B,H,N,d" | "B,N,H,d" | "B,N,HD";
+/** Where a rotation begins and ends; optimizers write that of q otherwise than that of k. */
+export interface Turn {
+  readonly from: Value;
+  readonly to: Value;
+  /** Layout of `from`; heads are not split yet in "B,N,HD". */
+  readonly layout: HeadLayout;
+  readonly layoutOut: HeadLayout;
+}
+
+export type HeadLayout = "B,H,N,d" | "B,H,d,N" | "B,N,H,d" | "B,N,HD";
 
 export interface MlpHost {
   readonly kind: "mlp";

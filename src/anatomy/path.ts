@@ -166,7 +166,7 @@ function isFeature(digit: Digit, features: number): boolean {
 function headLayout({ axes }: Layout, features: number): HeadLayout {
   const holds = axes.map((digits) => digits.some((digit) => isFeature(digit, features)));
   if (axes.length < 4) return axes.length === 3 && !holds[0] && !holds[1] ? "B,N,HD" : "B,H,N,d";
-  if (holds[1]) return "B,H,N,d";
+  if (holds[1]) return holds[2] && !holds[3] ? "B,H,d,N" : "B,H,N,d";
   if (holds[2]) return "B,N,H,d";
   // One head: the axis of tokens, the one that is not of size 1, tells.
   return axes.at(-2)!.length === 0 ? "B,N,H,d" : "B,H,N,d";

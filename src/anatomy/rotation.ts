@@ -1,26 +1,30 @@
 /** What norms and rotates q and k between their projections and the scores. */
-import type { Value } from "../ir/graph.ts";
-import type { Rotation } from "./anatomy.ts";
+import type { Rotation, Turn } from "./anatomy.ts";
 import type { Op, Wire } from "./flow.ts";
 import type { Projected, Side } from "./projections.ts";
 
 export function rotationOf({ q, k }: Pick<Side, "q" | "k">): Rotation | null {
-  const [a, b] = [q.path.rotation, k.path.rotation];
-  const main = a ?? b;
-  if (!main) return null;
-  const still = (side: Projected) => ({ from: side.path.map.y, to: side.path.map.y });
-  const [qs, ks] = [a ?? still(q), b ?? still(k)];
-  const ends = [qs.from, qs.to, ks.from, ks.to].map((wire) => wire.value);
-  if (ends.some((value) => value === null)) return null;
-  const [qFrom, qTo, kFrom, kTo] = ends as Value[];
+  if (!q.path.rotation && !k.path.rotation) return null;
+  const [qs, ks] = [spanOf(q), spanOf(k)];
+  const turns = [turnOf(qs), turnOf(ks)] as const;
+  if (!turns[0] || !turns[1]) return null;
   const ops = new Set([...between(qs.from, qs.to), ...between(ks.from, ks.to)]);
   return {
-    layout: main.layout,
-    layoutOut: main.layoutOut,
-    q: { from: qFrom!, to: qTo! },
-    k: { from: kFrom!, to: kTo! },
+    q: turns[0],
+    k: turns[1],
     nodes: [...new Set([...ops].sort((a, b) => a.id - b.id).map((op) => op.place))],
   };
+}
+
+type Span = Omit<NonNullable<Projected["path"]["rotation"]>, "joins">;
+
+/** What is not rotated leaves as it enters. */
+function spanOf({ path: { rotation, map } }: Projected): Span {
+  return rotation ?? { from: map.y, to: map.y, layout: "B,N,HD", layoutOut: "B,N,HD" };
+}
+
+function turnOf({ from, to, layout, layoutOut }: Span): Turn | null {
+  return from.value && to.value && { from: from.value, to: to.value, layout, layoutOut };
 }
 
 /** Operations on paths between two values, sizes that are computed from the values on the way included. */

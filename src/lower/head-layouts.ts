@@ -18,13 +18,13 @@ export interface Sizes {
 
 const named: Readonly<Record<HeadLayout, Axes>> = {
   "B,H,N,d": [0, 1, 2, 3],
+  "B,H,d,N": [0, 1, 3, 2],
   "B,N,H,d": [0, 2, 1, 3],
   "B,N,HD": "joined",
 };
 
 /**
- * The layout of a value of the host. The shape decides where it contradicts what anatomy says:
- * optimizers move transposes from one side of a rotation to the other, of q or of k alone.
+ * The layout of a value of the host. The shape decides where it contradicts what anatomy says.
  */
 export function layoutOf(value: Value, said: HeadLayout, sizes: Sizes): Axes {
   const { batch, heads, tokens, features } = sizes;

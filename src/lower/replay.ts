@@ -32,13 +32,13 @@ export function rotate(ground: Ground, host: Host, q: Tensor, k: Tensor): [Tenso
     { x: q, heads: found.heads, ...rotation.q },
     { x: k, heads: found.kvHeads, ...rotation.k },
   ];
-  for (const { x, heads, from } of ways) {
+  for (const { x, heads, from, layout } of ways) {
     if (x.shape.length !== 4 || !mayEqual(x.shape[3]!, found.headDim)) {
       const wanted = `[B, heads, N, ${found.headDim}]`;
       throw fail("rotation-misfit", { wanted, got: showShape(x.shape) });
     }
     const size = { ...sizesOf(host), heads, features: found.headDim };
-    map.set(from, asWire(ground, toLayout(ground, x, layoutOf(from, rotation.layout, size))).value);
+    map.set(from, asWire(ground, toLayout(ground, x, layoutOf(from, layout, size))).value);
   }
   const own = new Set(rotation.nodes);
   for (const node of rotation.nodes) {
@@ -52,11 +52,11 @@ export function rotate(ground: Ground, host: Host, q: Tensor, k: Tensor): [Tenso
     }
     replay(ground, node, map);
   }
-  const [first, second] = ways.map(({ x, heads, to }) => {
+  const [first, second] = ways.map(({ x, heads, to, layoutOut }) => {
     const value = map.get(to);
     if (!value) throw new Error(`the rotation of ${host.site} does not make ${to.name}`);
     const size = { ...sizesOf(host), heads, features: found.headDim };
-    const layout = layoutOf(to, rotation.layoutOut, size);
+    const layout = layoutOf(to, layoutOut, size);
     const shape = shapeIn(layout, x.shape);
     return fromLayout(ground, wire(ground, value, { dtype: x.dtype, shape }), layout, x.shape);
   });

@@ -13,10 +13,12 @@ const broadcasting = /^(Add|Sub|Mul|Div)$/;
 
 /** Whether the queries and keys of the host are arranged as those of all its tokens are. */
 export function meetsAllTokens({ opaque }: AttentionHost, rotation: Rotation, host: Host): boolean {
-  const shape = rotation.q.from.type?.shape;
-  const tokens = shape?.[rotation.layout === "B,H,N,d" ? 2 : 1];
+  const { from, layout } = rotation.q;
+  const tokens = from.type?.shape?.[tokenAxis[layout]];
   return opaque === null || tokens == null || String(tokens) === String(host.tokens);
 }
+
+const tokenAxis = { "B,N,HD": 1, "B,N,H,d": 1, "B,H,N,d": 2, "B,H,d,N": 3 } as const;
 
 /** Whether it treats each token by itself, so that other tokens can be given to it. */
 export function isSizeless({ nodes, q, k }: Rotation): boolean {

@@ -5,7 +5,9 @@ import type {
   Block,
   MlpHost,
   Part,
+  Rotation,
   Stack,
+  Turn,
 } from "../../src/anatomy/anatomy.ts";
 import { indices } from "../../src/inspect/text.ts";
 
@@ -66,6 +68,13 @@ function mlpWords(host: MlpHost): string {
   return `${host.activation}${gate} ${host.hidden}${host.opaque ? `: ${host.opaque}` : ""}`;
 }
 
+function rotationWords({ q, k }: Rotation): string {
+  const of = ({ layout, layoutOut }: Turn) => `${layout} to ${layoutOut}`;
+  // What is not rotated has no layout of its own.
+  const turns = [q, k].filter(({ from, to }) => from !== to).map(of);
+  return `rotated ${[...new Set(turns)].join(", keys ")}`;
+}
+
 function attentionWords(host: AttentionHost): string {
   const { heads, kvHeads, headDim, rotation, joint } = host;
   const words = [
@@ -74,7 +83,7 @@ function attentionWords(host: AttentionHost): string {
     host.qkv ? "fused" : host.q.order ? "interleaved" : "",
     joint ? "joint" : "",
     host.causal ? "causal" : host.masks.length > 0 ? "masked" : "",
-    rotation ? `rotated ${rotation.layout} to ${rotation.layoutOut}` : "",
+    rotation ? rotationWords(rotation) : "",
     host.cache ? "cached" : "",
     host.out ? "" : "no out",
     host.holdsMlp ? "with mlp" : "",

@@ -1,16 +1,20 @@
 /**
  * Scores and values that are computed transposed, a norm, a factor and a rotation one after the other,
- * heads that share keys: whatever is taken for a plain attention must be one.
+ * heads that share keys, keys that are rotated in another layout than queries where sizes do not tell
+ * which: whatever is taken for a plain attention must be one.
  */
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
 import { filled } from "../anatomy/models.ts";
 import { distance, editModel, run } from "./workbench.ts";
 
-test("mha does what attentions did that are written in unusual ways", async () => {
-  const model = await filled("attn-turned-ts17");
-  const x = Float32Array.from({ length: 2 * 6 * 5 }, (_, i) => Math.sin(i * i));
-  const given = { x: new ort.Tensor("float32", x, [2, 6, 5]) };
+test.each([
+  ["attn-turned-ts17", 6],
+  ["attn-rotations-ts17", 4],
+])("mha does what the attentions of %s did", async (name, tokens) => {
+  const model = await filled(name);
+  const x = Float32Array.from({ length: 2 * tokens * 5 }, (_, i) => Math.sin(i * i));
+  const given = { x: new ort.Tensor("float32", x, [2, tokens, 5]) };
   const before = Object.values(await run(model, given))[0]!;
   const { report } = await editModel(model, "replace blocks[all].attn with mha");
   expect([report.diagnostics, report.keepsFunction]).toEqual([[], true]);
