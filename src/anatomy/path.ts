@@ -8,6 +8,7 @@ import type { HeadLayout, Linear } from "./anatomy.ts";
 import type { Constants } from "./constants.ts";
 import { type Digit, sizeOf } from "./digits.ts";
 import type { Op, Wire } from "./flow.ts";
+import { withLateBias } from "./late-bias.ts";
 import { carry, identityLayout, isLayoutOp, type Layout, layoutOfShape } from "./layout.ts";
 import type { LinearMap } from "./linears.ts";
 import { regionBetween, type Segment, segmentsOf } from "./region.ts";
@@ -43,7 +44,8 @@ interface Cut {
   readonly layout: Layout;
 }
 
-export function tracePath(map: LinearMap, end: Wire, constants: Constants): Path | null {
+export function tracePath(product: LinearMap, end: Wire, constants: Constants): Path | null {
+  let map = product;
   const start = startLayout(map);
   const region = end === map.y ? null : regionBetween(map.y, end);
   if (!start || (!region && end !== map.y)) return null;
@@ -53,6 +55,10 @@ export function tracePath(map: LinearMap, end: Wire, constants: Constants): Path
   const cuts: Cut[] = [{ at: 0, wire: map.y, layout: start }];
   const spans: { readonly from: Cut; readonly to: Cut }[] = [];
   for (let i = 0; i < segments.length; ) {
+    const { layout: before } = cuts.at(-1)!;
+    const unscaled = kinds.slice(0, i).every((kind) => kind === "layout");
+    const biased = unscaled && withLateBias(map, before, features, segments[i]!, constants);
+    if (biased) [map, kinds[i]] = [biased, "layout"];
     if (kinds[i] === "other") {
       const span = bridge({ cuts, segments, kinds, at: i });
       if (!span) return null;
@@ -61,7 +67,7 @@ export function tracePath(map: LinearMap, end: Wire, constants: Constants): Path
       i = span.to.at;
       continue;
     }
-    const layout = through(cuts.at(-1)!.layout, segments[i]!, constants);
+    const layout = biased ? before : through(before, segments[i]!, constants);
     if (!layout) return null;
     i++;
     cuts.push({ at: i, wire: segments[i - 1]!.to, layout });

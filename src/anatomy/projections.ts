@@ -122,7 +122,10 @@ function projected(
   const straight = tracePath(map, end, constants);
   const path = straight && axes ? inOrder(straight, axes) : straight;
   const rows = path && headRows(path, transposed, split);
-  return rows && { path, rows };
+  if (!rows) return null;
+  // A bias of these rows alone lies as they do, one behind the other.
+  const ordered = rows.rows.every((row, i) => row === rows.rows[0]! + i);
+  return path.map === map || ordered ? { path, rows } : null;
 }
 
 /** How the core reads a value: [.., tokens, features] but for these. */
