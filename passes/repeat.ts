@@ -12,7 +12,7 @@ import { sameType } from "./graph/casts.ts";
 import { preparesConstants } from "./graph/constants.ts";
 import { copiedName, rescope, weightsOf } from "./graph/copies.ts";
 import { sameShape } from "./graph/shapes.ts";
-import { isIdentity, lastProjection } from "./graph/silence.ts";
+import { type Fate, fateOf, lastProjection } from "./graph/silence.ts";
 import { layoutsOf } from "./graph/state-dict.ts";
 import { commit, type Layout, nodesOf, now, partNow, patchFor, type Session } from "./session.ts";
 
@@ -35,9 +35,10 @@ export function repeat(edit: Repeat, site: Site, session: Session): boolean {
   if (plan.streams.some(([from, to]) => !sameShape(from, to))) {
     throw refuse("what leaves it has another shape than what enters it");
   }
-  const identity = edit.times === 1 || isIdentity(plan.nodes, plan.zeros, plan.streams);
+  const fate = fateOf(plan.nodes, plan.zeros, plan.streams);
+  const identity = edit.times === 1 || fate.identity;
   if (!identity) {
-    const reason = whyNot(block, plan, session);
+    const reason = whyNot(block, plan, fate, session);
     session.reporter.report("not-identity", { label, reason }, { at: edit.statement.target.span });
   }
   const scope = block.prefix;
@@ -61,8 +62,9 @@ export function repeat(edit: Repeat, site: Site, session: Session): boolean {
 }
 
 /** What keeps copies from being the identity, for people. */
-function whyNot(block: Block, { nodes }: CopyPlan, session: Session): string {
+function whyNot(block: Block, { nodes }: CopyPlan, fate: Fate, session: Session): string {
   if (block.style === "post-norm") return "it norms the stream behind a branch (post-norm)";
+  if (fate.clamped) return "it clamps the stream to bounds that what enters may exceed";
   const entry = now(session, block.input);
   const stream = entry.type?.shape?.join();
   const inside = new Set(nodes);

@@ -2,6 +2,7 @@
 import { materialize } from "../../src/ir/bytes.ts";
 import type { Node, Value } from "../../src/ir/graph.ts";
 import { storedTensor } from "../../src/onnx-ops/stored.ts";
+import { boundsOf, clampOf, computedNumber, storedNumber } from "./bounds.ts";
 import { storedBehind } from "./constants.ts";
 
 const passing =
@@ -58,41 +59,73 @@ export function lastProjection(end: Value): Value[] | null {
 
 type Kind = "zero" | "stream" | "other";
 
+export interface Fate {
+  /** Each stream is handed on unchanged. */
+  readonly identity: boolean;
+  /** A clamp may change one. */
+  readonly clamped: boolean;
+}
+
 /**
- * Whether nodes hand each stream on unchanged when these weights are zero.
+ * What nodes do to streams when these weights are zero and all numbers are finite. What enters lies
+ * within the bounds of what leaves: copies stand behind their original.
  * @param streams what enters, with what leaves in its place.
  */
-export function isIdentity(
+export function fateOf(
   nodes: readonly Node[],
   zeros: ReadonlySet<Value>,
   streams: readonly (readonly [input: Value, output: Value])[],
-): boolean {
+): Fate {
   const known = new Map<Value, { kind: Kind; of?: Value }>();
+  const bounds = new Map(streams.map(([input, output]) => [input, boundsOf(output)]));
+  const numbers = new Map<Value, number>();
+  let clamped = false;
   for (const value of zeros) known.set(value, { kind: "zero" });
   for (const [input] of streams) known.set(input, { kind: "stream", of: input });
   const kindOf = (value: Value | null | undefined): Kind => {
     if (!value) return "zero";
     return known.get(value)?.kind ?? (isZero(value) ? "zero" : "other");
   };
+  const numberOf = (value: Value | null | undefined): number | null => {
+    if (!value) return null;
+    return kindOf(value) === "zero" ? 0 : (numbers.get(value) ?? storedNumber(value));
+  };
+  const passes = (node: Node) => {
+    const [least, most] = bounds.get(known.get(node.inputs[0]!)!.of!)!;
+    const clamp = clampOf(node, numberOf);
+    return clamp !== null && clamp[0] <= least && clamp[1] >= most;
+  };
   for (const node of nodes) {
     const kinds = node.inputs.map(kindOf);
-    const kind = node.op === "Cast" && keepsDigits(node) ? kinds[0]! : outcome(node, kinds);
+    const number = kinds.includes("stream") ? null : computedNumber(node, numberOf);
+    if (number !== null) numbers.set(node.outputs[0]!, number);
+    const clamps = node.op === "Clip" && kinds[0] === "stream";
+    if (clamps && !passes(node)) clamped = true;
+    const same = clamps ? !clamped : node.op === "Cast" && keepsDigits(node);
+    const kind = same ? kinds[0]! : number === 0 ? "zero" : outcome(node, kinds);
     const carried = node.inputs.find((value) => value && kindOf(value) === "stream");
     for (const value of node.outputs) {
       if (!value || kind === "other") continue;
       known.set(value, kind === "zero" ? { kind } : { kind, of: known.get(carried!)!.of! });
     }
   }
-  return streams.every(([input, output]) => {
+  const identity = streams.every(([input, output]) => {
     const end = known.get(output);
     return end?.kind === "stream" && end.of === input;
   });
+  return { identity, clamped };
 }
+
+const wider: Readonly<Record<string, readonly string[]>> = {
+  float16: ["float32", "float64"],
+  bfloat16: ["float32", "float64"],
+  float32: ["float64"],
+};
 
 /** To the type it has, as exporters write it, or to a wider one. */
 function keepsDigits({ inputs, outputs }: Node): boolean {
   const [from, to] = [inputs[0]?.type?.dtype, outputs[0]?.type?.dtype];
-  return Boolean(from && to && (from === to || (from === "float16" && to === "float32")));
+  return Boolean(from && to && (from === to || wider[from]?.includes(to)));
 }
 
 /** Small stored tensors that are zero already: biases that nobody trained. */
@@ -135,6 +168,9 @@ function outcome(node: Node, kinds: readonly Kind[]): Kind {
     case "Identity":
     case "Dropout":
       return a;
+    case "IsInf":
+    case "IsNaN":
+      return a === "other" ? "other" : "zero";
     case "Attention":
     case "com.microsoft::MultiHeadAttention":
       return c === "zero" ? "zero" : "other";
