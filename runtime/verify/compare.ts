@@ -40,6 +40,9 @@ const margin = 4;
 /** Kernels approximate tanh, erf and exp in float32, each to some units in the last place. */
 const approximation = 64 * 2 ** -23;
 
+/** One value that is rounded in another order may end two numbers of its type from where it was. */
+const neighbours = 2;
+
 /**
  * Runs the model files `before` and `after` on seeded random inputs and reports how far each output
  * moved. `model` has the graph of either: it says which numbers integer inputs take (rows of the
@@ -80,10 +83,11 @@ export async function compareModels(
     noise.push([expected, await run(files.before, plain)], [actual, await run(files.after, plain)]);
   }
 
+  const least = Math.max(approximation, neighbours * coarsest(files.model));
   const outputs = [...expected].map(([name, tensor]): OutputComparison => {
     const difference = differenceOf(tensor, actual.get(name)!);
     const noises = noise.map(([a, b]) => differenceOf(a.get(name)!, b.get(name)!).absolute);
-    const floor = roundingUnit(tensor.dtype) === 0 ? 0 : approximation * difference.scale;
+    const floor = roundingUnit(tensor.dtype) === 0 ? 0 : least * difference.scale;
     const bound = keepsFunction ? margin * Math.max(...noises) + floor : null;
     return { name, ...difference, bound };
   });
@@ -99,6 +103,13 @@ export async function compareModels(
     inputs: [...feeds].map(([name, { shape }]) => ({ name, shape })),
     outputs,
   };
+}
+
+/** The largest rounding unit of what a model computes; weights that are stored in less do not round it. */
+function coarsest({ graph }: Model): number {
+  const made = graph.nodes.flatMap(({ outputs }) => outputs);
+  const dtypes = new Set(made.flatMap((value) => value?.type?.dtype ?? []));
+  return Math.max(0, ...[...dtypes].map(roundingUnit));
 }
 
 function failure({ name, absolute, bound }: OutputComparison): Diagnostic {

@@ -8,6 +8,7 @@ import { candidateFeeds, compareModels, createOracle, valuesOf } from "../../run
 import { useOf } from "../../runtime/verify/input-uses.ts";
 import type { Model } from "../../src/ir/graph.ts";
 import { readModel } from "../../src/onnx/index.ts";
+import { encodeElements } from "../../src/onnx-ops/elements.ts";
 
 const folder = "test/fixtures/models";
 const oracle = createOracle();
@@ -83,6 +84,52 @@ test.each([
   expect(outputs[0]!.absolute).toBeGreaterThan(1e-5);
   expect(outputs[0]!.relative).toBeCloseTo(outputs[0]!.absolute / outputs[0]!.scale);
   expect(outputs[0]!.bound).toBeNull();
+});
+
+/** Rows of a table in float16, taken by number, times each factor in turn. */
+function scaledRows(name: string, factors: readonly number[], to: number): string {
+  const { onnx } = createRequire(import.meta.url)("onnx-proto");
+  const typed = (elemType: number) => ({
+    tensorType: { elemType, shape: { dim: [{ dimValue: 6 }] } },
+  });
+  const half = (label: string, dims: number[], values: number[]) => {
+    return { name: label, dims, dataType: 10, rawData: encodeElements("float16", values) };
+  };
+  const table = Array.from({ length: 50 }, (_, i) => Math.sin(i * i));
+  const steps = factors.map((_, i) => ({
+    opType: "Mul",
+    input: [`x${i}`, `f${i}`],
+    output: [`x${i + 1}`],
+  }));
+  const cast = { opType: "Cast", input: [`x${factors.length}`], output: ["y"] };
+  const graph = {
+    name,
+    node: [
+      { opType: "Gather", input: ["table", "ids"], output: ["x0"] },
+      ...steps,
+      { ...cast, attribute: [{ name: "to", type: 2, i: to }] },
+    ],
+    initializer: [
+      half("table", [50], table),
+      ...factors.map((factor, i) => half(`f${i}`, [], [factor])),
+    ],
+    input: [{ name: "ids", type: typed(7) }],
+    output: [{ name: "y", type: typed(to) }],
+  };
+  const path = join(scratch, `${name}-${to}.onnx`);
+  const proto = { irVersion: 8, opsetImport: [{ domain: "", version: 17 }], graph };
+  writeFileSync(path, onnx.ModelProto.encode(proto).finish());
+  return path;
+}
+
+test.each([
+  ["float16", 10],
+  ["float32", 1],
+])("half precision rounds also where no input can be moved, and %s leaves", async (_, to) => {
+  const before = scaledRows("twice", [0.7, 0.3], to);
+  const { outputs } = await compare(before, scaledRows("once", [0.21], to), true);
+  expect(outputs[0]!.absolute).toBeGreaterThan(2e-5 * outputs[0]!.scale);
+  await expect(compare(before, scaledRows("off", [0.212], to), true)).rejects.toThrow();
 });
 
 test("models of other inputs cannot be compared", async () => {
