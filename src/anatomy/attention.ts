@@ -7,6 +7,7 @@ import type { Core } from "./cores.ts";
 import { levelOf, type Wire } from "./flow.ts";
 import { isJoined, sharesInGroups } from "./keys.ts";
 import { hidesNothing, hidesOnlyLater, isCausal } from "./masks.ts";
+import { unknownBias, withOperatorBias } from "./operator-bias.ts";
 import { linearOf } from "./path.ts";
 import { base, type Projected, pathsOf, projectionsOf, type Side } from "./projections.ts";
 import { rotationOf } from "./rotation.ts";
@@ -97,7 +98,8 @@ function assemble({
   const { heads, headDim } = q.rows;
   const kvHeads = k.rows.heads;
   const scale = Number.isNaN(core.scale) ? headDim ** -0.5 : core.scale;
-  const linears = fusedBiases(core, sideLinears(own), findings);
+  const products = sideLinears(own);
+  const linears = withOperatorBias(core, own, products, findings.constants);
   const rotation = rotationOf(own);
   const otherRotation = second && rotationOf(second);
   const joins = [own, second].some(
@@ -108,7 +110,7 @@ function assemble({
   const irregular = maps.map((map) => map.irregular).find((why) => why !== null) ?? null;
   return {
     kind: "attention",
-    ...linears,
+    ...(typeof linears === "string" ? products : linears),
     out: out.map && linearOf(out.map, null),
     qkv: fusedMap(own),
     heads,
@@ -138,6 +140,7 @@ function assemble({
         : "neighbouring heads do not share keys and values") ??
       (joins ? "its queries and keys are rotated after two streams are joined" : null) ??
       irregular ??
+      (typeof linears === "string" ? linears : null) ??
       (v.path.rotation || v.path.scale !== 1 ? "its values are normed or scaled" : null) ??
       (v.rows.headDim === headDim ? null : "its values differ from its keys in size"),
   };
@@ -162,25 +165,6 @@ function sideLinears({ q, k, v }: Side): { q: Linear; k: Linear; v: Linear } {
   return { q: linear(q), k: linear(k), v: linear(v) };
 }
 
-/** MultiHeadAttention adds the biases of q, k and v itself, from one vector. */
-function fusedBiases(
-  core: Core,
-  linears: { q: Linear; k: Linear; v: Linear },
-  { constants }: Findings,
-): { q: Linear; k: Linear; v: Linear } {
-  const wire = core.form === "MultiHeadAttention" ? core.op.inputs[3] : null;
-  const bias = wire ? vectorOf(wire, null, constants) : null;
-  if (!bias) return linears;
-  const { q, k, v } = linears;
-  const at = [0, q.out, q.out + k.out, q.out + k.out + v.out] as const;
-  const given = (linear: Linear, i: 0 | 1 | 2): Linear => ({
-    ...linear,
-    bias: bias.value,
-    biasRows: [at[i], at[i + 1]!],
-  });
-  return { q: given(q, 0), k: given(k, 1), v: given(v, 2) };
-}
-
 /** The map whose rows are q, k and v one after the other. */
 function fusedMap({ q, k, v }: Side): Linear | null {
   const { map } = q.path;
@@ -194,6 +178,7 @@ function fusedMap({ q, k, v }: Side): Linear | null {
 function packed(branch: Branch, core: Core, findings: Findings): AttentionMatch | string {
   const { op } = core;
   const weight = op.inputs[1]?.value;
+  const bias = op.inputs[2];
   const [into, out] = weight?.initializer?.shape ?? [];
   const heads = core.heads;
   if (!weight || !into || !out || !heads) return "the weight of its operator is not understood";
@@ -201,7 +186,7 @@ function packed(branch: Branch, core: Core, findings: Findings): AttentionMatch 
   const row = (i: number): Linear => ({
     weight,
     layout: "in,out",
-    bias: op.inputs[2]?.value ?? null,
+    bias: bias?.value ?? null,
     biasInput: null,
     rows: [i * width, (i + 1) * width],
     order: null,
@@ -213,6 +198,7 @@ function packed(branch: Branch, core: Core, findings: Findings): AttentionMatch 
     nodes: new Set([op.place]),
   });
   const output = outputOf(branch, core, width / heads, findings);
+  const unknown = bias && !vectorOf(bias, out, findings.constants) ? unknownBias : null;
   return {
     context: null,
     tokensFirst: false,
@@ -234,7 +220,7 @@ function packed(branch: Branch, core: Core, findings: Findings): AttentionMatch 
       holdsMlp: output.holdsMlp,
       form: core.form,
       guarded: core.guarded,
-      opaque: output.odd ?? core.irregular,
+      opaque: output.odd ?? core.irregular ?? unknown,
     },
   };
 }
