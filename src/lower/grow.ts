@@ -19,13 +19,34 @@ export interface GrowOptions {
   readonly outputs?: number;
 }
 
+/** Since when operators take bfloat16, where others of its floats came first. */
+const bfloat16Since: Readonly<Record<string, number>> = {
+  Conv: 22,
+  Cos: 22,
+  Elu: 22,
+  GreaterOrEqual: 16,
+  LessOrEqual: 16,
+  Sin: 22,
+  Softplus: 22,
+  Tan: 22,
+  Where: 16,
+};
+
 /** Adds one node of ai.onnx; its type rule must reach. */
 export function growAll(
   ground: Ground,
   op: string,
   inputs: readonly (Tensor | null)[],
-  { attributes = {}, outputs = 1 }: GrowOptions = {},
+  options: GrowOptions = {},
 ): Wire[] {
+  const narrow = (input: Tensor | null) => input?.dtype === "bfloat16";
+  if (ground.opset < (bfloat16Since[op] ?? 0) && inputs.some(narrow)) {
+    const wide = inputs.map((input) => (narrow(input) ? cast(ground, input!, "float32") : input));
+    return growAll(ground, op, wide, options).map((result) =>
+      result.dtype === "float32" ? (cast(ground, result, "bfloat16") as Wire) : result,
+    );
+  }
+  const { attributes = {}, outputs = 1 } = options;
   checkKinds(op, ground.opset, inputs);
   const types = ops.get(op)?.infer?.({
     inputs: inputs.map((input) => input && operandOf(input)),
