@@ -3,14 +3,14 @@ import type { Anatomy } from "../src/anatomy/anatomy.ts";
 import { type Diagnostic, diagnostic, Reporter } from "../src/diag/diagnostic.ts";
 import { plural } from "../src/diag/figures.ts";
 import { nearest } from "../src/diag/suggest.ts";
-import { type Bytes, materialize } from "../src/ir/bytes.ts";
+import { materialize } from "../src/ir/bytes.ts";
 import type { Initializer, Model, Value } from "../src/ir/graph.ts";
-import { byteLength, type DType, dtypes, elements, showShape } from "../src/ir/types.ts";
-import { decodeElements, encodeElements } from "../src/onnx-ops/elements.ts";
+import { type DType, dtypes, showShape } from "../src/ir/types.ts";
+import type { StoredTensor } from "../src/onnx/index.ts";
 import { indicesOf, notFinite } from "../src/onnx-ops/finite.ts";
 import { numbersOf } from "../src/onnx-ops/numbers.ts";
 import { Patch } from "../src/onnx-ops/patch.ts";
-import { transposed } from "../src/onnx-ops/transposed.ts";
+import { asStored } from "./graph/as-stored.ts";
 import { type Slot, slotsOf } from "./graph/state-dict.ts";
 import type { AddedWeight } from "./session.ts";
 
@@ -20,12 +20,6 @@ export interface WeightFile {
   /** `blocks[1].attn`: names are those of this part's own state_dict. */
   readonly site: string | null;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
-}
-
-export interface StoredTensor {
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-  readonly data: Bytes;
 }
 
 export interface LoadOptions {
@@ -67,8 +61,9 @@ export function loadWeights(
         continue;
       }
       const before = met.get(slot.value);
-      if (before && before !== file)
+      if (before && before !== file) {
         twice.set(before, [...(twice.get(before) ?? []), `${prefix}${name}`]);
+      }
       met.set(slot.value, file);
       const misfit = misfitOf(slot, tensor, { path: file.path, name }, sites);
       if (misfit) reporter.diagnostics.push(misfit);
@@ -203,21 +198,5 @@ function aligned(bytes: Uint8Array): Uint8Array {
 
 function give({ value, layout }: Slot, tensor: StoredTensor, patch: Patch): void {
   const target = value.initializer!;
-  patch.reweigh(value, target.shape, converted(tensor, target, layout === "in,out"));
-}
-
-/** The same span of the file where nothing has to be turned or rounded. */
-function converted(tensor: StoredTensor, target: Initializer, turned: boolean): Bytes {
-  if (!turned && tensor.dtype === target.dtype) return tensor.data;
-  return {
-    kind: "computed",
-    length: byteLength(target.dtype, elements(target.shape)),
-    compute() {
-      const bytes = materialize(tensor.data);
-      const { dtype, shape } = tensor;
-      const inOrder = turned ? transposed(bytes, dtype, shape as [number, number]) : bytes;
-      if (tensor.dtype === target.dtype) return inOrder;
-      return encodeElements(target.dtype, decodeElements(tensor.dtype, inOrder));
-    },
-  };
+  patch.reweigh(value, target.shape, asStored(tensor, target, layout));
 }
