@@ -38,10 +38,8 @@ export interface Operands {
 export function operandsOf(product: Op, turned: boolean): Operands | null {
   const [a, b] = product.inputs as [Wire, Wire];
   if (product.type !== "Einsum") {
-    const { node } = product;
-    const flag = (name: string) => product.type === "FusedMatMul" && (node.int(name) ?? 0) !== 0;
+    const { flag, scale } = fusedOf(product);
     if (flag("transA") || flag("transBatchA") || flag("transBatchB")) return null;
-    const scale = product.type === "FusedMatMul" ? (node.float("alpha") ?? 1) : 1;
     const secondTransposed = !flag("transB");
     if (!turned) {
       return { q: a, k: b, keysTransposed: secondTransposed, scale, axes: { q: null, k: null } };
@@ -62,6 +60,15 @@ export function operandsOf(product: Op, turned: boolean): Operands | null {
   const [q, k] = swapped ? [b, a] : [a, b];
   const order = { q: orderOf(qs, query, shared[0]!), k: orderOf(ks, key, shared[0]!) };
   return { q, k, keysTransposed: false, scale: 1, axes: order };
+}
+
+/** What FusedMatMul has beside a product, and MatMul has not. */
+function fusedOf({ type, node }: Op) {
+  const fused = type === "FusedMatMul";
+  return {
+    flag: (name: string) => fused && (node.int(name) ?? 0) !== 0,
+    scale: fused ? (node.float("alpha") ?? 1) : 1,
+  };
 }
 
 /** Axes of an operand as [.., tokens, features]. */
@@ -100,10 +107,8 @@ export function weightedOf(product: Op, weights: Wire, turned: boolean): Weighte
     const v = a === weights ? b : a;
     return { v, y, scale: 1, axes: orderOf(vs, key, features[0]!), features: -1 };
   }
-  const { node } = product;
-  const flag = (name: string) => product.type === "FusedMatMul" && (node.int(name) ?? 0) !== 0;
-  if (flag("transBatchA") || flag("transBatchB")) return null;
-  if (product.type === "FusedMatMul" && (node.float("alpha") ?? 1) !== 1) return null;
+  const { flag, scale } = fusedOf(product);
+  if (flag("transBatchA") || flag("transBatchB") || scale !== 1) return null;
   if (a === weights) {
     if (flag("transA") !== turned) return null;
     return { v: b, y, scale: 1, axes: flag("transB") ? turnedAxes(b) : null, features: -1 };
