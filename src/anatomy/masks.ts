@@ -3,7 +3,7 @@ import type { Constants } from "./constants.ts";
 import { numbersOf, storedTensor } from "./constants.ts";
 import type { Mask } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
-import { isRamp, lineOf, sidesOf } from "./triangles.ts";
+import { comparison, isRamp, lineOf, sidesOf, triluOf } from "./triangles.ts";
 import { largestTable, uniform } from "./uniform.ts";
 
 const farEnough = 400;
@@ -11,7 +11,6 @@ const veryNegative = -1e4;
 const lookups = /^Gather/;
 /** A bias that is projected from coordinates: what stands behind the product is weights. */
 const products = /^(MatMul|Gemm|Einsum|Conv)$/;
-const comparison = /^(Less|Greater)(OrEqual)?$/;
 
 /**
  * Looks for a triangle: a stored one, Trilu, or a comparison of two ranges of positions. Whatever
@@ -26,7 +25,7 @@ export function isCausal(mask: Mask, constants: Constants): boolean {
     const op = wire.from;
     if (!op || seen.has(op) || seen.size > farEnough || products.test(op.type)) continue;
     seen.add(op);
-    if (op.type === "Trilu" && splitsBehindSelf(op, constants)) return true;
+    if (op.type === "Trilu" && triluOf(op, constants).splits !== false) return true;
     if (comparison.test(op.type) && comparesPositions(op, constants)) return true;
     // What is looked up by a position (a table of biases) says nothing by where it is looked up.
     const inputs = lookups.test(op.type) ? op.inputs.slice(0, 1) : op.inputs;
@@ -47,13 +46,6 @@ export function hidesOnlyLater({ wire, means }: Mask, constants: Constants): boo
   if (seen === null || ahead === null || means === "padding") return false;
   if (means !== "add") return (seen !== 0) === (means === "keep");
   return Number.isFinite(seen) && seen > veryNegative;
-}
-
-/** Trilu parts what comes after a token from the rest; bands and windows are cut off elsewhere. */
-function splitsBehindSelf(op: Op, constants: Constants): boolean {
-  const upper = (op.node.int("upper") ?? 1) !== 0;
-  const diagonal = op.inputs[1] ? constants.scalar(op.inputs[1]) : 0;
-  return diagonal === null || diagonal === (upper ? 1 : 0);
 }
 
 /** Where both ranges have a known start, the line must run behind each query's own key. */

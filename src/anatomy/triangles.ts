@@ -7,7 +7,7 @@ import { largestTable, uniform } from "./uniform.ts";
 /** The number for all keys up to a query's own, and the one for all others; null where unproven. */
 export type Sides = readonly [seen: number | null, ahead: number | null];
 
-const comparison = /^(Less|Greater)(OrEqual)?$/;
+export const comparison = /^(Less|Greater)(OrEqual)?$/;
 const reshaping = ["Expand", "Unsqueeze", "Reshape", "Squeeze"];
 const moving = new Set([...reshaping, "Transpose", "Identity", "Cast"]);
 /** What may put an element elsewhere in the last two axes; the latter even where these stay as large. */
@@ -31,15 +31,21 @@ function madeSides(wire: Wire, constants: Constants): Sides | null {
   if (!op || storedTensor(wire)) return storedSides(wire);
   if (!isSquare(wire)) return null;
   if (op.type === "Trilu") {
-    const upper = (op.node.int("upper") ?? 1) !== 0;
-    const diagonal = op.inputs[1] ? constants.scalar(op.inputs[1]) : 0;
+    const { upper, splits } = triluOf(op, constants);
     const filled = uniform(op.inputs[0]);
-    if (diagonal !== (upper ? 1 : 0) || filled === null) return null;
+    if (!splits || filled === null) return null;
     return upper ? [0, filled] : [filled, 0];
   }
   const line = comparison.test(op.type) ? lineOf(op, constants) : null;
   if (line?.last !== 0 || !meetsAcross(op, line.keysFirst)) return null;
   return line.below ? [1, 0] : [0, 1];
+}
+
+/** `splits`: it parts what comes after a token from the rest, as bands and windows do not; null: unknown. */
+export function triluOf({ node, inputs: [, k] }: Op, constants: Constants) {
+  const upper = (node.int("upper") ?? 1) !== 0;
+  const diagonal = k ? constants.scalar(k) : 0;
+  return { upper, splits: diagonal === null ? null : diagonal === (upper ? 1 : 0) };
 }
 
 function storedSides(wire: Wire): Sides | null {
