@@ -1,28 +1,19 @@
 /** Values of a model may be called as what training adds to it. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { inMemory } from "../../src/ir/bytes.ts";
 import type { Graph } from "../../src/ir/graph.ts";
 import { readModel, writeModel, writeSafetensors } from "../../src/onnx/index.ts";
 import { encodeElements } from "../../src/onnx-ops/elements.ts";
 import { giveName } from "../../src/onnx-ops/interface.ts";
-import { dataOf, firstBlocks, trialIn, writeData } from "./workbench.ts";
+import { dataOf, trialIn, workplace } from "./workbench.ts";
 
 const edits = `replace blocks[1].attn with hyena_x
 distill { steps: 2, batch: 2, ema: 0.9 }
 finetune { objective: diffusion + 0.5 * output + 0.1 * labels, train: new, steps: 2, batch: 2, ema: 0.9 }
 `;
 
-let folder: string;
-let small: string;
-beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "graftc-"));
-  await writeData(folder);
-  small = await firstBlocks(folder, 2);
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const { folder, small } = await workplace();
 
 /** A class of eight for each place of an output. */
 const classes = {

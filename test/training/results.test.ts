@@ -1,22 +1,13 @@
 /** What training learned is what the written model has, and what a file of weights gives back. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { compile } from "../../src/compile.ts";
 import { inMemory, materialize } from "../../src/ir/bytes.ts";
 import { readModel, readSafetensors, writeSafetensors } from "../../src/onnx/index.ts";
 import { encodeElements } from "../../src/onnx-ops/elements.ts";
-import { dataOf, firstBlocks, trialIn, writeData } from "./workbench.ts";
+import { dataOf, trialIn, workplace } from "./workbench.ts";
 
-let folder: string;
-let small: string;
-beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "graftc-"));
-  await writeData(folder);
-  small = await firstBlocks(folder, 2);
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const { folder, small } = await workplace();
 
 /** Of the initializers of both: the bytes of each. */
 async function weightsOf(path: string): Promise<Map<string, Buffer>> {

@@ -2,29 +2,20 @@
 import {
   copyFileSync,
   existsSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { inMemory, materialize } from "../../src/ir/bytes.ts";
 import { readModel, writeSafetensors } from "../../src/onnx/index.ts";
 import { decodeElements, encodeElements } from "../../src/onnx-ops/elements.ts";
 import { fixture } from "../passes/workbench.ts";
-import { firstBlocks, refusal, type Trial, trialIn, writeData } from "./workbench.ts";
+import { refusal, type Trial, trialIn, workplace } from "./workbench.ts";
 
-let folder: string;
-let small: string;
-beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "graftc-"));
-  await writeData(folder);
-  small = await firstBlocks(folder, 2);
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const { folder, small } = await workplace();
 
 const shared = "batch: 3, accumulate: 2, label_drop: 0.3, ema: 0.9";
 const both = `replace blocks[1].attn with hyena_x

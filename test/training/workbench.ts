@@ -1,6 +1,8 @@
 /** Runs of a few steps on a small model, and what they leave. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll } from "vitest";
 import { fingerprintOf } from "../../runtime/index.ts";
 import { drawsOf } from "../../runtime/train/noise.ts";
 import { compile } from "../../src/compile.ts";
@@ -35,10 +37,18 @@ export function dataOf(samples: number): [string, StoredTensor][] {
 }
 
 /** 24 of them. */
-export async function writeData(folder: string): Promise<string> {
+async function writeData(folder: string): Promise<string> {
   const path = join(folder, "data.safetensors");
   await writeSafetensors(path, dataOf(24));
   return path;
+}
+
+/** A folder with data and a small model to learn on; it goes when the tests of the file are over. */
+export async function workplace(): Promise<{ folder: string; small: string }> {
+  const folder = mkdtempSync(join(tmpdir(), "graftc-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  await writeData(folder);
+  return { folder, small: await firstBlocks(folder, 2) };
 }
 
 const bytesOf = (dtype: "float32" | "int64", values: ArrayLike<number>) =>
