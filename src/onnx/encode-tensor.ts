@@ -92,8 +92,8 @@ function entriesAt(
   same: boolean,
 ): ReadonlyMap<string, string> {
   const now = new Map(was);
-  const old = was.get("location");
-  if (old === undefined || normalizedLocation(old) !== home.location) {
+  const old = was.get("location") ?? "";
+  if (old !== home.location && normalizedLocation(old) !== home.location) {
     now.set("location", home.location);
   }
   if (Number(was.get("offset") ?? 0) !== home.offset || was.size === 0) {

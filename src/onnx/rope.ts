@@ -9,11 +9,12 @@ import { encodeText } from "./text.ts";
 
 /** Longer pieces are referred to, shorter ones gathered. */
 const shortPiece = 512;
+const empty = Buffer.alloc(0);
 
 export class Rope {
   length = 0;
   readonly #parts: Bytes[] = [];
-  #gathered = new Uint8Array(0);
+  #gathered = empty;
   #used = 0;
 
   /** In order. */
@@ -35,7 +36,12 @@ export class Rope {
   }
 
   text(number: number, text: string): this {
-    return this.bytes(number, encodeText(text));
+    const { length } = text;
+    if (length > shortPiece || !isAscii(text)) return this.bytes(number, encodeText(text));
+    this.#head(number, length).#reserve(length);
+    for (let i = 0; i < length; i++) this.#byte(text.charCodeAt(i));
+    this.length += length;
+    return this;
   }
 
   bytes(number: number, bytes: Uint8Array): this {
@@ -140,15 +146,21 @@ export class Rope {
 
   #reserve(count: number): void {
     if (this.#used + count <= this.#gathered.length) return;
-    const grown = new Uint8Array(Math.max(64, 2 * (this.#used + count)));
-    grown.set(this.#gathered.subarray(0, this.#used));
+    // Out of Node's pool: a piece of memory to itself costs more than all that is put into it.
+    const grown = Buffer.allocUnsafe(Math.max(64, 2 * (this.#used + count)));
+    if (this.#used > 0) this.#gathered.copy(grown, 0, 0, this.#used);
     this.#gathered = grown;
   }
 
   #seal(): void {
     if (this.#used === 0) return;
     this.#parts.push({ kind: "memory", data: this.#gathered.subarray(0, this.#used) });
-    this.#gathered = new Uint8Array(0);
+    this.#gathered = empty;
     this.#used = 0;
   }
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0x80) return false;
+  return true;
 }
