@@ -1,10 +1,12 @@
 /**
- * Builds dist/: cli.js and index.js (bundled, with shared chunks), the built-in operators, and the
- * type declarations. `--no-types` leaves the declarations out, as the demo does.
+ * Builds dist/: the command line as one file, the library (bundled, with shared chunks), the
+ * built-in operators, and the type declarations. `--no-types` leaves the declarations out, as the
+ * demo does.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, cpSync, readFileSync, rmSync } from "node:fs";
+import module from "node:module";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -12,38 +14,53 @@ process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const withTypes = !process.argv.includes("--no-types");
 const { version } = JSON.parse(readFileSync("package.json", "utf8"));
 
-/** Beside esbuild, because it takes ten times as long and needs nothing of it. */
-function startDeclarations() {
-  const compiler = fileURLToPath(import.meta.resolve("typescript/bin/tsc"));
-  const arguments_ = [compiler, "-p", "scripts/tsconfig.types.json"];
-  return spawn(process.execPath, arguments_, { stdio: "inherit" });
+/** @param words a script of Node's, and its arguments. */
+function start(...words) {
+  return spawn(process.execPath, words, { stdio: "inherit" });
+}
+
+async function finished(child) {
+  const [code] = await once(child, "exit");
+  if (code !== 0) process.exit(code ?? 1);
 }
 
 rmSync("dist", { recursive: true, force: true });
-const declarations = withTypes ? startDeclarations() : null;
-await build({
-  entryPoints: ["src/cli.ts", "src/index.ts"],
-  outdir: "dist",
+// Beside esbuild, because it takes ten times as long and needs nothing of it.
+const compiler = fileURLToPath(import.meta.resolve("typescript/bin/tsc"));
+const declarations = withTypes ? start(compiler, "-p", "scripts/tsconfig.types.json") : null;
+
+const common = {
   bundle: true,
-  splitting: true,
-  chunkNames: "chunks/[name]-[hash]",
-  format: "esm",
   platform: "node",
   target: "node20.19",
-  external: ["onnxruntime-node"],
-  // CommonJS packages ask for Node's own modules by `require`.
-  banner: {
-    js: 'import{createRequire as $require}from"node:module";const require=$require(import.meta.url);',
-  },
+  external: ["onnxruntime-node", "vega"],
   define: { GRAFTC_VERSION: JSON.stringify(version) },
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: "linked",
   logLevel: "warning",
+};
+await build({
+  ...common,
+  entryPoints: ["src/cli/main.ts"],
+  outfile: "dist/graftc.cjs",
+  format: "cjs",
+  define: { ...common.define, "import.meta.url": "$url" },
+  banner: { js: 'const $url=require("node:url").pathToFileURL(__filename).href;' },
+});
+await build({
+  ...common,
+  entryPoints: ["src/cli.ts", "src/cli/load.ts", "src/index.ts"],
+  outdir: "dist",
+  splitting: true,
+  chunkNames: "chunks/[name]-[hash]",
+  format: "esm",
+  // CommonJS packages ask for Node's own modules by `require`.
+  banner: {
+    js: 'import{createRequire as $require}from"node:module";const require=$require(import.meta.url);',
+  },
 });
 chmodSync("dist/cli.js", 0o755);
 cpSync("src/grafts", "dist/grafts", { recursive: true });
-if (declarations) {
-  const [code] = await once(declarations, "exit");
-  process.exitCode = code;
-}
+if (!module.enableCompileCache) await finished(start("scripts/compile-ahead.mjs"));
+if (declarations) await finished(declarations);

@@ -209,16 +209,21 @@ export function headRows(
     return null;
   }
   const offset = layout.offsets.get(features) ?? 0;
-  const rows = digits.reduce<number[]>(
-    (starts, { size, stride }) =>
-      starts.flatMap((start) =>
-        Array.from({ length: size as number }, (_, i) => start + i * (stride as number)),
-      ),
+  const rows = digits.reduce(
+    (starts, { size, stride }) => stepsFrom(starts, size as number, stride as number),
     [offset],
   );
   const width = sizeOf(last) as number;
   if (split !== null) return { heads: split, headDim: width / split, rows };
   return { heads: rows.length / width, headDim: width, rows };
+}
+
+function stepsFrom(starts: readonly number[], size: number, stride: number): number[] {
+  const steps: number[] = [];
+  for (const start of starts) {
+    for (let i = 0; i < size; i++) steps.push(start + i * stride);
+  }
+  return steps;
 }
 
 /** A linear map, or those of its rows that a part reads. */

@@ -122,12 +122,13 @@ export function filledBytes(
   shape: readonly number[],
   turned: boolean,
 ): Bytes {
-  const length = byteLength(dtype, elements(shape));
+  const size = elements(shape);
+  const length = byteLength(dtype, size);
   const compute = () => {
     const bytes = new Uint8Array(length);
-    const chunk = new Float64Array(chunkElements);
-    for (let start = 0; start < elements(shape); start += chunk.length) {
-      const count = Math.min(chunk.length, elements(shape) - start);
+    const chunk = new Float64Array(Math.min(chunkElements, size));
+    for (let start = 0; start < size; start += chunk.length) {
+      const count = Math.min(chunk.length, size - start);
       for (let i = 0; i < count; i++) chunk[i] = fill(start + i);
       const encoded = encodeElements(dtype, chunk.subarray(0, count));
       if (turned) scatter(encoded, bytes, start, dtypes[dtype].bits / 8, shape);

@@ -17,6 +17,10 @@ export interface Encoder {
   body(graph: Graph): Encoded;
   /** Of inputs of the main graph, where not their own. */
   readonly inputs?: PortTypes | undefined;
+  /** What nodes had become when the same graph was encoded before, and is not made anew. */
+  readonly nodes?: Map<Node, Encoded> | undefined;
+  /** Whether what is edited in a node's metadata is left out. */
+  readonly terse?: boolean | undefined;
 }
 
 export type PortTypes = ReadonlyMap<Value, TensorType>;
@@ -25,6 +29,22 @@ const node = numbersOf("NodeProto");
 const proto = numbersOf("AttributeProto");
 
 export function encodeNode(subject: Node, encoder: Encoder): Encoded {
+  const known = encoder.nodes?.get(subject);
+  if (known) return known;
+  const encoded = encodeAnew(subject, encoder);
+  if (isHomeless(subject)) encoder.nodes?.set(subject, encoded);
+  return encoded;
+}
+
+/** Whether its encoding does not depend on where tensors go. */
+function isHomeless({ attributes }: Node): boolean {
+  for (const { value } of attributes.values()) {
+    if (value.type === "opaque" || value.type in nestedFields) return false;
+  }
+  return true;
+}
+
+function encodeAnew(subject: Node, encoder: Encoder): Encoded {
   const origin = originOf.node(subject);
   const edits = new Edits(origin);
   edits.names(node.input, origin.inputs, subject.inputs);
@@ -34,7 +54,9 @@ export function encodeNode(subject: Node, encoder: Encoder): Encoded {
   if (plainDomain(origin.domain) !== subject.domain) {
     edits.text(node.domain, origin.domain, subject.domain);
   }
-  edits.properties(node.metadata_props, origin.properties, subject.metadata);
+  if (!encoder.terse) {
+    edits.properties(node.metadata_props, origin.properties, subject.metadata);
+  }
   edits.messages(node.attribute, origin.attributes.length, attributesOf(subject, encoder));
   return edits.apply();
 }

@@ -40,6 +40,7 @@ export function encodeProbe(model: Model, options: ProbeOptions): Uint8Array {
   const encoder: Encoder = {
     home: () => "inline",
     carried: [],
+    terse: true,
     body: (body) => encodeGraph(body, encoder),
   };
   const nodes = graph.nodes.filter(isChosen);

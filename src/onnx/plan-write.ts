@@ -1,16 +1,18 @@
 /** What a model becomes in files, and how large, before any of it is written. */
 import { fail } from "../diag/diagnostic.ts";
-import type { Model } from "../ir/graph.ts";
+import type { Model, Node } from "../ir/graph.ts";
 import { encodeModel, largestMessage } from "./encode-model.ts";
 import { allInline, type Layout, planLayout } from "./layout.ts";
 import { originOf } from "./origin.ts";
 import type { Rope } from "./rope.ts";
+import type { Encoded } from "./splice.ts";
 import { type External, planTargets, refuseOut, type Targets } from "./targets.ts";
 
 export interface WritePlan {
   readonly layout: Layout;
   /** The model file. */
   readonly rope: Rope;
+  readonly nodes: Map<Node, Encoded>;
 }
 
 /** Where the model does not fit into its file, weights go to a data file whatever was asked for. */
@@ -26,15 +28,16 @@ export function planWrite(
     () => (inline ? allInline : planLayout(model, targets, external)),
     () => planLayout(model, targets, "file"),
   ];
+  const nodes = new Map<Node, Encoded>();
   for (const way of ways) {
     const layout = way();
-    const rope = encodeModel(model, layout.home);
-    if (rope.length <= largestMessage) return { layout, rope };
+    const rope = encodeModel(model, layout.home, { nodes });
+    if (rope.length <= largestMessage) return { layout, rope, nodes };
   }
   throw fail("model-too-large", { out });
 }
 
-export function sizeOf({ layout, rope }: WritePlan): number {
+export function sizeOf({ layout, rope }: Pick<WritePlan, "layout" | "rope">): number {
   return rope.length + layout.dataBytes;
 }
 

@@ -126,7 +126,7 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
   }
 
   async function stage(): Promise<void> {
-    const { layout, rope } = planWrite(model, targets, external, out);
+    const { layout, rope, nodes } = planWrite(model, targets, external, out);
     const kept = new Set(layout.files.map(({ base }) => base));
     for (const target of [...bases.keys()]) if (!kept.has(target)) dropBase(target);
     const total = rope.length + layout.files.reduce((sum, { size }) => sum + size, 0);
@@ -146,7 +146,7 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
       }
     }
     await writeRope(rope, temporaries.for(outPath), out, watch);
-    staged = { layout, rope, total, watch };
+    staged = { layout, rope, nodes, total, watch };
   }
 
   async function settle(): Promise<void> {
@@ -160,7 +160,7 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
   }
 
   async function loadable(inputs?: PortTypes): Promise<string> {
-    const { layout } = staged!;
+    const { layout, nodes } = staged!;
     if (layout.files.length === 0) return temporaries.for(outPath);
     const now = new Map(
       layout.files.map(({ location, path }) => {
@@ -173,7 +173,8 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
       return { ...place, location: now.get(place.location) ?? place.location };
     };
     const check = temporaries.for(`${outPath}.check`);
-    await writeRope(encodeModel(model, home, inputs), check, out, { advance: () => {}, signal });
+    const rope = encodeModel(model, home, { inputs, nodes });
+    await writeRope(rope, check, out, { advance: () => {}, signal });
     return check;
   }
 
