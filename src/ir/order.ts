@@ -10,8 +10,8 @@ export function readsOf(node: Node): Value[] {
   return [...own, ...captured];
 }
 
-/** Producers that must run before `node`, captures of its subgraphs included. */
-function producersOf(node: Node, graph: Graph, found: Set<Node> = new Set()): Set<Node> {
+/** Nodes of `graph` that must run before `node`, captures of its subgraphs included. */
+export function producersOf(node: Node, graph: Graph, found: Set<Node> = new Set()): Set<Node> {
   const add = (value: Value | null) => {
     if (value?.producer?.graph === graph) found.add(value.producer);
   };

@@ -1,5 +1,6 @@
 /** A graph whose nodes wait for each other cannot be run, nor edited. */
 import type { Graph, Node, Value } from "../ir/graph.ts";
+import { producersOf } from "../ir/order.ts";
 
 /** A node of `graph` on a cycle; linear. */
 export function nodeOnCycle(graph: Graph): Node | undefined {
@@ -44,16 +45,4 @@ function leadsBack(from: Node, stuck: ReadonlySet<Node>, graph: Graph): boolean 
     }
   }
   return false;
-}
-
-function producersOf(node: Node, graph: Graph, found: Set<Node> = new Set()): Set<Node> {
-  const add = (value: Value | null | undefined) => {
-    if (value?.producer?.graph === graph) found.add(value.producer);
-  };
-  node.inputs.forEach(add);
-  for (const body of node.subgraphs) {
-    body.outputs.forEach(add);
-    for (const inner of body.nodes) producersOf(inner, graph, found);
-  }
-  return found;
 }
