@@ -17,6 +17,8 @@ export interface Stack {
   readonly width: number;
   /** N; a name where it is symbolic. */
   readonly tokens: Dim;
+  /** Its stream is [N, B, D], as PyTorch's attention has it by default, for [B, N, D]. */
+  readonly tokensFirst: boolean;
   readonly heads: number | null;
   /** Rows and columns of the token grid, where tokens came from patches and nothing was added. */
   readonly grid: readonly [Dim, Dim] | null;
@@ -29,7 +31,7 @@ export interface Block {
   readonly scope: string;
   /** What names of its weights start with: `scope`, or its place where that is not its alone. */
   readonly prefix: string;
-  /** The residual stream on entry and on exit, [B, N, D]. */
+  /** The residual stream on entry and on exit: [B, N, D], [N, B, D] or [B, H, W, D]. */
   readonly input: Value;
   readonly output: Value;
   /** The second stream of joint blocks, [B, M, D]. */
@@ -60,6 +62,8 @@ export interface Part {
   readonly x: Value;
   /** The second stream of a joint part, or what a cross-attention attends to. */
   readonly context: Value | null;
+  /** What a cross-attention attends to is [M, B, D]. */
+  readonly contextFirst: boolean;
   /** One value, or two in joint attention (own stream first). */
   readonly outputs: readonly Value[];
   readonly host: AttentionHost | MlpHost | NormHost | OtherHost;

@@ -20,6 +20,10 @@ export interface AttentionMatch {
   readonly context: Wire | null;
   /** The branch's input is [N, B, D]. */
   readonly tokensFirst: boolean;
+  /** The context is [M, B, D]. */
+  readonly contextFirst: boolean;
+  /** Why it cannot be offered although it is understood. */
+  readonly refused: string | null;
 }
 
 /**
@@ -54,11 +58,23 @@ export function takeAttentionApart(
   );
   const meeting = meetings.find((each) => each in apart) ?? meetings[0]!;
   const opaque = host.opaque ?? apartOf(meeting, shared !== null);
+  const outside = context ? base(context.x) : null;
+  const tokensFirst = meeting === "first";
+  const across = maps.cross && outside && meetingOf(outside, own.v.path, findings.constants);
   return {
     host: { ...host, opaque },
-    context: context ? base(context.x) : null,
-    tokensFirst: meeting === "first",
+    context: outside,
+    tokensFirst,
+    contextFirst: across === "first",
+    refused: tokensFirst ? refusalOf(host) : null,
   };
+}
+
+/** Why an attention on [N, B, D] is not offered. */
+function refusalOf(host: AttentionHost): string | null {
+  const values = "its values are [N, B, D], tokens first";
+  if (host.rotation) return `${values}, and its queries and keys are normed or rotated`;
+  return host.joint ? `${values}, and two streams meet` : null;
 }
 
 const apart: Readonly<Partial<Record<Meeting, string>>> = {
@@ -202,6 +218,8 @@ function packed(branch: Branch, core: Core, findings: Findings): AttentionMatch 
   return {
     context: null,
     tokensFirst: false,
+    contextFirst: false,
+    refused: null,
     host: {
       kind: "attention",
       q: row(0),

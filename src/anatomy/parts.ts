@@ -22,6 +22,10 @@ export interface PartDraft {
   readonly host: Part["host"];
   /** Of a norm: which branch it belongs to, and on which side of it. */
   readonly role: string | null;
+  /** Its values are [N, B, D]. */
+  readonly tokensFirst: boolean;
+  /** Those of its context are. */
+  readonly contextFirst: boolean;
   /** Why it cannot be offered although it is understood. */
   readonly refused: string | null;
 }
@@ -105,7 +109,7 @@ function joinsEarlier(draft: Draft, prefix: string): boolean {
 
 function partOf(draft: Draft, prefix: string, asMlp: boolean, context: Context): PartDraft {
   const { branch, partner } = draft;
-  const { host, second, refused } = hostOf(draft, asMlp, context);
+  const { second, ...found } = hostOf(draft, asMlp, context);
   const place = asMlp ? "mlp" : placeOf(draft);
   const kind = place === "mlp" ? "mlp" : place === "cross" ? "cross_attn" : "attn";
   const outputs = [branch.y, ...(partner ? [partner.branch.y] : [])];
@@ -119,9 +123,8 @@ function partOf(draft: Draft, prefix: string, asMlp: boolean, context: Context):
     x: branch.x,
     context: partner?.branch.x ?? second,
     outputs,
-    host,
     role: null,
-    refused,
+    ...found,
   };
 }
 
@@ -144,52 +147,35 @@ function readsOf(draft: Draft, context: Wire | null, { linears }: Findings): Op[
   });
 }
 
-function hostOf(
-  draft: Draft,
-  asMlp: boolean,
-  { findings }: Context,
-): { host: Part["host"]; second: Wire | null; refused: string | null } {
+type Found = Pick<PartDraft, "host" | "tokensFirst" | "contextFirst" | "refused"> & {
+  readonly second: Wire | null;
+};
+
+function hostOf(draft: Draft, asMlp: boolean, { findings }: Context): Found {
   const { branch, partner, core, sort } = draft;
-  const refused = null;
   if (core) {
     const found = takeAttentionApart(branch, partner?.branch ?? null, core, findings);
-    if (typeof found !== "string") {
-      const refused = found.tokensFirst ? "its values are [N, B, D], tokens first" : null;
-      return { host: found.host, second: found.context, refused };
-    }
+    if (typeof found !== "string") return { ...found, second: found.context };
     const outside = sort === "cross" ? core.v : null;
     const map = outside && findings.linears.byOutput.get(outside);
-    return {
-      host: other(branch, "attention", true, found),
-      second: map ? base(map.x) : null,
-      refused,
-    };
+    return plainly(other(branch, "attention", true, found), map ? base(map.x) : null);
   }
   if (branch.cores.length > 1) {
-    return {
-      host: other(branch, "attention", true, "it holds several attentions"),
-      second: null,
-      refused,
-    };
+    return plainly(other(branch, "attention", true, "it holds several attentions"));
   }
   if (sort === "mixer") {
-    const why = reasonOf(branch);
-    return {
-      host: other(branch, asMlp ? "feature map" : "token mixer", true, why),
-      second: null,
-      refused,
-    };
+    const what = asMlp ? "feature map" : "token mixer";
+    return plainly(other(branch, what, true, reasonOf(branch)));
   }
   if (placeOf(draft) !== "mlp") {
-    return {
-      host: other(branch, "feature map", false, "its tokens do not meet"),
-      second: null,
-      refused,
-    };
+    return plainly(other(branch, "feature map", false, "its tokens do not meet"));
   }
   const mlp = takeMlpApart(branch, findings, draft.joined ?? branch.x);
-  if (typeof mlp !== "string") return { host: mlp, second: null, refused };
-  return { host: other(branch, "feature map", false, mlp), second: null, refused };
+  return plainly(typeof mlp === "string" ? other(branch, "feature map", false, mlp) : mlp);
+}
+
+function plainly(host: Part["host"], second: Wire | null = null): Found {
+  return { host, second, tokensFirst: false, contextFirst: false, refused: null };
 }
 
 /** Why a branch that may mix tokens is not taken apart. */
@@ -216,6 +202,8 @@ function normPart(name: string, norm: NormMatch, role: string | null = null): Pa
     outputs: [norm.to],
     host: { ...norm.host, opaque },
     role,
+    tokensFirst: false,
+    contextFirst: false,
     refused: null,
   };
 }

@@ -98,6 +98,7 @@ function buildPart(part: PartDraft, { scope, prefix, nodes, findings }: Building
     nodes: nodes.parts.get(part)!,
     x,
     context: part.context?.value ?? null,
+    contextFirst: part.contextFirst,
     outputs,
     host: part.host,
   };
@@ -130,18 +131,19 @@ function projectionsOf(block: BlockDraft, findings: Findings): Node[] {
 function measuresOf(
   stack: StackDraft,
   parts: readonly PartDraft[],
-): Pick<Stack, "width" | "tokens" | "heads" | "grid"> {
+): Pick<Stack, "width" | "tokens" | "tokensFirst" | "heads" | "grid"> {
   const first = stack.blocks[0]!;
   const shape = first.input.value?.type?.shape ?? first.output.value?.type?.shape ?? null;
   const last = shape?.at(-1);
   const map = first.steps.flatMap(({ step }) => step.drafts.flatMap((d) => d.branch.linears))[0];
   const own = headsOf(parts, "attn");
   const heads = own.length > 0 ? own : headsOf(parts, "cross_attn");
-  const tokensFirst = parts.some((part) => part.refused !== null);
+  const tokensFirst = parts.some((part) => part.tokensFirst);
   const tokens = tokensFirst ? (shape?.[0] ?? null) : tokensOf(shape);
   return {
     width: typeof last === "number" ? last : (map?.in ?? 0),
     tokens,
+    tokensFirst,
     heads: new Set(heads).size === 1 ? heads[0]! : null,
     grid: gridOf(first.input, tokens),
   };

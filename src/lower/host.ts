@@ -11,12 +11,24 @@ export interface Host {
   /** B and N. */
   readonly batch: Extent;
   readonly tokens: Extent;
+  /** M of what it attends to: N but in cross-attention. */
+  readonly keys: Extent;
   /** D. */
   readonly width: number;
   /** H; null (`none`) where the place has none. */
   readonly heads: number | null;
   /** What the operator has made use of, for the warnings about what it has not. */
   readonly used: { rotation: boolean; mask: boolean; order: boolean };
+}
+
+/** Linear maps of a part, whatever kind it is. */
+export function linearsOf(part: Part | null): Linear[] {
+  const host = part?.host;
+  if (host?.kind === "attention") {
+    return [host.q, host.k, host.v, host.out].filter((linear) => linear !== null);
+  }
+  if (host?.kind === "mlp") return [host.fc1, host.fc2];
+  return host?.kind === "other" ? [...host.linears] : [];
 }
 
 /** Members that are maps of the host, and where each is found. */

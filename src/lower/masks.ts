@@ -8,7 +8,7 @@ import { library } from "./library.ts";
 import { reshape, unsqueeze } from "./movement.ts";
 import type { Ground } from "./placement.ts";
 import { captured } from "./replay.ts";
-import type { Extent, Tensor } from "./values.ts";
+import type { Tensor } from "./values.ts";
 
 /**
  * Stands for minus infinity. It is finite, two of them are, and scores vanish beside it, so that a
@@ -59,15 +59,9 @@ function unpadded(ground: Ground, host: Host, x: Tensor): Tensor {
     const rank4 = unsqueeze(ground, x, x.shape.length === 2 ? [1, 2] : [1]);
     return binary(ground, ">", rank4, 0) as Tensor;
   }
-  const positions = library.get("range")!.call(ground, [0, keysOf(ground, host), 1]) as Tensor;
+  const positions = library.get("range")!.call(ground, [0, host.keys, 1]) as Tensor;
   const counts = unsqueeze(ground, cast(ground, x, positions.dtype), [1, 2, 3]);
   return binary(ground, "<", positions, counts) as Tensor;
-}
-
-/** M of a host that attends to another stream, else N. */
-function keysOf(ground: Ground, { part, tokens }: Host): Extent {
-  const stream = part?.context;
-  return stream?.type?.shape ? wire(ground, stream, stream.type).shape.at(-2)! : tokens;
 }
 
 /** Masks of windows are of other sizes than all tokens are. */

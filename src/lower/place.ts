@@ -1,5 +1,5 @@
 import type * as ast from "../../grammar/ast.ts";
-import type { Linear, Part } from "../anatomy/anatomy.ts";
+import type { Part } from "../anatomy/anatomy.ts";
 import { scopeAt } from "../anatomy/naming.ts";
 import { type Diagnostic, fail, GraftError, type Reporter } from "../diag/diagnostic.ts";
 import type { Span } from "../diag/span.ts";
@@ -14,11 +14,13 @@ import { findOrphans } from "../onnx-ops/sweep.ts";
 import type { ArgValue, OperatorScope, Site } from "../plan/plan.ts";
 import { enterOperator, type Returned } from "./body.ts";
 import { nodeValue, wire } from "./grow.ts";
+import { linearsOf } from "./host.ts";
 import { type Layout, storedTensor } from "./inherit.ts";
 import { warnOfLosses } from "./losses.ts";
 import { asTensor } from "./params.ts";
 import type { PlacedWeight, Placement } from "./placement.ts";
-import { isOperand, show, sizeValue, type Val, type Wire } from "./values.ts";
+import { enter, formOf, leave, type Stream, seen } from "./stream.ts";
+import { isOperand, show, sizeValue, type Val } from "./values.ts";
 
 export interface PlaceRequest {
   readonly model: Model;
@@ -105,15 +107,21 @@ function openPlacement(request: PlaceRequest): Placement {
   const sizes = createSizes(patch);
   const type = input.type ?? { dtype: "float32", shape: null };
   const ground = { model, patch, oracle, opset, dtype: type.dtype, sizes };
-  if (type.shape?.length !== 3) {
+  const form = formOf(site, type);
+  if (!form) {
     const params = { site: label, type: showType(input.type) };
     throw fail("not-a-stream", params, { at: asked(request) });
   }
-  const x = wire(ground, input, type);
+  const own = wire(ground, input, type);
+  const x = enter(ground, form, own);
   const second = part ? part.context : (block.context?.input ?? null);
-  const context = second?.type?.shape ? wire(ground, second, second.type) : null;
+  const beside = (part ? part.contextFirst : site.stack.tokensFirst) ? "N,B,D" : "B,N,D";
+  const context = second?.type?.shape
+    ? enter(ground, beside, wire(ground, second, second.type))
+    : null;
+  const stream: Stream = { form, shape: own.shape, beside };
   const used = { rotation: false, mask: false, order: false };
-  const { names, missing } = namesOf(site, x, context);
+  const { names, missing } = namesOf(site, { x, context, stream });
   const heads = names.get("H");
   return {
     ...ground,
@@ -122,6 +130,7 @@ function openPlacement(request: PlaceRequest): Placement {
       site: label,
       batch: x.shape[0]!,
       tokens: x.shape[1]!,
+      keys: context?.shape[1] ?? x.shape[1]!,
       width: Number(x.shape[2]),
       heads: typeof heads === "number" ? heads : null,
       used,
@@ -131,22 +140,13 @@ function openPlacement(request: PlaceRequest): Placement {
     inherit,
     scope: scopeAt(site),
     ...weightsBefore(part, type.dtype),
+    stream,
     x,
     context,
     names,
     missing,
     weights: [],
   };
-}
-
-/** Linear maps of a part, whatever kind it is. */
-function linearsOf(part: Part | null): Linear[] {
-  const host = part?.host;
-  if (host?.kind === "attention") {
-    return [host.q, host.k, host.v, host.out].filter((linear) => linear !== null);
-  }
-  if (host?.kind === "mlp") return [host.fc1, host.fc2];
-  return host?.kind === "other" ? [...host.linears] : [];
 }
 
 /** Biases of the part that a fused operator behind it adds: they leave with it. */
@@ -173,13 +173,15 @@ function mostCommon<T>(items: readonly T[]): T | undefined {
   return items.toSorted((a, b) => count(b) - count(a))[0];
 }
 
+type Given = Pick<Placement, "x" | "context" | "stream">;
+
 /** The sizes of the place, and why it lacks the rest. */
-function namesOf({ stack, block, part, label }: Site, x: Wire, context: Wire | null) {
+function namesOf({ stack, block, part, label }: Site, { x, context, stream }: Given) {
   const [b, n, d] = x.shape as [number, number, number];
   const attention = [part, ...block.parts.values()].find((each) => each?.host.kind === "attention");
   const heads =
     attention?.host.kind === "attention" ? attention.host.heads : (stack.heads ?? undefined);
-  const [rows, columns] = stack.grid ?? [];
+  const [rows, columns] = stream.form === "B,H,W,D" ? stream.shape.slice(1) : (stack.grid ?? []);
   const width = context?.shape.at(-1);
   const all: Record<string, [number | string | null | undefined, string]> = {
     B: [b, ""],
@@ -222,9 +224,12 @@ function checkOutputs(
     };
     throw fail("returned-count", params, { at });
   }
+  const { stream, x } = placement;
   return values.map((value, i) => {
     const tensor = isOperand(value) ? asTensor(placement, value) : null;
-    const type = wanted[i]!.type ?? placement.x.value.type!;
+    const form = i === 0 ? stream.form : stream.beside;
+    const { dtype, shape } = wanted[i]!.type ?? { dtype: x.dtype, shape: stream.shape };
+    const type = { dtype, shape: shape && seen(form, shape) };
     if (!tensor || !fits(tensor, type)) {
       const params = { operator: name, got: show(value), site: site.label, wanted: showType(type) };
       throw fail("returned-type", params, {
@@ -232,7 +237,7 @@ function checkOutputs(
         hint: tensor && tensor.dtype !== type.dtype ? "`float(...)` is the type of `x`" : null,
       });
     }
-    return nodeValue(placement, tensor);
+    return nodeValue(placement, leave(placement, form, tensor, stream.shape));
   });
 }
 

@@ -8,6 +8,7 @@ import type { Patch } from "../onnx-ops/patch.ts";
 import type { Sizes } from "../onnx-ops/sizes.ts";
 import type { Host } from "./host.ts";
 import type { Layout } from "./inherit.ts";
+import type { Stream } from "./stream.ts";
 import type { Val, Wire } from "./values.ts";
 
 /** The part of a placement that tensor arithmetic needs. */
@@ -32,6 +33,7 @@ export interface Placement extends Ground {
   /** Element type and layout of the weights that were here. */
   readonly weightType: DType;
   readonly layout: Layout;
+  readonly stream: Stream;
   readonly x: Wire;
   readonly context: Wire | null;
   /** `B`, `N`, `H`, ... of the place. */

@@ -92,6 +92,7 @@ export async function grow(operator: string, host: HostShape): Promise<Grown> {
     nodes: new Set([old.producer!]),
     x,
     context: null,
+    contextFirst: false,
     outputs: [old],
     host: nothing,
   };
@@ -106,6 +107,7 @@ export async function grow(operator: string, host: HostShape): Promise<Grown> {
     width: Number(shape[2]),
     tokens: shape[1]!,
     heads: host.heads ?? null,
+    tokensFirst: false,
     grid: host.grid ?? null,
     blocks: [],
   };

@@ -33,6 +33,7 @@ export function attention(name: string, scope: string, width = 8): Part {
     nodes: new Set(),
     x: value("x"),
     context: null,
+    contextFirst: false,
     outputs: [value("y")],
     host: {
       kind: "attention",
@@ -67,6 +68,7 @@ export function mlp(name: string, scope: string, width = 8): Part {
     nodes: new Set(),
     x: value("x"),
     context: null,
+    contextFirst: false,
     outputs: [value("y")],
     host: {
       kind: "mlp",
@@ -87,6 +89,7 @@ export function norm(name: string, scope: string): Part {
     nodes: new Set(),
     x: value("x"),
     context: null,
+    contextFirst: false,
     outputs: [value("y")],
     host: {
       kind: "norm",
@@ -131,7 +134,7 @@ export function stack(
       opaque: null,
     };
   });
-  return { name, width: 8, tokens: 16, heads: 2, grid: null, blocks };
+  return { name, width: 8, tokens: 16, tokensFirst: false, heads: 2, grid: null, blocks };
 }
 
 export function anatomy(...stacks: Stack[]): Anatomy {
