@@ -4,6 +4,7 @@ import type { Node, Value } from "../../src/ir/graph.ts";
 import { storedTensor } from "../../src/onnx-ops/stored.ts";
 import { boundsOf, clampOf, computedNumber, storedNumber } from "./bounds.ts";
 import { storedBehind } from "./constants.ts";
+import { Pieces } from "./pieces.ts";
 
 const passing =
   /^(Reshape|Transpose|Identity|Cast|Dropout|Squeeze|Unsqueeze|Slice|Split|Flatten|Expand|Div|Gather)$/;
@@ -79,6 +80,7 @@ export function fateOf(
   const known = new Map<Value, { kind: Kind; of?: Value }>();
   const bounds = new Map(streams.map(([input, output]) => [input, boundsOf(output)]));
   const numbers = new Map<Value, number>();
+  const pieces = new Pieces();
   let clamped = false;
   for (const value of zeros) known.set(value, { kind: "zero" });
   for (const [input] of streams) known.set(input, { kind: "stream", of: input });
@@ -102,8 +104,10 @@ export function fateOf(
     const clamps = node.op === "Clip" && kinds[0] === "stream";
     if (clamps && !passes(node)) clamped = true;
     const same = clamps ? !clamped : node.op === "Cast" && keepsDigits(node);
-    const kind = same ? kinds[0]! : number === 0 ? "zero" : outcome(node, kinds);
-    const carried = node.inputs.find((value) => value && kindOf(value) === "stream");
+    if (kinds[0] === "stream") pieces.cut(node);
+    const whole = pieces.joined(node);
+    const kind = whole ? "stream" : same ? kinds[0]! : number === 0 ? "zero" : outcome(node, kinds);
+    const carried = whole ?? node.inputs.find((value) => value && kindOf(value) === "stream");
     for (const value of node.outputs) {
       if (!value || kind === "other") continue;
       known.set(value, kind === "zero" ? { kind } : { kind, of: known.get(carried!)!.of! });
