@@ -33,7 +33,9 @@ const common = {
   bundle: true,
   platform: "node",
   target: "node20.19",
-  external: ["onnxruntime-node", "vega"],
+  external: ["onnxruntime-node"],
+  // Charts come out the same wherever a `canvas` is installed; Node's build looks for one.
+  alias: { "vega-canvas": "./node_modules/vega-canvas/build/vega-canvas.browser.js" },
   define: { GRAFTC_VERSION: JSON.stringify(version) },
   minifySyntax: true,
   minifyWhitespace: true,

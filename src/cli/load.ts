@@ -24,17 +24,13 @@ export function compiledOf(bundle: URL): URL {
   return new URL(`${bundle.href}.compiled`);
 }
 
-/** Runs a CommonJS file as Node does. */
+/** Runs a CommonJS file as Node does, but that `import()` is beyond code compiled before. */
 export function run(bundle: URL, cachedData?: Buffer): { script: vm.Script; exports: unknown } {
   const filename = fileURLToPath(bundle);
   const code = readFileSync(bundle, "latin1");
   const script = new vm.Script(
     `(function(exports,require,module,__filename,__dirname){${code}\n})`,
-    {
-      filename,
-      ...(cachedData && { cachedData }),
-      importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    },
+    { filename, ...(cachedData && { cachedData }) },
   );
   const module = { exports: {} };
   const body = script.runInThisContext();

@@ -93,4 +93,9 @@ test("our own mistakes are said to be ours", () => {
 
 /** A defect that no input can bring about. */
 const sabotage = `import fs from "node:fs"; import { syncBuiltinESMExports } from "node:module";
-fs.openSync = () => { throw new Error("sabotage") }; syncBuiltinESMExports();`;
+const { openSync } = fs;
+fs.openSync = (path, ...rest) => {
+  if (String(path).endsWith(".onnx")) throw new Error("sabotage");
+  return openSync(path, ...rest);
+};
+syncBuiltinESMExports();`;
