@@ -136,7 +136,6 @@ const rules: Readonly<Record<string, Rule>> = {
     const integer = [2, 3, 4, 5, 6, 7, 12, 13].includes(op.node.int("to") ?? 0);
     return unary((x) => (integer ? Math.trunc(x) : x))(op, of);
   },
-  CastLike: same,
   Identity: same,
   Unsqueeze: same,
   Squeeze: same,

@@ -143,6 +143,8 @@ export function buildFlow({ graph, functions }: Pick<Model, "graph" | "functions
     }
     if (!site.call && expansions[node.op]?.(builder)) return;
     const inputs = node.inputs.map((value) => value && wireOf(value, site));
+    // The second input of a CastLike gives a type and no elements.
+    if (node.op === "CastLike") inputs.splice(1);
     const made = addOp(node, site, plainType(node), inputs, named);
     node.outputs.forEach((value, i) => {
       if (value) site.wires.set(value, made[i]!);
@@ -185,6 +187,7 @@ const aliases: Readonly<Record<string, string>> = {
   SimplifiedLayerNormalization: "RMSNormalization",
   TransposeMatMul: "FusedMatMul",
   Sum: "Add",
+  CastLike: "Cast",
 };
 
 function plainType(node: Node): string {

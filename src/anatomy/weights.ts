@@ -16,7 +16,7 @@ export interface Stored {
   readonly ops: readonly Op[];
 }
 
-const transparent = new Set(["Identity", "Cast", "CastLike", "DequantizeLinear"]);
+const transparent = new Set(["Identity", "Cast", "DequantizeLinear"]);
 const rearranging =
   /^(Slice|Split|Transpose|Reshape|Cast|Gather|Squeeze|Unsqueeze|Identity|DequantizeLinear)$/;
 
