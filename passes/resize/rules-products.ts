@@ -1,4 +1,5 @@
 /** Matrix products and attention: where marks meet and are summed over. */
+import { equationOf } from "../../src/onnx-ops/einsum.ts";
 import { type Mark, onAxis, type Rule, sameUnits, type View } from "./marks.ts";
 
 /** Marks of a product's operands, with axes counted from the end: -2 rows, -1 columns. */
@@ -130,11 +131,10 @@ const rotary: Rule = (view) => {
 
 /** A letter is an axis: it has units in every operand or in none, and is summed or goes on. */
 const einsum: Rule = (view) => {
-  const equation = (view.node.string("equation") ?? "").replace(/\s/g, "");
-  const [left = "", right] = equation.split("->");
-  const terms = left.split(",");
-  if (equation.includes(".") || right === undefined)
-    return view.refuse("its equation is not plain");
+  const ranks = view.node.inputs.map((_, input) => view.shape(input).length);
+  const equation = equationOf(view.node.string("equation") ?? "", ranks);
+  if (!equation) return view.refuse("its equation has another number of operands");
+  const { terms, output } = equation;
   const found = terms.flatMap((term, input) => {
     const mark = view.mark(input);
     return mark ? [{ letter: term[mark.axis]!, mark }] : [];
@@ -146,7 +146,7 @@ const einsum: Rule = (view) => {
   if (!agree || found.length !== terms.filter((term) => term.includes(letter)).length) {
     view.refuse("its operands do not all have them");
   }
-  return [right.includes(letter) ? onAxis(mark, right.indexOf(letter)) : null];
+  return [output.includes(letter) ? onAxis(mark, output.indexOf(letter)) : null];
 };
 
 export const products: readonly (readonly [string, Rule])[] = [

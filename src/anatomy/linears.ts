@@ -2,6 +2,7 @@
 import type { Use, Value } from "../ir/graph.ts";
 import type { Constants } from "./constants.ts";
 import type { Flow, Op, Wire } from "./flow.ts";
+import { equationAt } from "./products.ts";
 import { isWeight, type Stored, shapeOf, storedOf, vectorOf } from "./weights.ts";
 
 export interface LinearMap {
@@ -129,18 +130,17 @@ const conv: Form = (op, constants) => {
 /** Letters that x and W share are contracted; they must end x and begin, or end, W. */
 const einsum: Form = (op, constants) => {
   const [left, right] = op.inputs;
-  const equation = (op.node.string("equation") ?? "").replaceAll(" ", "");
-  const [operands, result] = equation.split("->");
-  if (!left || !right || op.inputs.length !== 2 || !result || left.constant === right.constant)
+  const equation = equationAt(op);
+  if (!left || !right || op.inputs.length !== 2 || !equation || left.constant === right.constant)
     return null;
-  const letters = operands!.split(",");
+  const { terms: letters, output: result } = equation;
   const [x, w] = left.constant ? [right, left] : [left, right];
   const [xs, ws] = left.constant ? [letters[1]!, letters[0]!] : [letters[0]!, letters[1]!];
   const shared = [...ws].filter((letter) => xs.includes(letter)).join("");
   const free = [...ws].filter((letter) => !xs.includes(letter)).join("");
   const stored = storedOf(w, constants);
-  if (!stored || stored.transposed || shared === "" || free === "" || result.includes(shared))
-    return null;
+  if (!stored || stored.transposed || shared === "" || free === "") return null;
+  if ([...shared].some((letter) => result.includes(letter))) return null;
   if (!xs.endsWith(shared) || !result.endsWith(free)) return null;
   if (ws !== shared + free && ws !== free + shared) return null;
   const size = (part: string) =>

@@ -1,4 +1,5 @@
 /** The two products of an attention, and how they read q, k and v. */
+import { type Equation, equationOf } from "../onnx-ops/einsum.ts";
 import type { Axes } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
 
@@ -77,11 +78,17 @@ function orderOf(letters: string, tokens: string, features: string): Axes {
   return [...rest, tokens, features].map((letter) => letters.indexOf(letter));
 }
 
+/** The equation of an Einsum whose operands have known ranks. */
+export function equationAt({ node, inputs }: Op): Equation | null {
+  const ranks = inputs.map((wire) => wire?.value?.type?.shape?.length ?? null);
+  if (!ranks.every((rank) => rank !== null)) return null;
+  return equationOf(node.string("equation") ?? "", ranks);
+}
+
 function einsumLetters(op: Op): { a: string; b: string; result: string } | null {
-  const equation = (op.node.string("equation") ?? "").replaceAll(" ", "");
-  const [operands, result] = equation.split("->");
-  const [a, b] = operands!.split(",");
-  return a && b && result ? { a, b, result } : null;
+  const equation = equationAt(op);
+  const [a, b] = equation?.terms ?? [];
+  return equation && a && b ? { a, b, result: equation.output } : null;
 }
 
 export interface Weighted {

@@ -4,15 +4,15 @@ import { type OpLiteral, ranked, unify } from "./op.ts";
 import { type Vjp, vjp } from "./vjp.ts";
 import type { Wire } from "./wire.ts";
 
-interface Equation {
+export interface Equation {
   /** One letter an axis. */
   readonly terms: readonly string[];
   readonly output: string;
 }
 
 /** With letters in the place of `...`, aligned at its end as NumPy aligns; null: it has no such form. */
-function equationOf(text: string, ranks: readonly number[]): Equation | null {
-  const [left, right] = text.replaceAll(" ", "").split("->");
+export function equationOf(text: string, ranks: readonly number[]): Equation | null {
+  const [left, right] = text.replace(/\s/g, "").split("->");
   const given = left!.split(",");
   if (given.length !== ranks.length) return null;
   const free = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].filter((letter) => !text.includes(letter));
