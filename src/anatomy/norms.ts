@@ -154,7 +154,8 @@ function decomposed(
 ): CoreMatch {
   const sums = ops.filter((op) => op.type === "Add" || op.type === "Max" || op.type === "Clip");
   const added = sums.map((op) => constants.scalar(op.inputs.find((wire) => wire?.constant)));
-  const epsilon = added.find((x) => x !== null) ?? null;
+  // A variance that is kept from being negative has no epsilon yet.
+  const epsilon = added.find((x) => x !== null && x !== 0) ?? null;
   const norm = unusual(ops, constants) ? "other" : centred ? "layer_norm" : "rms_norm";
   return { next, norm, weight: null, bias: null, epsilon };
 }
