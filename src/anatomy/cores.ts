@@ -6,6 +6,7 @@ import type { MaskMeaning } from "./anatomy.ts";
 import type { Constants } from "./constants.ts";
 import type { Flow, Op, Wire } from "./flow.ts";
 import { fusedCore } from "./fused-attention.ts";
+import { maskedWeights } from "./masked-weights.ts";
 import { operandsOf, weightedOf } from "./products.ts";
 import { scoresBehind, valuesAfter } from "./scores.ts";
 
@@ -94,7 +95,8 @@ function softmaxAt(op: Op): Softmax | null {
 
 function aroundSoftmax({ op: softmax, x, ops }: Softmax, constants: Constants): Core | null {
   const scores = scoresBehind(x, constants, 0);
-  const tail = scores && valuesAfter(softmax);
+  const masked = scores && maskedWeights(softmax.outputs[0]!, constants);
+  const tail = scores && valuesAfter(masked?.op ?? softmax);
   if (!tail) return null;
   const operands = operandsOf(scores.product, scores.turned);
   const out = weightedOf(tail.product, tail.weights, tail.turned);
@@ -108,11 +110,11 @@ function aroundSoftmax({ op: softmax, x, ops }: Softmax, constants: Constants): 
     y: out.y,
     features: out.features,
     axes: { q: operands.axes.q, k: operands.axes.k, v: out.axes },
-    ops: [...scores.ops, ...ops, ...tail.ops],
+    ops: [...scores.ops, ...ops, ...(masked?.ops ?? []), ...tail.ops],
     scale: scores.scale * operands.scale * out.scale,
-    masks: scores.masks,
+    masks: masked ? [...scores.masks, masked.mask] : scores.masks,
     causal: false,
-    guarded: tail.ops.some((op) => op.type === "IsNaN"),
+    guarded: masked?.guarded || tail.ops.some((op) => op.type === "IsNaN"),
     heads: null,
     kvHeads: null,
     irregular: scores.irregular ?? tail.irregular,

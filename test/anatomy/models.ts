@@ -46,8 +46,9 @@ export async function filled(name: string): Promise<Model> {
   for (const value of model.graph.initializers) {
     const { initializer } = value;
     const { dtype, shape, data } = initializer!;
-    if (dtype !== "float32" || materialize(data).some((byte) => byte !== 0)) continue;
     const count = shape.reduce((a, b) => a * b, 1);
+    if (dtype !== "float32" || count === 1) continue;
+    if (materialize(data).some((byte) => byte !== 0)) continue;
     const numbers = Float32Array.from({ length: count }, (_, i) => Math.sin(i * i + count) / 3);
     setInitializer(value, { ...initializer!, data: inMemory(new Uint8Array(numbers.buffer)) });
   }

@@ -1,10 +1,12 @@
 /**
  * Scores and values that are computed transposed, a norm, a factor and a rotation one after the other,
  * heads that share keys, keys that are rotated in another layout than queries where sizes do not tell
- * which, biases behind a split: whatever is taken for a plain attention must be one.
+ * which, biases behind a split, masks behind the softmax: whatever is taken for a plain attention must be one.
  */
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
+import type { NormHost } from "../../src/anatomy/anatomy.ts";
+import { anatomize } from "../../src/anatomy/index.ts";
 import { filled } from "../anatomy/models.ts";
 import { distance, editModel, run } from "./workbench.ts";
 
@@ -12,6 +14,7 @@ test.each([
   ["attn-turned-ts17", 6],
   ["attn-rotations-ts17", 4],
   ["attn-latebias-ts17-sim", 6],
+  ["attn-jax23", 6],
 ])("mha does what the attentions of %s did", async (name, tokens) => {
   const model = await filled(name);
   const x = Float32Array.from({ length: 2 * tokens * 5 }, (_, i) => Math.sin(i * i));
@@ -21,4 +24,20 @@ test.each([
   expect([report.diagnostics, report.keepsFunction]).toEqual([[], true]);
   const { difference, scale } = distance(before, Object.values(await run(model, given))[0]!);
   expect(difference / scale).toBeLessThan(2e-6);
+});
+
+test("heads grow around an Einsum whose equation has an ellipsis", async () => {
+  const model = await filled("attn-jax23");
+  const x = Float32Array.from({ length: 2 * 6 * 5 }, (_, i) => Math.sin(i * i));
+  const given = { x: new ort.Tensor("float32", x, [2, 6, 5]) };
+  const before = Object.values(await run(model, given))[0]!;
+  await editModel(model, "resize blocks[1].attn to heads 3");
+  const { difference, scale } = distance(before, Object.values(await run(model, given))[0]!);
+  expect(difference / scale).toBeLessThan(2e-6);
+});
+
+test("what keeps a variance from being negative is no epsilon", async () => {
+  const { stacks } = anatomize(await filled("attn-jax23"));
+  const norms = stacks[0]!.blocks.map(({ parts }) => parts.get("norm1")!.host as NormHost);
+  expect(norms.map(({ epsilon }) => epsilon)).toEqual([Math.fround(1e-6), Math.fround(1e-6)]);
 });
