@@ -7,7 +7,7 @@ import { storedBehind } from "./constants.ts";
 import { Pieces } from "./pieces.ts";
 
 const passing =
-  /^(Reshape|Transpose|Identity|Cast|Dropout|Squeeze|Unsqueeze|Slice|Split|Flatten|Expand|Div|Gather)$/;
+  /^(Reshape|Transpose|Identity|Cast|CastLike|Dropout|Squeeze|Unsqueeze|Slice|Split|Flatten|Expand|Div|Gather)$/;
 
 /**
  * Weight and bias of the projection that a branch ends in, found backwards from its end.
@@ -20,6 +20,7 @@ export function lastProjection(end: Value): Value[] | null {
   const stored = (value: Value | null | undefined) => (value ? storedBehind(value) : null);
   switch (node.op) {
     case "MatMul":
+    case "Einsum":
     case "com.microsoft::FusedMatMul": {
       const weight = stored(b) ?? stored(a);
       return weight ? [weight] : b ? lastProjection(b) : null;
@@ -143,6 +144,7 @@ function outcome(node: Node, kinds: readonly Kind[]): Kind {
   const [a = "zero", b = "zero", c = "zero"] = kinds;
   switch (node.op) {
     case "MatMul":
+    case "Einsum":
     case "com.microsoft::FusedMatMul":
       return a === "zero" || b === "zero" ? "zero" : "other";
     case "Mul":

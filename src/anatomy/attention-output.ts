@@ -39,7 +39,8 @@ export function outputOf(branch: Branch, core: Core, headDim: number, findings: 
     if (!next) return { map, holdsMlp: false, odd: `its output goes through ${ops[0]!.type}` };
     layout = next;
   }
-  const features = layout?.axes.at(map.featureAxis) ?? [];
+  const several = map.axesRead > 1 ? layout?.axes.slice(-map.axesRead).flat() : null;
+  const features = several ?? layout?.axes.at(map.featureAxis) ?? [];
   const inner = features.at(-1);
   const axis = rank + core.features;
   const apart = rank < 4 && core.features === -1;

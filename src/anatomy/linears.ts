@@ -25,6 +25,10 @@ export interface LinearMap {
   readonly alpha: number;
   /** The axis of `y` that holds features, from the end: -1, or the channel axis of a convolution. */
   readonly featureAxis: number;
+  /** Where features are several axes of `y`, heads and what a head has, the size of each; else null. */
+  readonly split: readonly number[] | null;
+  /** How many axes of `x`, the last, the map reads. */
+  readonly axesRead: number;
   /** The first row of a larger stored weight, and of its bias, that this map has. */
   readonly firstRow: number;
   readonly firstBias: number;
@@ -61,6 +65,8 @@ interface Product {
   readonly alpha?: number;
   readonly bias?: Stored | null;
   readonly featureAxis?: number;
+  readonly split?: readonly number[] | null;
+  readonly axesRead?: number;
   readonly irregular?: string | null;
 }
 
@@ -143,11 +149,19 @@ const einsum: Form = (op, constants) => {
   if ([...shared].some((letter) => result.includes(letter))) return null;
   if (!xs.endsWith(shared) || !result.endsWith(free)) return null;
   if (ws !== shared + free && ws !== free + shared) return null;
-  const size = (part: string) =>
-    [...part].reduce((product, letter) => product * stored.shape[ws.indexOf(letter)]!, 1);
+  const sizes = (part: string) => [...part].map((letter) => stored.shape[ws.indexOf(letter)]!);
+  const size = (part: string) => sizes(part).reduce((product, each) => product * each, 1);
   const layout = ws.startsWith(shared) ? "in,out" : "out,in";
-  const irregular = stored.shape.length === 2 ? null : "its weight has more than two axes";
-  return { x, stored, layout, in: size(shared), out: size(free), irregular };
+  const split = free.length > 1 ? sizes(free) : null;
+  return {
+    x,
+    stored,
+    layout,
+    in: size(shared),
+    out: size(free),
+    split,
+    axesRead: shared.length,
+  };
 };
 
 /**
@@ -185,6 +199,7 @@ const forms: Readonly<Record<string, Form>> = {
 /** Takes the Add of a constant vector of the right size in, where nothing else reads the product. */
 function withBias(op: Op, product: Product, constants: Constants): LinearMap {
   const { x, stored, layout, alpha = 1, featureAxis = -1, irregular = null } = product;
+  const { split = null, axesRead = 1 } = product;
   const tail = tailOf(op);
   const y = tail.at(-1)?.outputs[0] ?? op.outputs[0]!;
   const base = {
@@ -198,6 +213,8 @@ function withBias(op: Op, product: Product, constants: Constants): LinearMap {
     firstBias: product.bias?.cut?.start ?? 0,
     alpha,
     featureAxis,
+    split,
+    axesRead,
     irregular,
     biasInput: null,
   };
@@ -214,15 +231,28 @@ function withBias(op: Op, product: Product, constants: Constants): LinearMap {
   if (fused) return { ...plain, ...fused };
   if (add.type !== "Add" || add.inputs.length !== 2 || !other || !isWeight(other, constants))
     return { ...plain, bias: null };
-  const bias = vectorOf(other, product.out, constants);
-  const shape = shapeOf(other, constants);
-  // The vector must lie on the feature axis: [out], [1, 1, out], or [out, 1] behind a convolution.
-  if (!bias || !shape || (shape.at(featureAxis) ?? 1) !== product.out)
-    return { ...plain, bias: null };
+  const bias = biasOf(other, product, constants);
+  if (!bias) return { ...plain, bias: null };
   const weightOps = [...stored.ops, ...bias.ops];
   const firstBias = bias.cut?.start ?? 0;
   const ops = [op, ...tail, add];
   return { ...base, y: add.outputs[0]!, ops, weightOps, bias: bias.value, firstBias };
+}
+
+/** What is added must lie on the feature axis: [out], [1, 1, out], or [out, 1] behind a convolution. */
+function biasOf(
+  wire: Wire,
+  { out, split, featureAxis = -1 }: Product,
+  constants: Constants,
+): Stored | null {
+  const shape = shapeOf(wire, constants);
+  if (!shape) return null;
+  if (!split) {
+    return (shape.at(featureAxis) ?? 1) === out ? vectorOf(wire, out, constants) : null;
+  }
+  const stored = storedOf(wire, constants);
+  const alike = shape.length === split.length && split.every((size, i) => size === shape[i]);
+  return stored && alike && !stored.transposed && !stored.cut ? stored : null;
 }
 
 /** The bias that a fused residual sum adds to the one of its terms that is a product. */

@@ -80,12 +80,20 @@ function holdsTokens(layout: Layout, axis: number, { isToken }: Scene): boolean 
 
 /** The features of the output are new: they stand for no axis of the start. */
 function throughLinear(layout: Layout, map: LinearMap, scene: Scene): Mixing {
+  if (map.split || map.axesRead > 1) return throughSplit(layout, map, scene);
   if (holdsTokens(layout, map.featureAxis, scene)) return "tokens";
   const at = layout.axes.length + map.featureAxis;
   const axes = layout.axes.map((digits, i) =>
     i === at ? [{ axis: -1, size: map.out, stride: 1 }] : digits,
   );
   return pass({ ...layout, axes }, scene);
+}
+
+function throughSplit(layout: Layout, { split, out, axesRead }: LinearMap, scene: Scene): Mixing {
+  const read = layout.axes.slice(-axesRead).flat();
+  if (read.some((digit) => scene.isToken(digit.axis))) return "tokens";
+  const made = (split ?? [out]).map((size) => [{ axis: -1, size, stride: 1 }]);
+  return pass({ ...layout, axes: [...layout.axes.slice(0, -axesRead), ...made] }, scene);
 }
 
 /** Operands must have their tokens on the same axes, counted from the end. */

@@ -35,10 +35,14 @@ export function takeMlpApart(
   const gated = gateOf({ into, out, hidden }, findings);
   const host = gated ?? plain(into, inner, out, findings);
   if (typeof host === "string") return host;
-  const irregular = [...into, out].map((map) => map.irregular).find((why) => why !== null);
+  const irregular = [...into, out].map(oddityOf).find((why) => why !== null);
   const opaque =
     host.opaque ?? irregular ?? (hidden === out.x ? null : "its hidden units are normed");
   return { ...host, opaque };
+}
+
+function oddityOf({ irregular, split, axesRead }: LinearMap): string | null {
+  return split || axesRead > 1 ? "its weight has more than two axes" : irregular;
 }
 
 /** The hidden units before a norm that some MLPs put in front of their last projection. */

@@ -51,7 +51,7 @@ export function tracePath(product: LinearMap, end: Wire, constants: Constants): 
   if (!start || (!region && end !== map.y)) return null;
   const segments = region ? segmentsOf(region) : [];
   const kinds = segments.map((segment) => kindOf(segment, constants));
-  const features = start.axes.length + map.featureAxis;
+  const features = featuresOf(map, start);
   const cuts: Cut[] = [{ at: 0, wire: map.y, layout: start }];
   const spans: { readonly from: Cut; readonly to: Cut }[] = [];
   for (let i = 0; i < segments.length; ) {
@@ -137,11 +137,27 @@ function isOpen(dim: Dim): boolean {
   return typeof dim !== "number";
 }
 
+/** The axis that stands for features; the first of them where they are several. */
+function featuresOf({ featureAxis, split }: LinearMap, { axes }: Layout): number {
+  return axes.length + (split ? -split.length : featureAxis);
+}
+
 /** The output of a projection with its features in order, even where its type is unknown. */
 function startLayout(map: LinearMap): Layout | null {
   const known = identityLayout(map.y);
+  if (map.split) return known && splitLayout(known, map.split);
   if (known) return known.axes.length >= -map.featureAxis ? known : null;
   return map.featureAxis === -1 ? layoutOfShape([null, null, map.out]) : null;
+}
+
+/** Features that are several axes are digits of one, the last the fastest. */
+function splitLayout(known: Layout, split: readonly number[]): Layout {
+  const axis = known.axes.length - split.length;
+  const digits = split.map((size, i) => {
+    const stride = split.slice(i + 1).reduce((product, each) => product * each, 1);
+    return size === 1 ? [] : [{ axis, size, stride }];
+  });
+  return { ...known, axes: [...known.axes.slice(0, axis), ...digits] };
 }
 
 function kindOf({ ops }: Segment, constants: Constants): Kind {

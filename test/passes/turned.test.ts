@@ -1,7 +1,7 @@
 /**
  * Scores and values that are computed transposed, a norm, a factor and a rotation one after the other,
  * heads that share keys, keys that are rotated in another layout than queries where sizes do not tell
- * which, biases behind a split, masks behind the softmax: whatever is taken for a plain attention must be one.
+ * which, biases behind a split, masks behind the softmax, weights of three axes: whatever is taken for a plain attention must be one.
  */
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
@@ -15,6 +15,7 @@ test.each([
   ["attn-rotations-ts17", 4],
   ["attn-latebias-ts17-sim", 6],
   ["attn-jax23", 6],
+  ["attn-axes-ts17", 6],
 ])("mha does what the attentions of %s did", async (name, tokens) => {
   const model = await filled(name);
   const x = Float32Array.from({ length: 2 * tokens * 5 }, (_, i) => Math.sin(i * i));
@@ -24,6 +25,11 @@ test.each([
   expect([report.diagnostics, report.keepsFunction]).toEqual([[], true]);
   const { difference, scale } = distance(before, Object.values(await run(model, given))[0]!);
   expect(difference / scale).toBeLessThan(2e-6);
+});
+
+test("copies start as the identity where projections are Einsums", async () => {
+  const { report } = await editModel(await filled("attn-axes-ts17"), "repeat blocks[all] times 2");
+  expect([report.diagnostics, report.keepsFunction]).toEqual([[], true]);
 });
 
 test("heads grow around an Einsum whose equation has an ellipsis", async () => {
