@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 /**
  * Where the bytes of a tensor are. Untouched weights stay `file` spans from reading to writing:
  * nothing in graftc turns one into an object unless somebody needs its values.
@@ -34,4 +36,9 @@ export function materialize(bytes: Bytes): Uint8Array {
   if (bytes.kind === "memory") return bytes.data;
   if (bytes.kind === "computed") return bytes.compute();
   return bytes.file.read(bytes.offset, bytes.length);
+}
+
+/** Tells bytes apart where they are too many for a string. */
+export function digestOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }

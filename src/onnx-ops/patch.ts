@@ -8,7 +8,7 @@
  *   patch.commit();
  */
 import { fail } from "../diag/diagnostic.ts";
-import { type Bytes, inMemory, materialize } from "../ir/bytes.ts";
+import { type Bytes, digestOf, inMemory, materialize } from "../ir/bytes.ts";
 import {
   addOutput,
   defineWeights,
@@ -141,7 +141,7 @@ export class Patch {
   /** A tensor known now, as a Constant node; equal ones of a patch are one node. */
   constant(dtype: DType, shape: readonly number[], data: Bytes): Value {
     const bytes = materialize(data);
-    const key = `${dtype}[${shape}]${Buffer.from(bytes).toString("latin1")}`;
+    const key = `${dtype}[${shape}]${digestOf(bytes)}`;
     const known = this.#constants.get(key);
     if (known) return known;
     const value = this.one("Constant", [], {

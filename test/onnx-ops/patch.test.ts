@@ -103,6 +103,13 @@ test("a reader that stood before what it now reads moves behind it", async () =>
   verify(model);
 });
 
+test("a constant may have more bytes than a string has characters", async () => {
+  const patch = patchOf(await read());
+  const data = inMemory(new Uint8Array(2 ** 29));
+  const constant = () => patch.constant("uint8", [2 ** 29], data);
+  expect(constant()).toBe(constant());
+});
+
 test("equal constants of a patch are one node, and names are never given twice", async () => {
   const model = await read("dit-tiny-ts17");
   const patch = patchOf(model);
