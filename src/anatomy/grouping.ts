@@ -73,7 +73,8 @@ function byTemplate(letters: readonly Letter[], forced: readonly boolean[]): boo
   let at = -1;
   return letters.map((letter, i) => {
     const next = [...template].findIndex((other, j) => j > at && other === letter);
-    const unknown = !template.includes(letter);
+    // What the template lacks belongs to the block it is in, but for a mixer behind a block's end.
+    const unknown = !template.includes(letter) && !simple[i];
     if (!forced[i] && i > 0 && (unknown || next >= 0)) {
       if (next >= 0) at = next;
       return false;
