@@ -64,6 +64,7 @@ export function matchNorm(
   i = core.next;
   let { weight, bias } = core;
   const width = widthOf(segments[i - 1]!.to);
+  const apart = core.byLength && !isFactor(segments[i], constants, Math.sqrt(width ?? 0));
   const skipCasts = (from: number) => {
     let next = from;
     while (isCast(segments[next])) next++;
@@ -91,7 +92,14 @@ export function matchNorm(
   const taken = segments.slice(at, i);
   return {
     length: i - at,
-    host: { kind: "norm", norm: core.norm, weight, bias, epsilon: core.epsilon, opaque: null },
+    host: {
+      kind: "norm",
+      norm: apart ? "other" : core.norm,
+      weight,
+      bias,
+      epsilon: core.epsilon,
+      opaque: null,
+    },
     ops: taken.flatMap((segment) => segment.ops),
     from: taken[0]!.from,
     to: taken.at(-1)!.to,
@@ -101,6 +109,8 @@ export function matchNorm(
 interface CoreMatch {
   readonly next: number;
   readonly norm: NormHost["norm"];
+  /** It divides by the length of its start, sqrt(D) times the root of the mean square. */
+  readonly byLength?: boolean;
   readonly weight: Value | null;
   readonly bias: Value | null;
   readonly epsilon: number | null;
@@ -157,7 +167,8 @@ function decomposed(
   // A variance that is kept from being negative has no epsilon yet.
   const epsilon = added.find((x) => x !== null && x !== 0) ?? null;
   const norm = unusual(ops, constants) ? "other" : centred ? "layer_norm" : "rms_norm";
-  return { next, norm, weight: null, bias: null, epsilon };
+  const byLength = norm === "rms_norm" && !ops.some((op) => op.type === "ReduceMean");
+  return { next, norm, byLength, weight: null, bias: null, epsilon };
 }
 
 /** Weights or factors inside of the statistics, or the epsilon behind the root. */
@@ -171,10 +182,17 @@ function unusual(ops: readonly Op[], constants: Constants): boolean {
   });
 }
 
-function isFactor(segment: Segment | undefined, constants: Constants): boolean {
+function isFactor(
+  segment: Segment | undefined,
+  constants: Constants,
+  expected: number | null = null,
+): boolean {
   const op = segment?.ops[0];
   if (segment?.ops.length !== 1 || op?.type !== "Mul") return false;
-  return op.inputs.some((wire) => wire?.constant && constants.scalar(wire) !== null);
+  return op.inputs.some((wire) => {
+    const factor = wire?.constant ? constants.scalar(wire) : null;
+    return factor !== null && (expected === null || Math.abs(factor / expected - 1) < 1e-3);
+  });
 }
 
 function isNormOp(segment: Segment | undefined): boolean {
