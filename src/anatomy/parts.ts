@@ -164,7 +164,7 @@ function hostOf(draft: Draft, asMlp: boolean, { findings }: Context): Found {
     return plainly(other(branch, "attention", true, "it holds several attentions"));
   }
   if (sort === "mixer") {
-    const what = asMlp ? "feature map" : "token mixer";
+    const what = asMlp || placeOf(draft) === "mlp" ? "feature map" : "token mixer";
     return plainly(other(branch, what, true, reasonOf(branch)));
   }
   if (placeOf(draft) !== "mlp") {
@@ -183,7 +183,8 @@ function reasonOf({ ops }: Branch): string {
   const types = new Set(ops.map((op) => op.type));
   if (types.has("TopK")) return "a mixture of experts";
   if (types.has("Conv")) return "it is convolutional";
-  return "its tokens meet without softmax";
+  if (types.has("Softmax")) return "its softmax is not that of an attention";
+  return "no attention is seen in it, nor that its tokens stay apart";
 }
 
 function other(branch: Branch, what: string, mixesTokens: boolean, opaque: string): OtherHost {

@@ -47,8 +47,17 @@ function attentionFirst(a: Draft, b: Draft): number {
 }
 
 /** What a branch stands for in its block, as far as it tells by itself. */
-export function placeOf({ sort, as }: Draft): Sort {
-  return as ?? sort;
+export function placeOf({ sort, as, branch }: Draft): Sort {
+  return as ?? (sort === "mixer" && choosesExperts(branch) ? "mlp" : sort);
+}
+
+/** Each token has the best of its own features picked, which are the scores of experts. */
+export function choosesExperts({ ops }: Branch): boolean {
+  return ops.some(({ type, node, inputs }) => {
+    const axis = node.int("axis") ?? -1;
+    const rank = inputs[0]?.value?.type?.shape?.length;
+    return type === "TopK" && (axis === -1 || axis + 1 === rank);
+  });
 }
 
 function draftOf(branch: Branch, { linears, constants }: Findings): Draft {

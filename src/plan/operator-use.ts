@@ -39,8 +39,8 @@ export function operatorNamed(use: ast.OperatorUse, scope: OperatorScope): ast.O
 /** What `for` of an operator says about a part: its kind, whichever of several it is. */
 function placeOfPart(part: Part): string {
   if (part.host.kind === "norm") return "norm";
-  if (/mlp$/.test(part.name)) return "mlp";
-  return part.name === "cross_attn" ? "cross_attn" : "attn";
+  if (/mlp\d*$/.test(part.name)) return "mlp";
+  return part.name.startsWith("cross_attn") ? "cross_attn" : "attn";
 }
 
 const places: readonly string[] = ["attn", "cross_attn", "mlp", "norm", "block"];
