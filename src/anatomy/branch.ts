@@ -83,7 +83,31 @@ export function branchesOf(region: Region, findings: Findings): Branch[] {
   const ops = pieces
     .slice(start, end + 1)
     .flatMap(({ segments }) => segments.flatMap((s) => s.ops));
-  return [branchOf({ from: region.from, to: region.to, x, y, norms, postNorms, ops }, findings)];
+  const bare = { from: region.from, to: region.to, x, y, norms, postNorms, ops };
+  return [branchOf(withoutGate(bare, findings) ?? bare, findings)];
+}
+
+/**
+ * The branch up to its last projection, where what stands behind it reads the branch's start as well:
+ * a gate made of the same tokens, or the stream itself that is taken away again, x + g (f(x) - x).
+ */
+function withoutGate(bare: Bare, { linears, coreOf }: Findings): Bare | null {
+  const { x, y, ops } = bare;
+  const mapsOf = (list: readonly Op[]) => new Set(list.flatMap((op) => linears.byOp.get(op) ?? []));
+  const attends = (list: readonly Op[]) => list.some((op) => coreOf.has(op));
+  for (const map of mapsOf(ops)) {
+    const [inside, behind] = [regionBetween(x, map.y), regionBetween(map.y, y)];
+    if (!inside || !behind || mapsOf(behind.ops).size > 0 || attends(behind.ops)) continue;
+    if (mapsOf(inside.ops).size < 2 && !attends(inside.ops)) continue;
+    const beside = ops.filter((op) => !inside.has.has(op) && !behind.has.has(op));
+    // One projection makes a gate; more are experts, or a branch of their own.
+    if (mapsOf(beside).size > 1 || attends(beside)) continue;
+    const gated = behind.ops.some((op) =>
+      op.data.some((wire) => wire === x || (wire.from && beside.includes(wire.from))),
+    );
+    if (gated) return { ...bare, y: map.y, ops: inside.ops };
+  }
+  return null;
 }
 
 type Bare = Omit<Branch, "has" | "linears" | "cores">;
