@@ -33,7 +33,8 @@ export function collectNodes(found: Found): OwnNodes {
     const starts = [block.input, block.second?.input, ...(block.lead?.skips ?? [])];
     for (const wire of starts) if (wire) entries.add(wire);
     for (const part of parts) {
-      for (const op of part.ops) inParts.set(op, part);
+      // Keys that a block has from an earlier one are made there.
+      for (const op of part.ops) if (onWay.get(op) === block) inParts.set(op, part);
       if (part.context) entries.add(part.context);
       edges.add(part.x);
     }
