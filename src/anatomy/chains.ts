@@ -172,14 +172,9 @@ function latest<S extends Step>(hits: ReadonlySet<S>): S | undefined {
 }
 
 /** Tokens and batch may be one axis for a while. */
-const reshapes: ReadonlySet<string> = new Set([
-  "Reshape",
-  "Flatten",
-  "Squeeze",
-  "Unsqueeze",
-  "Cast",
-  "Identity",
-]);
+const reshapes: ReadonlySet<string> = new Set(
+  "Reshape Flatten Squeeze Unsqueeze Cast Identity QuantizeLinear DequantizeLinear".split(" "),
+);
 
 /** What half precision needs: sums that are too large come down to the largest number there is. */
 const guards = new Set([

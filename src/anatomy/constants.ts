@@ -95,6 +95,17 @@ function unary(f: (a: number) => number): Rule {
 
 const same: Rule = (op, of) => of(op.inputs[0]);
 
+/** (x - zero) scale, with one scale for all elements; of what was rounded on the spot, what it was. */
+const dequantize: Rule = (op, of) => {
+  const before = op.inputs[0]?.from;
+  if (before?.type === "QuantizeLinear") return of(before.inputs[0]);
+  const [scale, zero] = [of(op.inputs[1]), op.inputs[2] ? of(op.inputs[2]) : [0]];
+  if (scale?.length !== 1 || zero?.length !== 1) return null;
+  const [by, from] = [scale[0]!, zero[0]!];
+  if (by === null || from === null) return null;
+  return of(op.inputs[0])?.map((x) => (x === null ? null : (x - from) * by)) ?? null;
+};
+
 /** Whole division where the operands are integers; this table serves sizes first. */
 const divide: Rule = (op, of) => {
   const integer = /int/.test(op.outputs[0]?.value?.type?.dtype ?? "");
@@ -136,6 +147,7 @@ const rules: Readonly<Record<string, Rule>> = {
     const integer = [2, 3, 4, 5, 6, 7, 12, 13].includes(op.node.int("to") ?? 0);
     return unary((x) => (integer ? Math.trunc(x) : x))(op, of);
   },
+  DequantizeLinear: dequantize,
   Identity: same,
   Unsqueeze: same,
   Squeeze: same,

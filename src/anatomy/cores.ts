@@ -101,6 +101,9 @@ function aroundSoftmax({ op: softmax, x, ops }: Softmax, constants: Constants): 
   const operands = operandsOf(scores.product, scores.turned);
   const out = weightedOf(tail.product, tail.weights, tail.turned);
   if (!operands || !out) return null;
+  // What a mask hides is as far below the rest as the integers reach, and no further.
+  const rounds = scores.ops.some((op) => op.type === "QuantizeLinear");
+  const rounded = rounds && scores.masks.length > 0;
   return {
     form: "decomposed",
     packed: false,
@@ -117,6 +120,9 @@ function aroundSoftmax({ op: softmax, x, ops }: Softmax, constants: Constants): 
     guarded: masked?.guarded || tail.ops.some((op) => op.type === "IsNaN"),
     heads: null,
     kvHeads: null,
-    irregular: scores.irregular ?? tail.irregular,
+    irregular:
+      scores.irregular ??
+      tail.irregular ??
+      (rounded ? "its masked scores are rounded to integers" : null),
   };
 }

@@ -73,7 +73,7 @@ function plain(
   if (map.out !== out.in) return "its hidden sizes do not match";
   const region = regions[0];
   const values = region ? sampled(region, constants) : null;
-  const plainName = region ? values && nameOf(values) : "identity";
+  const plainName = namedIn(region, map, values);
   // A factor of the activation may have moved into the product behind it: 0.5 of a tanh-gelu.
   const scaledName = values && out.alpha !== 1 && nameOf(values.map((y) => y * out.alpha));
   return {
@@ -85,6 +85,17 @@ function plain(
     activation: (scaledName || plainName) ?? "?",
     opaque: null,
   };
+}
+
+/** Rounding to integers from 0 on is a ReLU by itself: no identity then. */
+function namedIn(
+  region: Region | null | undefined,
+  map: LinearMap,
+  values: readonly number[] | null,
+) {
+  const name = region ? values && nameOf(values) : "identity";
+  const rounds = [...map.ops, ...(region?.ops ?? [])].some((op) => op.type === "QuantizeLinear");
+  return name === "identity" && rounds ? null : name;
 }
 
 interface End {
