@@ -44,8 +44,8 @@ export function hidesNothing({ wire, means }: Mask): boolean {
 export function hidesOnlyLater({ wire, means }: Mask, constants: Constants): boolean {
   const [seen, ahead] = sidesOf(wire, constants);
   if (seen === null || ahead === null || means === "padding") return false;
-  if (means !== "add") return (seen !== 0) === (means === "keep");
-  return Number.isFinite(seen) && seen > veryNegative;
+  if (means === "keep" || means === "drop") return (seen !== 0) === (means === "keep");
+  return Number.isFinite(seen) && (means === "add" ? seen : -seen) > veryNegative;
 }
 
 /** Where both ranges have a known start, the line must run behind each query's own key. */

@@ -52,6 +52,10 @@ export function scoresBehind(wire: Wire, constants: Constants, depth: number): S
     const wireOfMask = found === left ? b : a;
     return extend(found, { masks: [...found.masks, { wire: wireOfMask, means: "add" }] });
   }
+  if (op.type === "Sub" && a && b && !behind(b)) {
+    const found = behind(a);
+    return extend(found, { masks: [...(found?.masks ?? []), { wire: b, means: "subtract" }] });
+  }
   if (op.type === "Where") {
     const [condition, kept, filler] = op.inputs;
     const found = behind(kept) ?? behind(filler);

@@ -44,6 +44,8 @@ function added(ground: Ground, host: Host, meaning: HostMask, x: Tensor): Tensor
   switch (meaning.means) {
     case "add":
       return cast(ground, x, ground.dtype);
+    case "subtract":
+      return binary(ground, "-", 0, cast(ground, x, ground.dtype)) as Tensor;
     case "keep":
       return where(ground, cast(ground, x, "bool"), 0, far);
     case "drop":

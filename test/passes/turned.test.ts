@@ -1,7 +1,8 @@
 /**
  * Scores and values that are computed transposed, a norm, a factor and a rotation one after the other,
  * heads that share keys, keys that are rotated in another layout than queries where sizes do not tell
- * which, biases behind a split, masks behind the softmax, weights of three axes: whatever is taken for a plain attention must be one.
+ * which, biases behind a split, masks that are subtracted or stand behind the softmax, weights of three
+ * axes: whatever is taken for a plain attention must be one.
  */
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
@@ -14,6 +15,7 @@ test.each([
   ["attn-turned-ts17", 6],
   ["attn-rotations-ts17", 4],
   ["attn-latebias-ts17-sim", 6],
+  ["attn-submask-ts17", 6],
   ["attn-jax23", 6],
   ["attn-axes-ts17", 6],
 ])("mha does what the attentions of %s did", async (name, tokens) => {
