@@ -2,7 +2,7 @@
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
 import { open } from "../anatomy/models.ts";
-import { distance, editModel, run } from "./workbench.ts";
+import { bytesOf, distance, editModel, read, run } from "./workbench.ts";
 
 const name = "decoder-ts17";
 const tokens = 12;
@@ -52,4 +52,22 @@ test.each([
   const model = await open(from);
   const { report } = await editModel(model, "replace blocks[0].attn with swa(window: 64)");
   expect(report.diagnostics.map(({ code }) => code)).toEqual(codes);
+});
+
+test("a wide window on any number of tokens takes no room in the file", async () => {
+  const windowed = async (window: number) => {
+    const model = await read("test/fixtures/shapes/text.onnx");
+    await editModel(model, `replace blocks[0].attn with swa(window: ${window})`);
+    return bytesOf(model);
+  };
+  const [wide, enough] = [await windowed(1500), await windowed(16)];
+  expect(wide.length).toBeLessThan(2 * enough.length);
+  const ids = BigInt64Array.from({ length: 20 }, (_, i) => BigInt(i % 20));
+  const feeds = {
+    ids: new ort.Tensor("int64", ids, [2, 10]),
+    am: new ort.Tensor("int64", new BigInt64Array(20).fill(1n), [2, 10]),
+  };
+  const [a, b] = [await run(wide, feeds), await run(enough, feeds)];
+  const { difference, scale } = distance(a.out!, b.out!);
+  expect(difference / scale).toBeLessThan(2e-6);
 });
