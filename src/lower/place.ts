@@ -113,13 +113,14 @@ function openPlacement(request: PlaceRequest): Placement {
     throw fail("not-a-stream", params, { at: asked(request) });
   }
   const own = wire(ground, input, type);
-  const x = enter(ground, form, own);
+  const outer = wire(ground, block.input, block.input.type ?? type).shape.slice(0, 2);
+  const x = enter(ground, form, own, outer);
   const second = part ? part.context : (block.context?.input ?? null);
   const beside = (part ? part.contextFirst : site.stack.tokensFirst) ? "N,B,D" : "B,N,D";
   const context = second?.type?.shape
     ? enter(ground, beside, wire(ground, second, second.type))
     : null;
-  const stream: Stream = { form, shape: own.shape, beside };
+  const stream: Stream = { form, shape: own.shape, outer, beside };
   const used = { rotation: false, mask: false, order: false };
   const { names, missing } = namesOf(site, { x, context, stream });
   const heads = names.get("H");
@@ -229,7 +230,7 @@ function checkOutputs(
     const tensor = isOperand(value) ? asTensor(placement, value) : null;
     const form = i === 0 ? stream.form : stream.beside;
     const { dtype, shape } = wanted[i]!.type ?? { dtype: x.dtype, shape: stream.shape };
-    const type = { dtype, shape: shape && seen(form, shape) };
+    const type = { dtype, shape: shape && seen(form, shape, stream.outer) };
     if (!tensor || !fits(tensor, type)) {
       const params = { operator: name, got: show(value), site: site.label, wanted: showType(type) };
       throw fail("returned-type", params, {

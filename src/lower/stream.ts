@@ -1,5 +1,6 @@
 /** How the host lays out its residual stream. Operators see [B, N, D] whatever it is. */
-import type { Block, Part } from "../anatomy/anatomy.ts";
+import type { Block } from "../anatomy/anatomy.ts";
+import type { Value } from "../ir/graph.ts";
 import type { Dim, TensorType } from "../ir/types.ts";
 import { multiplyDims } from "../onnx-ops/dims.ts";
 import type { Site } from "../plan/plan.ts";
@@ -8,13 +9,18 @@ import { permute, reshape } from "./movement.ts";
 import type { Ground } from "./placement.ts";
 import type { Extent, Tensor, Wire } from "./values.ts";
 
-/** `N,B,D`: tokens first, as PyTorch's attention has them by default; `B,H,W,D`: on their grid. */
-export type Form = "B,N,D" | "N,B,D" | "B,H,W,D";
+/**
+ * `N,B,D`: tokens first, as PyTorch's attention has them by default; `B,H,W,D`: on their grid; `BN,D`:
+ * those of all samples one behind the other.
+ */
+export type Form = "B,N,D" | "N,B,D" | "B,H,W,D" | "BN,D";
 
 /** How the host has `x`. */
 export interface Stream {
   readonly form: Form;
   readonly shape: readonly Extent[];
+  /** B and N, where `shape` does not have them. */
+  readonly outer: readonly Extent[];
   /** The form of its second stream. */
   readonly beside: Form;
 }
@@ -23,31 +29,46 @@ export interface Stream {
 export function formOf({ stack, block, part }: Site, type: TensorType): Form | null {
   const { shape } = type;
   if (shape?.length === 3) return stack.tokensFirst ? "N,B,D" : "B,N,D";
-  return shape?.length === 4 && hasFeaturesLast(part ?? block, shape[3]!) ? "B,H,W,D" : null;
+  if (shape?.length === 4) return hasFeaturesLast(block, shape[3]!) ? "B,H,W,D" : null;
+  const flat = shape?.length === 2 && part && !stack.tokensFirst;
+  return flat && isFlattened(part.x, block.input) ? "BN,D" : null;
 }
 
 /** Whether linear maps read the last axis, and not convolutions the second one. */
-function hasFeaturesLast(place: Part | Block, width: Dim): boolean {
-  const parts = "parts" in place ? [...place.parts.values()] : [place];
-  const [first] = parts.flatMap(linearsOf);
+function hasFeaturesLast({ parts }: Block, width: Dim): boolean {
+  const [first] = [...parts.values()].flatMap(linearsOf);
   return first?.in === width && [...first.nodes].every(({ op }) => op !== "Conv");
 }
 
+/** Whether the tokens of a value are those of `stream` [B, N, D], in that order. */
+function isFlattened(value: Value, stream: Value): boolean {
+  const whole = stream.type?.shape?.join();
+  for (let at: Value | null | undefined = value; at?.producer; at = at.producer.inputs[0]) {
+    const { op, inputs } = at.producer;
+    const before = inputs[0]?.type?.shape;
+    if (before?.length === 3) return op === "Reshape" && before.join() === whole;
+    if (before?.length !== 2 || op === "Transpose") return false;
+  }
+  return false;
+}
+
 /** The shape that an operator sees. */
-export function seen<T extends Dim>(form: Form, shape: readonly T[]): T[] {
+export function seen<T extends Dim>(form: Form, shape: readonly T[], outer: readonly T[]): T[] {
   const [a, b, c, d] = shape as [T, T, T, T];
   if (form === "N,B,D") return [b, a, c];
+  if (form === "BN,D") return [...outer, b];
   return form === "B,H,W,D" ? [a, multiplyDims(b, c) as T, d] : [...shape];
 }
 
 /** A value of the stream as an operator sees it. */
-export function enter(ground: Ground, form: Form, x: Wire): Wire {
+export function enter(ground: Ground, form: Form, x: Wire, outer: readonly Extent[] = []): Wire {
+  if (form === "B,N,D") return x;
   if (form === "N,B,D") return permute(ground, x, [1, 0, 2]) as Wire;
-  return form === "B,H,W,D" ? (reshape(ground, x, seen(form, x.shape)) as Wire) : x;
+  return reshape(ground, x, seen(form, x.shape, outer)) as Wire;
 }
 
 /** What an operator returns as a value of the stream, of the shape `wanted`. */
 export function leave(ground: Ground, form: Form, x: Tensor, wanted: readonly Extent[]): Tensor {
-  if (form === "N,B,D") return permute(ground, x, [1, 0, 2]);
-  return form === "B,H,W,D" ? reshape(ground, x, wanted) : x;
+  if (form === "B,N,D") return x;
+  return form === "N,B,D" ? permute(ground, x, [1, 0, 2]) : reshape(ground, x, wanted);
 }

@@ -1,6 +1,7 @@
 /** What an edit does does not depend on how the host lays out its residual stream. */
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
+import { filled } from "../anatomy/models.ts";
 import { distance, editModel, read, run } from "./workbench.ts";
 
 const cross = `
@@ -56,5 +57,28 @@ test("a window on the grid is that of the tokens' grid", async () => {
   const whole = await outputOf("grid", "replace blocks[0].attn with swa_2d(window: 5)");
   const plain = await outputOf("grid", "replace blocks[0].attn with swa(window: 6, causal: false)");
   const { difference, scale } = distance(whole.y, plain.y);
+  expect(difference / scale).toBeLessThan(2e-6);
+});
+
+const relu = `
+operator relu_mlp for mlp {
+  layer fc1 = linear(D, 2 * D) from host.fc1
+  layer fc2 = linear(2 * D, D) from host.fc2
+
+  return fc2(relu(fc1(x)))[:, :N]
+}
+`;
+
+test("an MLP takes the tokens of all samples one behind the other", async () => {
+  const model = await filled("opt-dynamo20");
+  const ids = BigInt64Array.from({ length: 21 }, (_, i) => BigInt(i + 1));
+  const feeds = {
+    input_ids: new ort.Tensor("int64", ids, [3, 7]),
+    attention_mask: new ort.Tensor("int64", new BigInt64Array(21).fill(1n), [3, 7]),
+  };
+  const [before] = Object.values(await run(model, feeds));
+  await editModel(model, `replace blocks[all].mlp with relu_mlp${relu}`);
+  const [after] = Object.values(await run(model, feeds));
+  const { difference, scale } = distance(before!, after!);
   expect(difference / scale).toBeLessThan(2e-6);
 });
