@@ -3,17 +3,14 @@ import type * as ast from "../../grammar/ast.ts";
 import { fail } from "../diag/diagnostic.ts";
 import { nearest } from "../diag/suggest.ts";
 import { dtypes } from "../ir/types.ts";
-import { float } from "../onnx-ops/attributes.ts";
 import { mayEqual, refuse } from "../onnx-ops/op.ts";
-import { binary } from "./arithmetic.ts";
-import { filled } from "./arrays.ts";
-import { cast, grow, inFloat32 } from "./grow.ts";
+import { cast, grow } from "./grow.ts";
 import { type Fill, fansOf, type Shaped, symmetric } from "./initialise.ts";
 import { gather, permute, swapAxes } from "./movement.ts";
+import { layerNorm, plus, rmsNorm } from "./norms.ts";
 import { count, flag, number, type Param, type ValuesOf, whole, wholes } from "./params.ts";
 import type { Ground } from "./placement.ts";
 import { normalQuantile, type Stream } from "./random.ts";
-import { scaledToUnit, standardised } from "./reductions.ts";
 import { show, type Tensor } from "./values.ts";
 
 /** One tensor of a layer. */
@@ -106,7 +103,7 @@ export const layerKinds: Readonly<Record<string, LayerKind>> = {
       apply: (g, x, [scale, shift]) => {
         if (!mayEqual(x.shape.at(-1) ?? 0, features))
           refuse("layer_norm", [x], `it takes ${features} features`);
-        return layerNorm(g, x, features, eps, scale, shift);
+        return layerNorm(g, x, eps, scale, shift);
       },
     }),
   ),
@@ -117,10 +114,7 @@ export const layerKinds: Readonly<Record<string, LayerKind>> = {
     apply: (g, x, [scale]) => {
       if (!mayEqual(x.shape.at(-1) ?? 0, features))
         refuse("rms_norm", [x], `it takes ${features} features`);
-      return inFloat32(g, x, (y) => {
-        const unit = scaledToUnit(g, y, y.shape.length - 1, eps);
-        return binary(g, "*", unit, cast(g, scale!, y.dtype)) as Tensor;
-      });
+      return rmsNorm(g, x, eps, scale!);
     },
   })),
 
@@ -139,31 +133,6 @@ export const layerKinds: Readonly<Record<string, LayerKind>> = {
     apply: (g, x, [table]) => gather(g, table!, x, 0),
   })),
 };
-
-function plus(g: Ground, x: Tensor, bias: Tensor | undefined): Tensor {
-  return bias ? (binary(g, "+", x, cast(g, bias, x.dtype)) as Tensor) : x;
-}
-
-function layerNorm(
-  g: Ground,
-  x: Tensor,
-  features: number,
-  eps: number,
-  scale: Tensor | undefined,
-  shift: Tensor | undefined,
-): Tensor {
-  const inType = (t: Tensor) => cast(g, t, x.dtype);
-  if (g.opset >= 17) {
-    const weight = scale ? inType(scale) : filled(x.dtype, [features], 1);
-    const inputs = shift ? [x, weight, inType(shift)] : [x, weight];
-    return grow(g, "LayerNormalization", inputs, { axis: -1, epsilon: float(eps) });
-  }
-  return inFloat32(g, x, (y) => {
-    const unit = standardised(g, y, y.shape.length - 1, eps);
-    const scaled = scale ? (binary(g, "*", unit, cast(g, scale, y.dtype)) as Tensor) : unit;
-    return plus(g, scaled, shift);
-  });
-}
 
 type ConvAttributes = Readonly<Record<string, number | readonly number[]>>;
 
