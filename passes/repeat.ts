@@ -12,7 +12,7 @@ import { sameType } from "./graph/casts.ts";
 import { preparesConstants } from "./graph/constants.ts";
 import { copiedName, rescope, weightsOf } from "./graph/copies.ts";
 import { sameShape } from "./graph/shapes.ts";
-import { type Fate, fateOf, lastProjection } from "./graph/silence.ts";
+import { type Fate, fateOf, silencers } from "./graph/silence.ts";
 import { layoutsOf } from "./graph/state-dict.ts";
 import { commit, type Layout, nodesOf, now, partNow, patchFor, type Session } from "./session.ts";
 
@@ -99,7 +99,7 @@ function planCopy(block: Block, session: Session): CopyPlan {
   const ends = [...block.parts.values()]
     .filter((part) => part.host.kind !== "norm")
     .flatMap((part: Part) => partNow(session, part).outputs);
-  const zeros = new Set(ends.flatMap((end) => lastProjection(end) ?? []));
+  const zeros = new Set(ends.flatMap(silencers));
   const streams: (readonly [Value, Value])[] = [
     [now(session, block.input), now(session, block.output)],
   ];

@@ -1,6 +1,7 @@
 /** Which weights to zero so that a value is zero, and what a graph computes then. */
 import { materialize } from "../../src/ir/bytes.ts";
 import type { Node, Value } from "../../src/ir/graph.ts";
+import { skipNormBias, skipNorms } from "../../src/onnx-ops/skip-norms.ts";
 import { storedTensor } from "../../src/onnx-ops/stored.ts";
 import { boundsOf, clampOf, computedNumber, storedNumber } from "./bounds.ts";
 import { storedBehind } from "./constants.ts";
@@ -9,11 +10,18 @@ import { Pieces } from "./pieces.ts";
 const passing =
   /^(Reshape|Transpose|Identity|Cast|CastLike|Dropout|Squeeze|Unsqueeze|Slice|Split|Flatten|Expand|Div|Gather)$/;
 
+/** What must be zero so that a branch adds nothing: the last projection, and a bias that a fused sum adds. */
+export function silencers(end: Value): Value[] {
+  const biases = [...end.uses].map(({ node }) => skipNormBias(node));
+  const behind = biases.flatMap((bias) => (bias && storedBehind(bias)) ?? []);
+  return [...(lastProjection(end) ?? []), ...behind];
+}
+
 /**
  * Weight and bias of the projection that a branch ends in, found backwards from its end.
  * @returns null where it does not end in a projection.
  */
-export function lastProjection(end: Value): Value[] | null {
+function lastProjection(end: Value): Value[] | null {
   const node = end.producer;
   if (!node) return null;
   const [a, b, c] = node.inputs;
@@ -109,7 +117,8 @@ export function fateOf(
     const whole = pieces.joined(node);
     const kind = whole ? "stream" : same ? kinds[0]! : number === 0 ? "zero" : outcome(node, kinds);
     const carried = whole ?? node.inputs.find((value) => value && kindOf(value) === "stream");
-    for (const value of node.outputs) {
+    // Of a norm fused with a sum only the sum is followed.
+    for (const value of skipNorms[node.op] ? node.outputs.slice(3) : node.outputs) {
       if (!value || kind === "other") continue;
       known.set(value, kind === "zero" ? { kind } : { kind, of: known.get(carried!)!.of! });
     }
@@ -158,10 +167,10 @@ function outcome(node: Node, kinds: readonly Kind[]): Kind {
         : "other";
     case "Add":
     case "Sum":
-      if (kinds.every((kind) => kind === "zero")) return "zero";
-      return kinds.filter((kind) => kind === "stream").length === 1 && !kinds.includes("other")
-        ? "stream"
-        : "other";
+      return sumOf(kinds);
+    case "com.microsoft::SkipLayerNormalization":
+    case "com.microsoft::SkipSimplifiedLayerNormalization":
+      return sumOf([a, b, kinds[skipNorms[node.op]!.bias] ?? "zero"]);
     case "Sub":
       return b === "zero" ? a : "other";
     case "LayerNormalization":
@@ -186,4 +195,10 @@ function outcome(node: Node, kinds: readonly Kind[]): Kind {
     default:
       return passing.test(node.op) && a === "zero" ? "zero" : "other";
   }
+}
+
+function sumOf(kinds: readonly Kind[]): Kind {
+  if (kinds.every((kind) => kind === "zero")) return "zero";
+  const streams = kinds.filter((kind) => kind === "stream").length;
+  return streams === 1 && !kinds.includes("other") ? "stream" : "other";
 }

@@ -3,12 +3,13 @@
  * An expansion returns false where this node is no such case. Only what matters to data flow and to
  * recognition is kept; attributes are read from the node itself.
  */
+import { type SkipNorm, skipNorms } from "../onnx-ops/skip-norms.ts";
 import type { FlowBuilder, Wire } from "./flow.ts";
 
 type Expansion = (at: FlowBuilder) => boolean;
 
 /** out0 = norm(sum), out3 = sum = input + skip + bias. */
-function skipNorm(norm: string, bias: number, scale: number, shift: number | null): Expansion {
+function skipNorm({ norm, bias, scale, shift }: SkipNorm): Expansion {
   return (at) => {
     const terms = [at.input(0), at.input(1), at.input(bias)].filter((wire) => wire !== null);
     const [sum] = at.op("Add", terms, [at.output(3)]);
@@ -52,8 +53,7 @@ function activated(type: string, inputs: number): Expansion {
 }
 
 export const expansions: Readonly<Record<string, Expansion>> = {
-  "com.microsoft::SkipLayerNormalization": skipNorm("LayerNormalization", 4, 2, 3),
-  "com.microsoft::SkipSimplifiedLayerNormalization": skipNorm("RMSNormalization", 3, 2, null),
+  ...Object.fromEntries(Object.entries(skipNorms).map(([op, form]) => [op, skipNorm(form)])),
   "com.microsoft::BiasGelu": biased("Gelu"),
   "com.microsoft::FastGelu": biased("FastGelu"),
   "com.microsoft::BiasSplitGelu": biased("SplitGelu"),

@@ -1,5 +1,6 @@
 /** Normalisations of the feature axis, one operator or decomposed, as stretches of a branch. */
 import type { Value } from "../ir/graph.ts";
+import { skipNormEpsilon, skipNorms } from "../onnx-ops/skip-norms.ts";
 import type { NormHost } from "./anatomy.ts";
 import type { Constants } from "./constants.ts";
 import type { Op, Wire } from "./flow.ts";
@@ -132,7 +133,7 @@ function matchCore(
       norm,
       weight: scale?.constant ? (scale.value ?? null) : null,
       bias: shift?.constant ? (shift.value ?? null) : null,
-      epsilon: op.node.float("epsilon") ?? 1e-5,
+      epsilon: op.node.float("epsilon") ?? (skipNorms[op.node.op] ? skipNormEpsilon : 1e-5),
     };
   }
   const squashed = segments[at + 1];

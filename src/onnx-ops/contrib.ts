@@ -2,6 +2,7 @@
 import { type Bend, gelu, swish, tanhGelu, through } from "./activations.ts";
 import { centred, epsilonOf, type Normal, scaled, throughNormal, throughScale } from "./norms.ts";
 import { type Infer, likeFirst, type OpLiteral, ranked } from "./op.ts";
+import { skipNormEpsilon } from "./skip-norms.ts";
 import { type Vjp, vjp } from "./vjp.ts";
 import type { Wire } from "./wire.ts";
 
@@ -26,7 +27,7 @@ function skipNorm({ statistics, through, beta }: Norm): Vjp {
     const [, skip, gamma] = x;
     if (!dy) return [dsum, dsum, null, ...(beta ? [null] : []), dsum];
     const sum = output(3);
-    const stats = statistics(sum, [sum.rank - 1], epsilonOf(attributes, 1e-12));
+    const stats = statistics(sum, [sum.rank - 1], epsilonOf(attributes, skipNormEpsilon));
     const normed = through(dy.mul(gamma!), stats);
     const dx = grower.sum(dsum ? [dsum, normed] : [normed]);
     return [dx, skip && dx, dy.mul(stats.normal), ...(beta ? [dy] : []), dx];
