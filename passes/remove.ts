@@ -3,12 +3,11 @@ import type { Part } from "../src/anatomy/anatomy.ts";
 import { scopeAt } from "../src/anatomy/naming.ts";
 import { fail } from "../src/diag/diagnostic.ts";
 import type { Value } from "../src/ir/graph.ts";
-import { type AttributeInput, float } from "../src/onnx-ops/attributes.ts";
 import type { Patch } from "../src/onnx-ops/patch.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
 import { sameType } from "./graph/casts.ts";
 import { innerReader } from "./graph/leaks.ts";
-import { isFusedAdd, type Junction, junctionOf } from "./graph/residual.ts";
+import { junctionOf } from "./graph/residual.ts";
 import { sameShape } from "./graph/shapes.ts";
 import { commit, nodesOf, now, partNow, patchFor, type Session } from "./session.ts";
 
@@ -41,7 +40,6 @@ function removeBlock({ block }: Site, patch: Patch, session: Session, refuse: Re
 }
 
 function removeNorm(part: Part, patch: Patch, refuse: Refuse): void {
-  if (part.host.kind === "norm" && part.host.opaque) throw refuse(part.host.opaque);
   bypass(part.outputs[0]!, part.x, patch, refuse);
 }
 
@@ -62,24 +60,8 @@ function removeBranch(
   for (const output of part.outputs) {
     const junction = junctionOf(output, ordered);
     if (!junction) throw refuse("its branch is not added to the stream in one place");
-    if (isFusedAdd(junction.add)) unfuse(junction, patch, session, refuse);
-    else patch.shunt(junction.add.outputs[0]!, junction.stream);
+    const { add, stream } = junction;
+    if (add.op !== "Add") throw new Error(`${add.name} should have come apart`);
+    patch.shunt(add.outputs[0]!, stream);
   }
-}
-
-/** SkipLayerNormalization adds and norms: the norm stays. */
-function unfuse({ add, stream }: Junction, patch: Patch, session: Session, refuse: Refuse): void {
-  const [normed, , , sum] = add.outputs;
-  const [, , scale, shift = null] = add.inputs;
-  const simplified = add.opType === "SkipSimplifiedLayerNormalization";
-  const opset = session.model.opsets.get("") ?? 0;
-  if (!simplified && opset < 17) throw refuse("LayerNormalization needs opset 17");
-  const attributes: Record<string, AttributeInput> = {
-    axis: -1,
-    epsilon: float(add.float("epsilon") ?? 1e-12),
-  };
-  const op = simplified ? "SimplifiedLayerNormalization" : "LayerNormalization";
-  const inputs = shift && !simplified ? [stream, scale!, shift] : [stream, scale!];
-  if (normed) patch.shunt(normed, patch.one(op, inputs, { attributes, types: [normed.type] }));
-  if (sum) patch.shunt(sum, stream);
 }

@@ -3,15 +3,23 @@ import { createHash } from "node:crypto";
 import { closeSync, existsSync, openSync, readFileSync, readSync, realpathSync } from "node:fs";
 import { loadWeights, type WeightFile } from "../passes/load-weights.ts";
 import { applyEdits, type Report } from "../passes/pipeline.ts";
-import type { Anatomy } from "./anatomy/anatomy.ts";
+import { unfuse } from "../passes/unfuse.ts";
+import { type Anatomy, anatomize } from "./anatomy/index.ts";
 import { type Diagnostic, fail, GraftError } from "./diag/diagnostic.ts";
-import { dissectModel } from "./dissect.ts";
+import { type Dissected, dissectModel } from "./dissect.ts";
 import type { Explanation } from "./explain/explanation.ts";
 import type { Model } from "./ir/graph.ts";
 import type { Oracle } from "./ir/oracle.ts";
 import { asReadFailure } from "./onnx/disk-file.ts";
 import { readModel, readSafetensors } from "./onnx/index.ts";
-import { type Plan, type Program, parseAnalysis, planEdits } from "./plan/index.ts";
+import {
+  type Plan,
+  type PlanOptions,
+  type PlanResult,
+  type Program,
+  parseAnalysis,
+  planEdits,
+} from "./plan/index.ts";
 
 export interface EditingOptions {
   /** The ONNX model; external data lies beside it. */
@@ -26,9 +34,11 @@ export interface EditingOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+type Host = Pick<Dissected, "model" | "anatomy" | "oracle">;
+
 export interface EditedModel {
   readonly model: Model;
-  /** Of the model as it was. */
+  /** Of the model before its edits. */
   readonly anatomy: Anatomy;
   readonly oracle: Oracle;
   readonly plan: Plan;
@@ -45,6 +55,9 @@ export interface Stations {
   readonly planned?: () => void;
 }
 
+/** A model with a program planned on it, and no edit applied. */
+type PlannedModel = Omit<EditedModel, "report">;
+
 /**
  * Reads a model, plans the program on it and applies its edits; weights are loaded last.
  * @throws GraftError with every diagnostic of the step that failed.
@@ -52,18 +65,10 @@ export interface Stations {
 export async function editModel(
   options: EditingOptions,
   program: Program,
-  { model: read, planned }: Stations = {},
+  stations: Stations = {},
 ): Promise<EditedModel> {
-  const report = options.analysis === undefined ? null : readAnalysis(options.analysis);
-  const host = read ?? (await readModel(options.model));
-  const { model, anatomy, oracle } = await dissectModel(host, options.signal);
-  const sha256 = () => digestOf([options.model]);
-  const { plan, explanations, diagnostics } = planEdits(program, model, anatomy, {
-    report,
-    sha256,
-  });
-  if (!plan) throw new GraftError(diagnostics);
-  planned?.();
+  const planned = await planModel(options, program, stations);
+  const { model, anatomy, oracle, plan } = planned;
   const applied = await applyEdits(model, plan, {
     oracle,
     seed: options.seed ?? 0,
@@ -73,14 +78,48 @@ export async function editModel(
   const loading = { anatomy, added: applied.weights, partial: options.weightsPartial ?? false };
   const notes = files.length > 0 ? loadWeights(model, files, loading) : [];
   return {
-    model,
-    anatomy,
-    oracle,
-    plan,
+    ...planned,
     report: applied,
-    explanations,
-    diagnostics: [...diagnostics, ...applied.diagnostics, ...notes],
+    diagnostics: [...planned.diagnostics, ...applied.diagnostics, ...notes],
   };
+}
+
+async function planModel(
+  options: EditingOptions,
+  program: Program,
+  { model: read, planned }: Stations = {},
+): Promise<PlannedModel> {
+  const report = options.analysis === undefined ? null : readAnalysis(options.analysis);
+  const host = read ?? (await readModel(options.model));
+  const dissected = await dissectModel(host, options.signal);
+  const sha256 = () => digestOf([options.model]);
+  const { plan, ...found } = planOn(program, dissected, { report, sha256 }, planned);
+  if (!plan) throw new GraftError(found.diagnostics);
+  return { ...found, plan, model: dissected.model, oracle: dissected.oracle };
+}
+
+/**
+ * The plan of a program on a model. What its edits need apart comes apart first, and is looked at anew.
+ * @param planned called before that.
+ * @returns also the anatomy that the plan speaks of.
+ */
+export function planOn(
+  program: Program,
+  { model, anatomy, oracle }: Host,
+  options: PlanOptions,
+  planned = () => {},
+): PlanResult & { readonly anatomy: Anatomy } {
+  const first = planEdits(program, model, anatomy, options);
+  if (!first.plan) return { ...first, anatomy };
+  planned();
+  if (!unfuse(model, first.plan, oracle)) return { ...first, anatomy };
+  const apart = anatomize(model);
+  const blocks = ({ stacks }: Anatomy) =>
+    stacks.map((stack) => `${stack.name}[${stack.blocks.length}]`).join();
+  if (blocks(apart) !== blocks(anatomy)) {
+    throw new Error(`${blocks(anatomy)} became ${blocks(apart)} where operators came apart`);
+  }
+  return { ...planEdits(program, model, apart, options), anatomy: apart };
 }
 
 function readAnalysis(path: string) {

@@ -1,5 +1,6 @@
 /** Where the branch of a part meets the stream again. */
 import type { Node, Value } from "../../src/ir/graph.ts";
+import { comesApart } from "../../src/onnx-ops/skip-norms.ts";
 import { sameShape } from "./shapes.ts";
 
 export interface Junction {
@@ -10,18 +11,10 @@ export interface Junction {
   readonly branch: number;
 }
 
-const fusedAdds: ReadonlySet<string> = new Set([
-  "com.microsoft::SkipLayerNormalization",
-  "com.microsoft::SkipSimplifiedLayerNormalization",
-]);
-
-export function isFusedAdd(node: Node): boolean {
-  return fusedAdds.has(node.op);
-}
-
 /**
  * The first sum behind `from` whose other operand is of full size and does not come from it: the
- * residual add, or the sum of parallel branches. null where the branch is read in other ways too.
+ * residual add, which may be fused with a norm, or the sum of parallel branches. null where the
+ * branch is read in other ways too.
  */
 export function junctionOf(from: Value, nodes: Iterable<Node>): Junction | null {
   const reached = new Set<Value>([from]);
@@ -38,7 +31,7 @@ export function junctionOf(from: Value, nodes: Iterable<Node>): Junction | null 
 }
 
 function junctionAt(node: Node, branches: readonly number[]): Junction | null {
-  if (node.op !== "Add" && !isFusedAdd(node)) return null;
+  if (node.op !== "Add" && !comesApart(node)) return null;
   const [branch] = branches;
   const stream = node.inputs[branch === 0 ? 1 : 0];
   if (branches.length !== 1 || branch! > 1 || !stream || stream.initializer) return null;

@@ -45,6 +45,11 @@ export interface Block {
   readonly refused: ReadonlyMap<string, string>;
   /** Earlier points of the stream that come in at its start by a long skip (U-ViT). */
   readonly skips: readonly Value[];
+  /**
+   * Operators that compute something of the block together with something of its neighbours (a residual
+   * sum and the norm behind it), and that come apart: they must be, before the block is edited as a whole.
+   */
+  readonly fused: ReadonlySet<Node>;
   /** Why the block cannot be taken out, copied or moved as a whole, in words; null where it can. */
   readonly opaque: string | null;
 }
@@ -211,6 +216,4 @@ export interface NormHost {
   readonly weight: Value | null;
   readonly bias: Value | null;
   readonly epsilon: number | null;
-  /** Why it cannot be taken out by itself (an operator fuses it with a residual add); else null. */
-  readonly opaque: string | null;
 }

@@ -11,13 +11,14 @@ export interface Graft {
   readonly part: string | null;
 }
 
-/** Edits that place no operator leave their verb instead. */
+/** Edits that place no operator leave their verb instead; `unfuse` is of what they needed apart. */
 const verbs: ReadonlySet<string> = new Set([
   "resize",
   "parallelize",
   "remove",
   "repeat",
   "rewrite",
+  "unfuse",
 ]);
 
 /** The operator that a node is of; null for nodes of the model and of edits that place none. */

@@ -1,5 +1,6 @@
 /** All nodes of blocks and parts: what lies on the way, and what only serves it. */
 import type { Node } from "../ir/graph.ts";
+import { comesApart } from "../onnx-ops/skip-norms.ts";
 import type { Findings } from "./branch.ts";
 import type { BlockDraft, StackDraft, StepDraft } from "./drafts.ts";
 import type { Flow, Op, Wire } from "./flow.ts";
@@ -10,7 +11,9 @@ import { regionBetween } from "./region.ts";
 export interface OwnNodes {
   readonly blocks: ReadonlyMap<BlockDraft, ReadonlySet<Node>>;
   readonly parts: ReadonlyMap<PartDraft, ReadonlySet<Node>>;
-  /** Blocks that share a fused operator with what follows, and which. */
+  /** Operators that blocks share with their neighbours, and that come apart. */
+  readonly fused: ReadonlyMap<BlockDraft, ReadonlySet<Node>>;
+  /** Blocks that share another operator with what follows, and which. */
   readonly shared: ReadonlyMap<BlockDraft, string>;
 }
 
@@ -47,6 +50,7 @@ export function collectNodes(found: Found): OwnNodes {
   const ofParts = new Map(
     [...inside.values()].flatMap((own) => own.parts.map((part) => [part, new Set<Node>()])),
   );
+  const fused = new Map([...inside.keys()].map((block) => [block, new Set<Node>()]));
   const shared = new Map<BlockDraft, string>();
   for (const node of flow.graph.nodes) {
     const ops = flow.opsOf(node);
@@ -54,28 +58,38 @@ export function collectNodes(found: Found): OwnNodes {
     const first = ops.find((op) => onWay.has(op)) ?? ops[0];
     const block = first && blocks.get(first);
     if (block) ofBlocks.get(block)!.add(node);
-    if (block && ops.some((op) => blocks.get(op) !== block && isReadElsewhere(op))) {
-      shared.set(block, `its ${node.opType} also makes what others read`);
+    const owners = new Set(ops.map((op) => blocks.get(op)));
+    if (owners.size > 1 && comesApart(node)) {
+      for (const owner of owners) if (owner) fused.get(owner)!.add(node);
+    } else if (block && ops.some((op) => blocks.get(op) !== block && isReadElsewhere(op))) {
+      shared.set(block, sharedWith(node));
     }
     for (const op of ops) {
       const part = parts.get(op);
       if (part) ofParts.get(part)!.add(node);
     }
   }
-  for (const [block, why] of fusedEnds(inside)) shared.set(block, why);
-  return { blocks: ofBlocks, parts: ofParts, shared };
+  for (const [block, node] of fusedEnds(inside)) {
+    if (comesApart(node)) fused.get(block)!.add(node);
+    else shared.set(block, sharedWith(node));
+  }
+  return { blocks: ofBlocks, parts: ofParts, fused, shared };
 }
 
 function isReadElsewhere(op: Op): boolean {
   return op.outputs.some((wire) => wire?.uses.some((reader) => reader.place !== op.place));
 }
 
+function sharedWith({ opType }: Node): string {
+  return `its ${opType} also makes what others read`;
+}
+
 /** Blocks whose last sum is no value of the model, so that they end behind the norm of the next. */
-function* fusedEnds(inside: Found["inside"]): Iterable<[BlockDraft, string]> {
+function* fusedEnds(inside: Found["inside"]): Iterable<[BlockDraft, Node]> {
   for (const [block, { style }] of inside) {
     const { step } = block.steps.at(-1)!;
     if (step.y.value || style === "post-norm") continue;
-    yield [block, `its ${step.add.place.opType} also makes what others read`];
+    yield [block, step.add.place];
   }
 }
 

@@ -99,7 +99,6 @@ export function matchNorm(
       weight,
       bias,
       epsilon: core.epsilon,
-      opaque: null,
     },
     ops: taken.flatMap((segment) => segment.ops),
     from: taken[0]!.from,

@@ -193,15 +193,13 @@ function other(branch: Branch, what: string, mixesTokens: boolean, opaque: strin
 }
 
 function normPart(name: string, norm: NormMatch, role: string | null = null): PartDraft {
-  const fused = norm.ops.some((op) => op.place.opType.startsWith("Skip"));
-  const opaque = fused ? "its operator also makes the residual sum" : null;
   return {
     name,
     ops: norm.ops,
     x: norm.from,
     context: null,
     outputs: [norm.to],
-    host: { ...norm.host, opaque },
+    host: norm.host,
     role,
     tokensFirst: false,
     contextFirst: false,

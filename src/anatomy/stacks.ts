@@ -1,6 +1,7 @@
 /** Named stacks of blocks with their parts and all nodes they own. */
 import type { Node, Value } from "../ir/graph.ts";
 import type { Dim } from "../ir/types.ts";
+import { comesApart } from "../onnx-ops/skip-norms.ts";
 import type { Block, Part, Stack } from "./anatomy.ts";
 import type { Findings } from "./branch.ts";
 import type { BlockDraft, Drafts, StackDraft } from "./drafts.ts";
@@ -79,6 +80,7 @@ function buildBlock(building: Building): Block {
     nodes: nodes.blocks.get(draft)!,
     style: inside.style,
     skips: draft.lead?.skips.flatMap((wire) => wire.value ?? []) ?? [],
+    fused: nodes.fused.get(draft)!,
     opaque: nodes.shared.get(draft) ?? null,
   };
 }
@@ -87,7 +89,9 @@ function buildBlock(building: Building): Block {
 function buildPart(part: PartDraft, { scope, prefix, nodes, findings }: Building): Part | string {
   if (part.refused) return part.refused;
   const outputs = part.outputs.flatMap((wire) => wire.value ?? []);
-  const x = part.x.value ?? (part.host.kind === "norm" ? part.ops[0]!.place.inputs[0] : null);
+  // One term stands for a sum that is no value yet, until the operator comes apart.
+  const fused = part.host.kind === "norm" && comesApart(part.ops[0]!.place);
+  const x = part.x.value ?? (fused ? part.ops[0]!.place.inputs[0] : null);
   if (!x || outputs.length < part.outputs.length) {
     const operator = (part.x.value ? part.outputs[0]! : part.x).from?.place.opType;
     return `${operator} computes it together with what is around it`;

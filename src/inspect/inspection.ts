@@ -178,7 +178,7 @@ function detailsOf({ host }: Part): Record<string, unknown> {
         opaque: host.opaque,
       };
     case "norm":
-      return { epsilon: host.epsilon, opaque: host.opaque };
+      return { epsilon: host.epsilon };
     case "other":
       return { mixes_tokens: host.mixesTokens, opaque: host.opaque };
   }

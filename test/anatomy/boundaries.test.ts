@@ -3,6 +3,8 @@ import { expect, test } from "vitest";
 import type { Block, Part } from "../../src/anatomy/anatomy.ts";
 import { anatomize } from "../../src/anatomy/index.ts";
 import type { Model, Node, Value } from "../../src/ir/graph.ts";
+import { comesApart } from "../../src/onnx-ops/skip-norms.ts";
+import { editModel } from "../passes/workbench.ts";
 import { fixtureNames, open, zooNames } from "./models.ts";
 
 /** Values that nodes hand to others outside, but for their sizes. */
@@ -30,8 +32,9 @@ function onlySizes(node: Node): boolean {
   return readers.every((use) => onlySizes(use.node));
 }
 
+/** But norms that are fused with a sum. */
 function partsOf(block: Block): Part[] {
-  return [...block.parts.values()].filter(({ host }) => host.kind !== "norm" || !host.opaque);
+  return [...block.parts.values()].filter(({ nodes }) => ![...nodes].some(comesApart));
 }
 
 test.each([...fixtureNames, ...zooNames])("parts of %s are closed", async (name) => {
@@ -40,7 +43,7 @@ test.each([...fixtureNames, ...zooNames])("parts of %s are closed", async (name)
   for (const stack of anatomize(model).stacks) {
     for (const block of stack.blocks) {
       const label = `${stack.name}[${block.index}]`;
-      if (!block.opaque && !dead) {
+      if (!block.opaque && block.fused.size === 0 && !dead) {
         const ends = [block.output, block.context?.output ?? null];
         expect(leaksOf(block.nodes, ends, model), label).toEqual([]);
       }
@@ -57,6 +60,19 @@ test.each([...fixtureNames, ...zooNames])("parts of %s are closed", async (name)
         }
       }
     }
+  }
+});
+
+test.each([
+  "dit-ts17-ortopt",
+  "gpt2-nomask-ts17-ortopt",
+  "llama-ts17-ortopt",
+  "vit-rect-ts17-ortopt",
+])("blocks of %s are closed where they have come apart from their neighbours", async (name) => {
+  const { model } = await editModel(await open(name), "repeat blocks[all] times 1");
+  for (const { index, nodes, fused, output } of anatomize(model).stacks[0]!.blocks) {
+    expect([...fused], `blocks[${index}]`).toEqual([]);
+    expect(leaksOf(nodes, [output], model), `blocks[${index}]`).toEqual([]);
   }
 });
 

@@ -10,6 +10,7 @@ import type {
   Turn,
 } from "../../src/anatomy/anatomy.ts";
 import { indices } from "../../src/inspect/text.ts";
+import { comesApart } from "../../src/onnx-ops/skip-norms.ts";
 
 export interface SummaryOptions {
   /** Module paths; without them a summary depends on structure alone. */
@@ -40,20 +41,21 @@ function stackLines(stack: Stack, { scopes }: SummaryOptions): string[] {
   ];
 }
 
-function blockLine({ parts, refused, context, opaque, style, skips }: Block): string {
+function blockLine({ parts, refused, context, fused, opaque, style, skips }: Block): string {
   const pieces = [...parts.values()].map(partWords);
   if (skips.length > 0) pieces.unshift("long skip");
   for (const [name, why] of refused) pieces.push(`${name} refused: ${why}`);
   if (context) pieces.push(context.output ? "second stream" : "second stream ends");
   if (style !== "pre-norm") pieces.push(style);
+  if (fused.size > 0) pieces.push(`${fused.size} to come apart`);
   if (opaque) pieces.push(`opaque: ${opaque}`);
   return pieces.join(" | ");
 }
 
-function partWords({ name, host }: Part): string {
+function partWords({ name, host, nodes }: Part): string {
   switch (host.kind) {
     case "norm":
-      return `${name} ${host.norm}${host.opaque ? " fused" : ""}`;
+      return `${name} ${host.norm}${[...nodes].some(comesApart) ? " fused" : ""}`;
     case "other":
       return `${name} ${host.what}: ${host.opaque}`;
     case "mlp":

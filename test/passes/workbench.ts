@@ -7,11 +7,12 @@ import { applyEdits, type Report } from "../../passes/pipeline.ts";
 import { createOracle } from "../../runtime/index.ts";
 import { anatomize } from "../../src/anatomy/index.ts";
 import { GraftError } from "../../src/diag/diagnostic.ts";
+import { planOn } from "../../src/editing.ts";
 import { builtins } from "../../src/grafts.ts";
 import type { Model } from "../../src/ir/graph.ts";
 import { encodeModel } from "../../src/onnx/encode-model.ts";
 import { readModel } from "../../src/onnx/index.ts";
-import { loadProgram, planEdits } from "../../src/plan/index.ts";
+import { loadProgram } from "../../src/plan/index.ts";
 
 process.env.ORT_DISABLE_TELEMETRY = "1";
 
@@ -51,14 +52,11 @@ export async function edit(path: string, text: string, seed = 0): Promise<Edited
 }
 
 export async function editModel(model: Model, text: string, seed = 0): Promise<Edited> {
-  const host = {
-    readText: () => text,
-    parse,
-    builtins,
-  };
-  const loaded = loadProgram(["test.graft"], new Map(), host);
+  const readText = () => text;
+  const loaded = loadProgram(["test.graft"], new Map(), { readText, parse, builtins });
   if (!loaded.program) throw new GraftError(loaded.diagnostics);
-  const planned = planEdits(loaded.program, model, anatomize(model), { sha256: () => "" });
+  const host = { model, anatomy: anatomize(model), oracle };
+  const planned = planOn(loaded.program, host, { sha256: () => "" });
   if (!planned.plan) throw new GraftError(planned.diagnostics);
   return { model, report: await applyEdits(model, planned.plan, { oracle, seed }) };
 }

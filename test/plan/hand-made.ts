@@ -97,7 +97,6 @@ export function norm(name: string, scope: string): Part {
       weight: null,
       bias: null,
       epsilon: 1e-6,
-      opaque: null,
     },
   };
 }
@@ -130,6 +129,7 @@ export function stack(
       nodes: new Set(),
       style: "pre-norm",
       refused: new Map(),
+      fused: new Set(),
       skips: [],
       opaque: null,
     };
