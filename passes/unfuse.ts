@@ -29,9 +29,10 @@ export function unfuse(model: Model, plan: Plan, oracle: Oracle): boolean {
   // Junctions are looked for in order, which some converters do not keep.
   sortTopologically(model.graph);
   const needed = new Map<Node, readonly [PlannedEdit, Site]>();
+  const taught = plan.recipes.some(({ stage }) => stage === "distill");
   for (const edit of plan.edits) {
     for (const site of edit.sites) {
-      for (const node of fusedAt(edit.verb, site, model.graph)) {
+      for (const node of fusedAt(edit.verb, site, model.graph, taught)) {
         if (!needed.has(node)) needed.set(node, [edit, site]);
       }
     }
@@ -44,14 +45,26 @@ export function unfuse(model: Model, plan: Plan, oracle: Oracle): boolean {
   return needed.size > 0;
 }
 
-/** What has to come apart before an edit of this place. */
-function fusedAt(verb: PlannedEdit["verb"], { block, part }: Site, graph: Graph): Node[] {
+/**
+ * What has to come apart before an edit of this place.
+ * @param taught what is replaced teaches what takes its place.
+ */
+function fusedAt(
+  verb: PlannedEdit["verb"],
+  { block, part }: Site,
+  graph: Graph,
+  taught: boolean,
+): Node[] {
   if (!part) return [...block.fused];
   if (part.host.kind === "norm") return [...part.nodes].filter(comesApart);
-  if (verb !== "remove") return [];
-  const nodes = graph.nodes.filter((node) => block.nodes.has(node));
-  const sums = part.outputs.flatMap((output) => junctionOf(output, nodes)?.add ?? []);
-  return sums.filter(comesApart);
+  if (verb === "remove") {
+    const nodes = graph.nodes.filter((node) => block.nodes.has(node));
+    const sums = part.outputs.flatMap((output) => junctionOf(output, nodes)?.add ?? []);
+    return sums.filter(comesApart);
+  }
+  // A teacher without the bias that the fused sum adds would teach something else.
+  const readers = verb === "replace" && taught ? part.outputs.flatMap(({ uses }) => [...uses]) : [];
+  return readers.map(({ node }) => node).filter((node) => comesApart(node) && skipNormBias(node));
 }
 
 function takeApart(node: Node, patch: Patch, model: Model, oracle: Oracle): void {

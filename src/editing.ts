@@ -46,6 +46,8 @@ export interface EditedModel {
   readonly explanations: readonly Explanation[];
   /** Warnings and notes; an error throws. */
   readonly diagnostics: readonly Diagnostic[];
+  /** The model read anew and not edited; what the edits needed apart is. */
+  original(): Promise<Host>;
 }
 
 export interface Stations {
@@ -56,7 +58,7 @@ export interface Stations {
 }
 
 /** A model with a program planned on it, and no edit applied. */
-type PlannedModel = Omit<EditedModel, "report">;
+type PlannedModel = Omit<EditedModel, "report" | "original">;
 
 /**
  * Reads a model, plans the program on it and applies its edits; weights are loaded last.
@@ -81,6 +83,7 @@ export async function editModel(
     ...planned,
     report: applied,
     diagnostics: [...planned.diagnostics, ...applied.diagnostics, ...notes],
+    original: () => planModel(options, program),
   };
 }
 

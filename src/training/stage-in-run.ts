@@ -80,7 +80,7 @@ export async function withStage<T>(
   let close = async () => {};
   try {
     const made = await make();
-    const teacher = await openTeacher(made, options.model, { folder, device, threads, sizes });
+    const teacher = await openTeacher(made, { folder, device, threads, sizes });
     close = async () => teacher?.close();
     const stage = await fitStage(made, {
       shape,

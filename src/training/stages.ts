@@ -6,7 +6,6 @@ import type { Edited } from "../../passes/train/parameters.ts";
 import { type Recipe, recipeOf } from "../../passes/train/recipe.ts";
 import type { GraphOptions, LossGraph } from "../../passes/train/training-graph.ts";
 import { fail, placed } from "../diag/diagnostic.ts";
-import { dissect } from "../dissect.ts";
 import { type EditedModel, type EditingOptions, editModel } from "../editing.ts";
 import type { Program } from "../plan/index.ts";
 
@@ -52,7 +51,7 @@ export async function stageOf(
   try {
     const graph =
       recipe.stage === "distill"
-        ? await distillGraph(recipe, parts, await dissect(editing.model), oracle, options)
+        ? await distillGraph(recipe, parts, await edited.original(), oracle, options)
         : await finetuneGraph(recipe, parts, oracle, options);
     return { recipe, graph, edited };
   } catch (cause) {

@@ -6,7 +6,6 @@ import { noiseSample } from "../../passes/train/noised.ts";
 import { retype } from "../../passes/train/retype.ts";
 import { type FixedSizes, forTraining } from "../../passes/train/training-graph.ts";
 import { type Device, type Feeds, openSession, type Tensor } from "../../runtime/index.ts";
-import { dissect } from "../dissect.ts";
 import type { Value } from "../ir/graph.ts";
 import { writeModel } from "../onnx/index.ts";
 import { keepOutputs } from "../onnx-ops/interface.ts";
@@ -29,13 +28,12 @@ export interface TeacherOptions {
 
 /** @returns null where the stage asks nothing of it. */
 export async function openTeacher(
-  { recipe, graph }: Stage,
-  original: string,
+  { recipe, graph, edited }: Stage,
   { folder, device, threads, sizes }: TeacherOptions,
 ): Promise<Teacher | null> {
   const { targets = [], process = null } = graph as Partial<FinetuneGraph>;
   if (targets.length === 0) return null;
-  const { model: read, anatomy, oracle } = await dissect(original);
+  const { model: read, anatomy, oracle } = await edited.original();
   const places = new Map<string, Value>(
     anatomy.stacks.flatMap(({ name, blocks }) =>
       blocks.map((block) => [`${name}[${block.index}]`, block.output] as const),
