@@ -118,13 +118,15 @@ const usualSizes = [
   8, 14, 16, 20, 24, 28, 32, 48, 56, 60, 64, 77, 96, 112, 120, 128, 160, 192, 196, 197, 224, 256,
   257, 299, 300, 320, 336, 384, 448, 512, 518, 577, 640, 768, 1024, 2048,
 ];
+/** For position tables that end at once; a few pixels would be no image, but might pass for one. */
+const shortest = [7, 6, 5, 4, 3, 2];
 const usualBatches = [1, 2, 3, 4, 6, 8, 16, 32];
 
 /**
  * For models that have names for what a table of theirs, or the trace they were exported from,
  * fixes: one usual size for everything but the batch, then the batch fixed as well.
  */
-export function familiesOf({ names, leading }: Symbols): readonly Family[] {
+export function familiesOf({ names, leading, spatial }: Symbols): readonly Family[] {
   const pools = far.map((from) => primesFrom(from, 1, usualSizes));
   const all = (batch: number, size: number) =>
     new Map(names.map((name) => [name, leading(name) ? batch : size]));
@@ -132,10 +134,11 @@ export function familiesOf({ names, leading }: Symbols): readonly Family[] {
   if (names.every(leading)) {
     return [{ values: usualBatches, sizes: (value) => all(value, value) }];
   }
+  const values = names.some(spatial) ? usualSizes : [...usualSizes, ...shortest];
   return [
-    { values: usualSizes, sizes: (value, round) => all(pools[round]![0]!, value) },
+    { values, sizes: (value, round) => all(pools[round]![0]!, value) },
     ...[1, 2].map((batch) => ({
-      values: usualSizes,
+      values,
       sizes: (value: number) => all(batch, value),
     })),
   ];

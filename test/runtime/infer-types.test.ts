@@ -122,6 +122,11 @@ describe("sizes that only some numbers fit", () => {
     expect(types).toEqual(["float32[batch, 2, seq, seq]", "float32[batch, seq, 20]"]);
   });
 
+  test("a position table of 8 rows", async () => {
+    const types = await typesIn("short-text", ["/b/a/Softmax_output_0", "out"]);
+    expect(types).toEqual(["float32[batch, 2, seq, seq]", "float32[batch, seq, 20]"]);
+  });
+
   test("two names for the batch, and two for the tokens", async () => {
     const types = await typesIn("text-two-names", ["/b/a/Softmax_output_0", "out"]);
     expect(types).toEqual(["float32[batch, 2, seq, seq]", "float32[batch, seq, 20]"]);
