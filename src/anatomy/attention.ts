@@ -2,7 +2,7 @@
 import type { AttentionHost, Linear } from "./anatomy.ts";
 import { type Output, outputOf } from "./attention-output.ts";
 import type { Branch, Findings } from "./branch.ts";
-import { cacheOf } from "./cache.ts";
+import { cacheOf, packedCacheOf } from "./cache.ts";
 import type { Core } from "./cores.ts";
 import { levelOf, type Wire } from "./flow.ts";
 import { isJoined, sharesInGroups } from "./keys.ts";
@@ -234,7 +234,7 @@ function packed(branch: Branch, core: Core, findings: Findings): AttentionMatch 
       ...masksOf(core, findings),
       rotation: null,
       joint: null,
-      cache: null,
+      cache: packedCacheOf(core),
       holdsMlp: output.holdsMlp,
       form: core.form,
       guarded: core.guarded,

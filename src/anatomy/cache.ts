@@ -1,4 +1,5 @@
 /** Keys and values that outlive a call. */
+import type { Value } from "../ir/graph.ts";
 import type { AttentionHost } from "./anatomy.ts";
 import type { Core } from "./cores.ts";
 import type { Wire } from "./flow.ts";
@@ -9,6 +10,34 @@ function unchanged(wire: Wire): Wire {
   const { from } = wire;
   const copies = from?.type === "Identity" || (from?.type === "Concat" && from.inputs.length === 1);
   return copies && from.inputs[0] ? unchanged(from.inputs[0]) : wire;
+}
+
+/** Where a fused operator takes keys of earlier calls; values come next. */
+function pastInput({ form }: Core): number | null {
+  if (form === "MultiHeadAttention") return 6;
+  if (form === "GroupQueryAttention") return 3;
+  return form === "Attention" ? 4 : null;
+}
+
+/** What is stored in the model is of no earlier call. */
+function pastOf({ op }: Core, index: number): Value | null {
+  const wire = op.inputs[index];
+  return wire && !wire.constant ? wire.value : null;
+}
+
+/** An operator may have outputs that nobody reads. */
+function presentOf({ op }: Core, index: number): Value | null {
+  const value = op.outputs[index]?.value;
+  const read = value && (value.uses.size > 0 || op.place.graph?.outputs.includes(value));
+  return read ? value : null;
+}
+
+/** One tensor of keys and values, as com.microsoft.Attention keeps them. */
+export function packedCacheOf(core: Core): AttentionHost["cache"] {
+  const past = pastOf(core, 4);
+  const present = presentOf(core, 1);
+  if (!past && !present) return null;
+  return { past: past ? [past, past] : null, present: present ? [present, present] : null };
 }
 
 /** Keys and values of earlier calls, and those handed on, as inputs and outputs of the graph. */
@@ -22,11 +51,10 @@ export function cacheOf(core: Core, { k, v }: Side): AttentionHost["cache"] {
     const present = ends.find((wire) => wire?.value && graph?.outputs.includes(wire.value));
     return { past: past?.value ?? null, present: present?.value ?? null };
   });
-  const fused = core.form === "GroupQueryAttention" || core.form === "MultiHeadAttention";
-  const offset = core.form === "GroupQueryAttention" ? 3 : 6;
+  const place = pastInput(core);
   const at = (i: number) => ({
-    past: fused ? (core.op.inputs[offset + i]?.value ?? null) : joined[i]!.past,
-    present: fused ? (core.op.outputs[1 + i]?.value ?? null) : joined[i]!.present,
+    past: place === null ? joined[i]!.past : pastOf(core, place + i),
+    present: place === null ? joined[i]!.present : presentOf(core, 1 + i),
   });
   const [key, value] = [at(0), at(1)];
   const past = key.past && value.past ? ([key.past, value.past] as const) : null;

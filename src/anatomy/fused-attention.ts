@@ -38,6 +38,9 @@ function masksOf(wire: Wire | null | undefined): Mask[] {
   return [{ wire, means: wire.value?.type?.dtype === "bool" ? "keep" : "add" }];
 }
 
+const capped = "its scores are capped by tanh";
+const windowed = "its operator attends to a window";
+
 /** What is added to scores of padding where the operator does not say. */
 const usualFilter = -1e4;
 
@@ -59,24 +62,7 @@ function paddingOf(
 
 /** A scale that is not given is 1/sqrt(d), which the caller knows: NaN stands for it. */
 const fusedForms: Readonly<Record<string, (op: Op, constants: Constants) => Fields | null>> = {
-  Attention: (op) => {
-    const { node } = op;
-    const [q, k, v] = op.inputs;
-    if (node.domain !== "") return packedAttention(op);
-    if (!q || !k || !v) return null;
-    return {
-      form: "Attention",
-      q,
-      k,
-      v,
-      scale: node.float("scale") || Number.NaN,
-      masks: masksOf(op.inputs[3]),
-      causal: node.int("is_causal") === 1,
-      heads: node.int("q_num_heads") ?? null,
-      kvHeads: node.int("kv_num_heads") ?? null,
-      irregular: (node.float("softcap") ?? 0) !== 0 ? "its scores are capped by tanh" : null,
-    };
-  },
+  Attention: (op) => (op.node.domain === "" ? standardAttention(op) : packedAttention(op)),
   QAttention: (op) => packedAttention(op),
   MultiHeadAttention: (op) => {
     const { node } = op;
@@ -102,7 +88,12 @@ const fusedForms: Readonly<Record<string, (op: Op, constants: Constants) => Fiel
     const { node } = op;
     const [q, k, v] = op.inputs;
     if (!q) return null;
-    const rotary = node.int("do_rotary") === 1;
+    const why = [
+      [node.int("do_rotary") === 1, "rotary embedding happens inside GroupQueryAttention"],
+      [(node.int("local_window_size") ?? -1) > 0, windowed],
+      [(node.float("softcap") ?? 0) !== 0, capped],
+      [(node.int("smooth_softmax") ?? 0) > 0 || op.inputs[11], "its softmax has a sink"],
+    ] as const;
     return {
       form: "GroupQueryAttention",
       q,
@@ -114,14 +105,44 @@ const fusedForms: Readonly<Record<string, (op: Op, constants: Constants) => Fiel
       causal: true,
       heads: node.int("num_heads") ?? null,
       kvHeads: node.int("kv_num_heads") ?? null,
-      irregular: rotary
-        ? "rotary embedding happens inside GroupQueryAttention"
-        : (node.int("local_window_size") ?? -1) > 0
-          ? "its operator attends to a window"
-          : null,
+      irregular: why.find(([holds]) => holds)?.[1] ?? null,
     };
   },
 };
+
+/** The operator of ONNX, from opset 23. */
+function standardAttention(op: Op): Fields | null {
+  const { node } = op;
+  const [q, k, v, mask, past, , counts] = op.inputs;
+  if (!q || !k || !v) return null;
+  const causal = node.int("is_causal") === 1;
+  const window = ["left_window_size", "right_window_size"].some(
+    (key) => (node.int(key) ?? -1) >= 0,
+  );
+  const why = [
+    [(node.float("softcap") ?? 0) !== 0, capped],
+    [window, windowed],
+    [causal && counts, "its tokens stand behind those that are no padding"],
+    [past?.constant, "keys and values that are stored join its own"],
+  ] as const;
+  return {
+    form: "Attention",
+    q,
+    k,
+    v,
+    scale: node.float("scale") || Number.NaN,
+    masks: [
+      ...masksOf(mask),
+      ...(counts
+        ? [{ wire: counts, means: "padding", hidden: Number.NEGATIVE_INFINITY } as const]
+        : []),
+    ],
+    causal,
+    heads: node.int("q_num_heads") ?? null,
+    kvHeads: node.int("kv_num_heads") ?? null,
+    irregular: why.find(([holds]) => holds)?.[1] ?? null,
+  };
+}
 
 /** com.microsoft.Attention: x, the weights of q, k and v side by side, their bias. */
 function packedAttention(op: Op): Fields | null {

@@ -51,7 +51,7 @@ function added(ground: Ground, host: Host, meaning: HostMask, x: Tensor): Tensor
     case "drop":
       return where(ground, cast(ground, x, "bool"), far, 0);
     case "padding":
-      return where(ground, unpadded(ground, host, x), 0, meaning.hidden);
+      return where(ground, unpadded(ground, host, x), 0, Math.max(meaning.hidden, far));
   }
 }
 
