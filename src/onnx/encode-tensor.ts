@@ -4,7 +4,7 @@ import type { Initializer } from "../ir/graph.ts";
 import { dtypes } from "../ir/types.ts";
 import { normalizedLocation } from "./external-data.ts";
 import { originOf, type TensorOrigin } from "./origin.ts";
-import { mapOf, readProperty } from "./properties.ts";
+import { mapOf, propertyOf, readProperty } from "./properties.ts";
 import { Rope } from "./rope.ts";
 import { numbersOf } from "./schema.ts";
 import { Edits, type Encoded, occurrences } from "./splice.ts";
@@ -80,7 +80,7 @@ function place(edits: Edits, origin: TensorOrigin, home: Place, same: boolean): 
   });
   const added = [...now].flatMap(([key, value]) => {
     if (was.has(key)) return [];
-    return [{ slot: -1, content: new Rope().text(entry.key, key).text(entry.value, value) }];
+    return [{ slot: -1, content: propertyOf(key, value) }];
   });
   edits.messages(proto.external_data, entries.length, [...kept, ...added]);
 }

@@ -1,5 +1,6 @@
 /** StringStringEntryProto: metadata_props and external_data. */
 import { Cursor, wireType } from "./cursor.ts";
+import { Rope } from "./rope.ts";
 import { numbersOf } from "./schema.ts";
 import type { Slice } from "./source.ts";
 import { shared } from "./text.ts";
@@ -17,6 +18,10 @@ export function readProperty(slice: Slice, properties: string[]): void {
     else if (field.number === entry.value) value = field.text();
   }
   properties.push(shared(key), value);
+}
+
+export function propertyOf(key: string, value: string): Rope {
+  return new Rope().text(entry.key, key).text(entry.value, value);
 }
 
 /** Keys and values in turn as a map; of a key given twice the last value. */

@@ -3,9 +3,8 @@
  * and the order of all of them included, stays as it was written.
  */
 import { Cursor } from "./cursor.ts";
-import { readProperty } from "./properties.ts";
+import { propertyOf, readProperty } from "./properties.ts";
 import { Rope } from "./rope.ts";
-import { numbersOf } from "./schema.ts";
 import type { Slice } from "./source.ts";
 
 /** A message as it is in its file, or made anew, then without a tag. */
@@ -23,8 +22,6 @@ interface Field {
   readonly slot: number;
   readonly field: Encoded;
 }
-
-const entry = numbersOf("StringStringEntryProto");
 
 /** A message read from pieces of a file has no tag to keep. */
 function fieldOf(number: number, content: Encoded): Encoded {
@@ -115,7 +112,7 @@ export class Edits {
       const slot = entries.findIndex((candidate) => candidate.key === key);
       const known = entries[slot];
       if (known?.value === value) return { slot, content: known.slice };
-      return { slot, content: new Rope().text(entry.key, key).text(entry.value, value) };
+      return { slot, content: propertyOf(key, value) };
     });
     this.messages(number, -1, elements);
   }

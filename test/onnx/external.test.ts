@@ -384,6 +384,31 @@ describe("several data files", () => {
     );
   });
 
+  test("leave those of another model in the same folder alone", async () => {
+    const out = freshFolder();
+    const write = async (seed: number, name: string) => {
+      const data = { ...parts, "sub/part1.bin": pattern(2 * kb, seed) };
+      await writeModel(await readModel(join(folderWith(weights, data), "model.onnx")), name);
+    };
+    const [a, b] = ["a.onnx", "b.onnx"].map((name) => join(out, name));
+    await write(2, a!);
+    const first = filesIn(out);
+    const before = await weightsOf(a!);
+    await write(7, b!);
+    expect(filesIn(out)).toMatchObject(first);
+    expect(await weightsOf(a!)).toEqual(before);
+    expect((await weightsOf(b!)).w1).toBe(digest(pattern(2 * kb, 7)));
+    expect(Object.values(locationsOf(b!))[1]).toBe("sub/b.onnx.part1.bin@undefined");
+
+    const all = filesIn(out);
+    await write(7, b!);
+    expect(filesIn(out)).toEqual(all);
+    await write(9, a!);
+    expect(Object.keys(filesIn(out))).toEqual(Object.keys(all));
+    expect((await weightsOf(a!)).w1).toBe(digest(pattern(2 * kb, 9)));
+    expect((await weightsOf(b!)).w1).toBe(digest(pattern(2 * kb, 7)));
+  });
+
   test("lose what left the model, and a whole file with it", async () => {
     const model = await readModel(join(folderOf(), "model.onnx"));
     graft(model, "w1", pattern(3000));
