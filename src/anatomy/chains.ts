@@ -106,8 +106,10 @@ function joinPair<S extends Step>(
   const before = joints.get(second);
   if (before && !joints.has(first)) joints.set(first, { ...before, link: a.lead });
   joints.set(second, { from: ends[0], link: b.lead, beside: b.wire });
+  // What both start from may come into their merge, too.
+  const within = (hit: S) => ends.includes(hit) || hit.y === a.wire;
   for (const [step, { hits, ops }] of arrivals) {
-    const merged = hits.size === 2 && ends.every((end) => hits.has(end));
+    const merged = ends.every((end) => hits.has(end)) && [...hits].every(within);
     if (!merged || joints.get(step)?.beside || !sameShape(a.wire, step.x)) continue;
     joints.set(step, { from: ends[1], link: { ...paired, ops }, beside: null });
   }

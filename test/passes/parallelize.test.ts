@@ -109,3 +109,18 @@ test.each([
   await inferTypes(model, createOracle());
   await expect(editModel(model, `parallelize blocks[${pair}] by 2`)).rejects.toThrow(reason);
 });
+
+test.each([
+  ["linear", "2, 3"],
+  ["sum", "2, 3"],
+  ["mean", "2, 3"],
+  ["linear", "1..4"],
+  ["sum", "2..5"],
+])("a model with pairs, merged by %s at %s, is one stack still", async (merge, blocks) => {
+  const text = `parallelize blocks[${blocks}] by 2 merge ${merge}`;
+  const { model } = await edit(fixture("dit-tiny-dynamo20"), text);
+  const { stacks } = anatomize(model);
+  expect(stacks.map((stack) => [stack.name, stack.blocks.length, stack.grid])).toEqual([
+    ["blocks", 6, [4, 4]],
+  ]);
+});
