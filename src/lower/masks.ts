@@ -27,12 +27,9 @@ export function mask(ground: Ground, host: Host): Tensor | number {
   const terms = found.masks.map((each) => {
     const own = captured(ground, host, found, each.value);
     const type = each.value.type ?? { dtype: ground.dtype, shape: null };
-    return added(
-      ground,
-      host,
-      each,
-      headsApart(ground, host, found.heads, wire(ground, own, type)),
-    );
+    const x = headsApart(ground, host, found.heads, wire(ground, own, type));
+    const term = added(ground, host, each, x);
+    return found.guarded && each.means === "add" ? floored(ground, term) : term;
   });
   if (found.triangular) terms.push(causal(ground, host));
   return terms.length ? terms.reduce((a, b) => binary(ground, "+", a, b) as Tensor) : 0;
@@ -53,6 +50,12 @@ function added(ground: Ground, host: Host, meaning: HostMask, x: Tensor): Tensor
     case "padding":
       return where(ground, unpadded(ground, host, x), 0, Math.max(meaning.hidden, far));
   }
+}
+
+/** No minus infinity: a row of them would be no number, which a guarded host makes 0 of. */
+function floored(ground: Ground, x: Tensor): Tensor {
+  const far = farBelow(ground);
+  return where(ground, binary(ground, "<", x, far) as Tensor, far, x);
 }
 
 /** Which keys count, [B, 1, 1, M] or [B, 1, N, M], of their number [B] or of a mask. */
