@@ -2,6 +2,7 @@
 import type { Constants } from "./constants.ts";
 import type { Mask } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
+import { hidesGated } from "./gated-scores.ts";
 import { isDataProduct, turnOf } from "./products.ts";
 
 const veryNegative = -1e30;
@@ -12,6 +13,8 @@ export interface Scores {
   readonly ops: readonly Op[];
   readonly scale: number;
   readonly masks: readonly Mask[];
+  /** What they are multiplied by, as long as no mask hides what that makes zero. */
+  readonly gate?: Wire | undefined;
   /** The product has keys down and queries across: the softmax reads it transposed. */
   readonly turned: boolean;
   readonly irregular: string | null;
@@ -39,22 +42,22 @@ export function scoresBehind(wire: Wire, constants: Constants, depth: number): S
   }
   if (through.has(op.type) || layoutOps.has(op.type)) return extend(behind(a));
   if (op.type === "Mul" || op.type === "Div") {
-    const factor = constants.scalar(b) ?? (op.type === "Mul" ? constants.scalar(a) : null);
-    const found = behind(constants.scalar(b) === null ? (factor === null ? a : b) : a);
+    const right = constants.scalar(b);
+    const factor = right ?? (op.type === "Mul" ? constants.scalar(a) : null);
+    if (factor === null) return multiplied(behind(a), op, b) ?? multiplied(behind(b), op, a);
+    const found = behind(right === null ? b : a);
     if (!found) return null;
-    if (factor === null) return extend(found, { irregular: "its scores have a learned scale" });
     return extend(found, { scale: found.scale * (op.type === "Mul" ? factor : 1 / factor) });
   }
   if (op.type === "Add" && a && b && op.inputs.length === 2) {
     const [left, right] = [behind(a), behind(b)];
     const found = pick(left, right, a, b);
     if (!found) return null;
-    const wireOfMask = found === left ? b : a;
-    return extend(found, { masks: [...found.masks, { wire: wireOfMask, means: "add" }] });
+    return masked(found, op, { wire: found === left ? b : a, means: "add" });
   }
   if (op.type === "Sub" && a && b && !behind(b)) {
     const found = behind(a);
-    return extend(found, { masks: [...(found?.masks ?? []), { wire: b, means: "subtract" }] });
+    return found && masked(found, op, { wire: b, means: "subtract" });
   }
   if (op.type === "Where") {
     const [condition, kept, filler] = op.inputs;
@@ -75,6 +78,21 @@ export function scoresBehind(wire: Wire, constants: Constants, depth: number): S
     return extend(found, { irregular: `its scores go through ${op.type}` });
   }
   return null;
+}
+
+/** Scores times a tensor: irregular, unless it is a gate and what it makes zero is hidden later. */
+function multiplied(found: Scores | null, op: Op, by: Wire | null | undefined): Scores | null {
+  if (!found || (op.type === "Div" && by !== op.inputs[1])) return null;
+  const gate = op.type === "Mul" && !found.irregular && by ? by : undefined;
+  const irregular = "its scores are multiplied by a tensor";
+  return { ...found, ops: [...found.ops, op], irregular, gate };
+}
+
+/** Scores with what is added to them, or subtracted. */
+function masked(found: Scores, op: Op, mask: Mask): Scores {
+  const { gate } = found;
+  const settled = gate && hidesGated(mask, gate) ? { irregular: null, gate: undefined } : {};
+  return { ...found, ops: [...found.ops, op], masks: [...found.masks, mask], ...settled };
 }
 
 /** A constant matrix over the axis of heads (talking heads), between transposes of rank 4. */

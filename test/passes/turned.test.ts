@@ -16,6 +16,8 @@ test.each([
   ["attn-rotations-ts17", 4],
   ["attn-latebias-ts17-sim", 6],
   ["attn-submask-ts17", 6],
+  ["attn-gatedmask-ts17", 6],
+  ["attn-gatedmask-dynamo20", 6],
   ["attn-jax23", 6],
   ["attn-axes-ts17", 6],
 ])("mha does what the attentions of %s did", async (name, tokens) => {
