@@ -149,7 +149,7 @@ function measuresOf(
     tokens,
     tokensFirst,
     heads: new Set(heads).size === 1 ? heads[0]! : null,
-    grid: gridOf(first.input, tokens),
+    grid: shape?.length === 4 ? [shape[1]!, shape[2]!] : gridOf(first.input, tokens),
   };
 }
 

@@ -122,7 +122,7 @@ function openPlacement(request: PlaceRequest): Placement {
     : null;
   const stream: Stream = { form, shape: own.shape, outer, beside };
   const used = { rotation: false, mask: false, order: false };
-  const { names, missing } = namesOf(site, { x, context, stream });
+  const { names, missing } = namesOf(site, { x, context });
   const heads = names.get("H");
   return {
     ...ground,
@@ -174,15 +174,15 @@ function mostCommon<T>(items: readonly T[]): T | undefined {
   return items.toSorted((a, b) => count(b) - count(a))[0];
 }
 
-type Given = Pick<Placement, "x" | "context" | "stream">;
+type Given = Pick<Placement, "x" | "context">;
 
 /** The sizes of the place, and why it lacks the rest. */
-function namesOf({ stack, block, part, label }: Site, { x, context, stream }: Given) {
+function namesOf({ stack, block, part, label }: Site, { x, context }: Given) {
   const [b, n, d] = x.shape as [number, number, number];
   const attention = [part, ...block.parts.values()].find((each) => each?.host.kind === "attention");
   const heads =
     attention?.host.kind === "attention" ? attention.host.heads : (stack.heads ?? undefined);
-  const [rows, columns] = stream.form === "B,H,W,D" ? stream.shape.slice(1) : (stack.grid ?? []);
+  const [rows, columns] = stack.grid ?? [];
   const width = context?.shape.at(-1);
   const all: Record<string, [number | string | null | undefined, string]> = {
     B: [b, ""],
