@@ -1,16 +1,9 @@
 /** Files of the command line's own: texts read whole, and written whole or not at all. */
-import {
-  accessSync,
-  constants,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { accessSync, constants, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { fail } from "../diag/diagnostic.ts";
 import type { SourceText } from "../diag/span.ts";
 import { readText } from "../edits.ts";
+import { Temporaries } from "../onnx/temporary.ts";
 
 /** `-` is standard input. @throws GraftError where there is no such text. */
 export function readSource(path: string): SourceText {
@@ -23,17 +16,17 @@ export function readSource(path: string): SourceText {
 
 /** Replaces a file's text, keeping its mode and any link to it. @throws GraftError */
 export function replaceText(path: string, text: string): void {
-  let temporary: string | null = null;
+  const temporaries = new Temporaries();
   try {
     const target = realpathSync(path);
     accessSync(target, constants.W_OK);
-    const name = `${target}.${process.pid}.tmp`;
-    writeFileSync(name, text, { flag: "wx", mode: statSync(target).mode });
-    temporary = name;
-    renameSync(name, target);
+    const temporary = temporaries.for(target);
+    writeFileSync(temporary, text, { flag: "wx", mode: statSync(target).mode });
+    renameSync(temporary, target);
   } catch (cause) {
-    if (temporary) rmSync(temporary, { force: true });
     throw fail("unwritable-edits", { path, reason: reasonOf(cause) });
+  } finally {
+    temporaries.removeAll();
   }
 }
 
