@@ -1,4 +1,5 @@
 /** EDITS of the command line -> one program: reading, parsing and naming, with every mistake in it. */
+import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { parse } from "../grammar/index.ts";
 import { type Diagnostic, GraftError, Reporter } from "./diag/diagnostic.ts";
@@ -64,11 +65,11 @@ export function checkOperators({ operators }: Program): readonly Diagnostic[] {
 }
 
 /**
- * The text of a `.graft` file.
+ * The text of a `.graft` file, which is UTF-8.
  * @throws Error in words for people where it cannot be read, or is no text.
  */
 export function readText(path: string | 0): string {
-  const text = readFileSync(path, "utf8");
-  if (text.includes("\0")) throw new Error("it is not a text file");
-  return text;
+  const bytes = readFileSync(path);
+  if (!isUtf8(bytes) || bytes.includes(0)) throw new Error("it is not a text file");
+  return bytes.toString("utf8");
 }

@@ -16,7 +16,7 @@ const folder = scratch();
 const untidy = "replace   blocks[odd].attn with hyena_x( kernel:8 )\n";
 const tidy = "replace blocks[odd].attn with hyena_x(kernel: 8)\n";
 
-function file(name: string, text: string): string {
+function file(name: string, text: string | Uint8Array): string {
   const path = join(folder, name);
   writeFileSync(path, text);
   return path;
@@ -104,4 +104,30 @@ test.skipIf(process.platform === "win32")("what cannot be written whole leaves n
   expect(run.stderr).toContain("error[unwritable-edits]");
   expect(readFileSync(path, "utf8")).toBe(text);
   expect(readdirSync(place)).toEqual(["long.graft"]);
+});
+
+test.each([
+  ["not UTF-8", [0xff, 0xfe]],
+  ["cut off in a character", [0xe2, 0x82]],
+  ["zero", [0]],
+])("a file with bytes that are %s is no text, and stays as it is", (name, odd) => {
+  const bytes = Buffer.concat([Buffer.from("// "), Buffer.from(odd), Buffer.from(`\n${untidy}`)]);
+  const path = file(`${name}.graft`, bytes);
+  const user = file(`uses ${name}.graft`, `use "${name}.graft"\n`);
+  const message = `error[unreadable-edits]: Cannot read ${path}: it is not a text file`;
+  for (const words of [
+    ["fmt", path],
+    ["check", path],
+    ["check", user],
+  ]) {
+    const run = graftc(words);
+    expect(run.code).toBe(1);
+    expect(run.stderr).toContain(message);
+  }
+  expect(readFileSync(path)).toEqual(bytes);
+});
+
+test("a byte order mark is no part of the text", () => {
+  const run = graftc(["fmt", "-"], { input: `\ufeff${untidy}` });
+  expect(run).toEqual({ code: 0, stdout: tidy, stderr: "" });
 });
