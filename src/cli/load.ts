@@ -1,9 +1,16 @@
 /** Loads the bundled command line with its code compiled ahead: a quarter of a short run. */
-import { existsSync, readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import module, { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import vm from "node:vm";
+
+/** A CommonJS file, and what V8 has made of it. */
+export interface Ahead {
+  readonly code: Buffer;
+  readonly compiled?: Buffer;
+}
 
 /**
  * Node keeps compiled code itself from 22.8 on. For those before, the build leaves it beside the
@@ -13,24 +20,40 @@ import vm from "node:vm";
 export function load(bundle: URL): unknown {
   const { enableCompileCache } = module as { enableCompileCache?: () => void };
   enableCompileCache?.();
-  const compiled = compiledOf(bundle);
-  if (enableCompileCache || !existsSync(compiled))
-    return createRequire(bundle)(fileURLToPath(bundle));
-  return run(bundle, readFileSync(compiled)).exports;
+  const ahead = enableCompileCache ? null : readAhead(bundle);
+  return ahead ? run(bundle, ahead).exports : createRequire(bundle)(fileURLToPath(bundle));
 }
 
-/** Where the compiled code of a bundle is. */
+/** Where the compiled code of a bundle is: its seal, and what V8 wrote. */
 export function compiledOf(bundle: URL): URL {
   return new URL(`${bundle.href}.compiled`);
 }
 
+/** SHA-256: V8 itself compares only the lengths of the code, and runs whatever it is given. */
+export function sealOf({ code, compiled }: Required<Ahead>): Buffer {
+  return createHash("sha256").update(code).update(compiled).digest();
+}
+
+const sealBytes = 32;
+
+/** null: there is no compiled code that can be read, is whole and is of this very bundle. */
+export function readAhead(bundle: URL): Required<Ahead> | null {
+  try {
+    const sealed = readFileSync(compiledOf(bundle));
+    const ahead = { code: readFileSync(bundle), compiled: sealed.subarray(sealBytes) };
+    return sealOf(ahead).equals(sealed.subarray(0, sealBytes)) ? ahead : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Runs a CommonJS file as Node does, but that `import()` is beyond code compiled before. */
-export function run(bundle: URL, cachedData?: Buffer): { script: vm.Script; exports: unknown } {
+export function run(bundle: URL, ahead: Ahead): { script: vm.Script; exports: unknown } {
   const filename = fileURLToPath(bundle);
-  const code = readFileSync(bundle, "latin1");
+  const { code, compiled } = ahead;
   const script = new vm.Script(
-    `(function(exports,require,module,__filename,__dirname){${code}\n})`,
-    { filename, ...(cachedData && { cachedData }) },
+    `(function(exports,require,module,__filename,__dirname){${code.toString("latin1")}\n})`,
+    { filename, ...(compiled && { cachedData: compiled }) },
   );
   const module = { exports: {} };
   const body = script.runInThisContext();
