@@ -9,10 +9,12 @@ import type { Patch } from "../src/onnx-ops/patch.ts";
 import { storedTensor } from "../src/onnx-ops/stored.ts";
 import { roundHalfAway } from "../src/plan/evaluate.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
-import { preparesConstants } from "./graph/constants.ts";
+import { preparesConstants, readersOf } from "./graph/constants.ts";
 import { type Choice, cutTensor } from "./resize/cut.ts";
+import { freeName } from "./resize/free-name.ts";
 import { mostImportant } from "./resize/importance.ts";
 import { type MarkedTensor, sizeOf } from "./resize/marks.ts";
+import { withOwnBiases } from "./resize/own-biases.ts";
 import { anatomyOf, type Seed, seedsOf } from "./resize/projections.ts";
 import { traceUnits } from "./resize/trace.ts";
 import { commit, nodesOf, partNow, patchFor, type Session } from "./session.ts";
@@ -41,7 +43,7 @@ export function resize(edit: Resize, site: Site, session: Session): boolean {
     if (host.holdsMlp) throw refuse("its projections compute the block's MLP too");
     if (!host.out) throw refuse("it has no output projection");
   }
-  const body = anatomyOf(host);
+  let body = anatomyOf(host);
   const width = body.inputs.at(-1)![1].in;
   const resized = edit.quantity === "ratio" ? roundHalfAway(edit.amount * width) : edit.amount;
   if (resized < 1) throw refuse(`a ratio of ${edit.amount} leaves it without hidden units`);
@@ -50,6 +52,9 @@ export function resize(edit: Resize, site: Site, session: Session): boolean {
     session.reporter.report("resized-to-same", params, { at: edit.statement.value.span });
     return true;
   }
+  const biases = patchFor(session, edit, site, part.scope);
+  body = withOwnBiases(body, biases, part.scope);
+  commit(session, biases, site);
   const seeds = seedsOf(body, label);
   const { graph } = session.model;
   const within = nodesOf(session, site.block);
@@ -109,15 +114,6 @@ function keptUnits(seeds: readonly Seed[], units: number, count: number): Choice
   };
 }
 
-/** Who reads a weight, behind the nodes that turn or cast it. */
-function readersOf(value: Value): Node[] {
-  return [...value.uses].flatMap(({ node }) =>
-    preparesConstants(node)
-      ? node.outputs.flatMap((output) => (output ? readersOf(output) : []))
-      : [node],
-  );
-}
-
 /** Uses by a block's nodes, or by nodes that prepare constants. */
 function usesIn(value: Value, within: ReadonlySet<Node>): Use[] {
   return [...value.uses].filter(({ node }) => within.has(node) || preparesConstants(node));
@@ -148,11 +144,6 @@ function changeTensor(tensor: MarkedTensor, change: Change): void {
   }
   const copy = patch.weight(name, stored.dtype, shape, data);
   for (const { node, index } of uses) patch.rewire(node, index, copy);
-}
-
-function freeName({ graph, weights }: Patch, name: string): string {
-  const taken = (each: string) => graph.values.has(each) || weights.has(each);
-  for (let i = 1, each = name; ; i++, each = `${name}_${i}`) if (!taken(each)) return each;
 }
 
 /** A vector of whole numbers; null elements are taken from what the node reads now. */

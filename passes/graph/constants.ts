@@ -14,6 +14,15 @@ export function preparesConstants(node: Node): boolean {
   );
 }
 
+/** Who reads a weight, behind the nodes that turn or cast it. */
+export function readersOf(value: Value): Node[] {
+  return [...value.uses].flatMap(({ node }) =>
+    preparesConstants(node)
+      ? node.outputs.flatMap((output) => (output ? readersOf(output) : []))
+      : [node],
+  );
+}
+
 const layoutOps = /^(Transpose|Cast|Identity|Reshape|Squeeze|Unsqueeze)$/;
 
 /** The stored tensor behind a value: through Transpose, Cast and the like. */

@@ -115,7 +115,7 @@ function axisOf(map: Linear, side: "in" | "out"): number {
   return (map.layout === "in,out") === (side === "in") ? 0 : 1;
 }
 
-function fusedName(names: readonly string[]): string {
+export function fusedName(names: readonly string[]): string {
   return names.map((name) => name.replace(/^context_/, "")).join("_");
 }
 
