@@ -11,6 +11,7 @@ import type { PlannedEdit, Site } from "../src/plan/plan.ts";
 import { sameType } from "./graph/casts.ts";
 import { preparesConstants } from "./graph/constants.ts";
 import { copiedName, rescope, weightsOf } from "./graph/copies.ts";
+import { freeName } from "./graph/free-name.ts";
 import { sameShape } from "./graph/shapes.ts";
 import { type Fate, fateOf, silencers } from "./graph/silence.ts";
 import { layoutsOf } from "./graph/state-dict.ts";
@@ -158,9 +159,4 @@ function keepGraft(node: Node, { metadata }: Node, step: string): void {
 
 function zeros(length: number): Bytes {
   return { kind: "computed", length, compute: () => new Uint8Array(length) };
-}
-
-function freeName({ graph, weights }: Patch, name: string): string {
-  const taken = (each: string) => graph.values.has(each) || weights.has(each);
-  for (let i = 1, each = name; ; i++, each = `${name}_${i}`) if (!taken(each)) return each;
 }

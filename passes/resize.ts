@@ -10,8 +10,8 @@ import { storedTensor } from "../src/onnx-ops/stored.ts";
 import { roundHalfAway } from "../src/plan/evaluate.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
 import { preparesConstants, readersOf } from "./graph/constants.ts";
+import { freeName } from "./graph/free-name.ts";
 import { type Choice, cutTensor } from "./resize/cut.ts";
-import { freeName } from "./resize/free-name.ts";
 import { mostImportant } from "./resize/importance.ts";
 import { type MarkedTensor, sizeOf } from "./resize/marks.ts";
 import { withOwnBiases } from "./resize/own-biases.ts";
@@ -54,7 +54,7 @@ export function resize(edit: Resize, site: Site, session: Session): boolean {
   }
   const biases = patchFor(session, edit, site, part.scope);
   body = withOwnBiases(body, biases, part.scope);
-  commit(session, biases, site);
+  if (biases.weights.size > 0) commit(session, biases, site);
   const seeds = seedsOf(body, label);
   const { graph } = session.model;
   const within = nodesOf(session, site.block);

@@ -4,7 +4,7 @@ import type { Node, Use, Value } from "../../src/ir/graph.ts";
 import type { Patch } from "../../src/onnx-ops/patch.ts";
 import { storedTensor } from "../../src/onnx-ops/stored.ts";
 import { preparesConstants, readersOf } from "../graph/constants.ts";
-import { freeName } from "./free-name.ts";
+import { freeName } from "../graph/free-name.ts";
 import { type Anatomized, fusedName } from "./projections.ts";
 
 /** Maps that have one bias in common, each its own elements of it. */
