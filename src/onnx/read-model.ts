@@ -1,6 +1,6 @@
 /** The file -> Model. */
 import { readFileSync, type Stats, statSync } from "node:fs";
-import { fail } from "../diag/diagnostic.ts";
+import { fail, GraftError } from "../diag/diagnostic.ts";
 import type { Graph, Initializer, Model } from "../ir/graph.ts";
 import { tensorsIn } from "./carried.ts";
 import { nodeOnCycle } from "./cycles.ts";
@@ -26,6 +26,8 @@ export interface ReadOptions {
   readonly holdUpTo?: number;
 }
 
+const held = 16 << 20;
+
 /**
  * Reads an ONNX model: the graph, not the weights. Those stay where they are, as spans of files;
  * the files must not change while the model is in use.
@@ -34,8 +36,20 @@ export interface ReadOptions {
  * missing, too short or outside of the model's folder.
  */
 export async function readModel(path: string, options: ReadOptions = {}): Promise<Model> {
-  const { requireData = true, holdUpTo = 16 << 20 } = options;
+  const { requireData = true, holdUpTo = held } = options;
   return readModelFrom(openSource(path, holdUpTo), new ExternalData(path, requireData));
+}
+
+/** Locations of the data files beside `path` that the model there refers to; none where no model is. */
+export function locationsOf(path: string): ReadonlySet<string> {
+  const data = new ExternalData(path, false);
+  try {
+    readModelFrom(openSource(path, held), data);
+  } catch (cause) {
+    if (!(cause instanceof GraftError)) throw cause;
+    return new Set();
+  }
+  return new Set(data.files.map(({ location }) => location));
 }
 
 function openSource(path: string, holdUpTo: number): Source {

@@ -1,19 +1,11 @@
 /** Where the files of an output lie, and which files of the input it may not touch. */
-import {
-  accessSync,
-  constants,
-  existsSync,
-  readFileSync,
-  realpathSync,
-  type Stats,
-  statSync,
-} from "node:fs";
+import { accessSync, constants, existsSync, realpathSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fail } from "../diag/diagnostic.ts";
 import type { Model } from "../ir/graph.ts";
 import type { DataFile } from "./external-data.ts";
 import { originOf } from "./origin.ts";
-import { propertyOf } from "./properties.ts";
+import { locationsOf } from "./read-model.ts";
 import { asWriteFailure } from "./temporary.ts";
 
 /**
@@ -70,9 +62,9 @@ function statOf(path: string, out: string): Stats | undefined {
 
 /**
  * A sole data file is called `<OUT>.data`, or as in the input where OUT has MODEL's base name;
- * several keep their relative names, or get OUT's before them where another model's lie. No file of the input is ever written to, unless OUT is MODEL
- * itself: where a data file would replace the input's own, the output refers to that one and new
- * weights go to a file of their own.
+ * several keep their relative names, or get OUT's before them where another model's lie. No file of
+ * the input is ever written to, unless OUT is MODEL itself: where a data file would replace the
+ * input's own, the output refers to that one and new weights go to a file of their own.
  * @throws GraftError where OUT would replace a data file of the input, or `share` is impossible.
  */
 export function planTargets(model: Model, out: string, external: External): Targets {
@@ -88,10 +80,16 @@ export function planTargets(model: Model, out: string, external: External): Targ
     if (home !== folder) throw shareElsewhere(out, home);
   }
   const sole = dataFiles.length === 1 && basename(out) !== basename(model.path);
+  const meets = ({ location }: DataFile) => {
+    const path = join(folder, location);
+    return !ours.has(realPathOf(path)) && existsSync(path);
+  };
+  const met = sole || external === "share" ? [] : dataFiles.filter(meets);
+  const before = met.length > 0 ? locationsOf(outPath) : new Set();
   const carried = dataFiles.map((source): Target => {
     if (external === "share") return { ...kept(source), written: false };
     const own = sole ? `${basename(out)}.data` : source.location;
-    const foreign = !sole && !ours.has(realPathOf(join(folder, own))) && isForeign(outPath, own);
+    const foreign = met.includes(source) && !before.has(own);
     const location = foreign ? join(dirname(own), `${basename(out)}.${basename(own)}`) : own;
     const path = realPathOf(join(folder, location));
     if (path === input || path === outPath) throw fail("out-overwrites-input", { out });
@@ -99,17 +97,6 @@ export function planTargets(model: Model, out: string, external: External): Targ
   });
   const taken = new Set([...ours, ...carried.map(({ path }) => path), ...(input ? [input] : [])]);
   return { folder, carried, fresh: freshName(folder, basename(out), taken) };
-}
-
-/** Whether a data file is there that the model now at `out` does not refer to. */
-function isForeign(out: string, location: string): boolean {
-  if (!existsSync(join(dirname(out), location))) return false;
-  if (!existsSync(out)) return true;
-  const model = readFileSync(out);
-  // Entries keep the words of the input, in which a location need not be normalised.
-  return [location, `./${location}`].every(
-    (each) => !model.includes(Buffer.from(propertyOf("location", each).flatten())),
-  );
 }
 
 function kept(source: DataFile): Omit<Target, "written"> {
