@@ -26,6 +26,7 @@ import { junctionOf } from "./graph/residual.ts";
  * @returns whether there was such an operator: anatomy and plan are then of a model that is no more.
  */
 export function unfuse(model: Model, plan: Plan, oracle: Oracle): boolean {
+  if (!model.graph.nodes.some(comesApart)) return false;
   // Junctions are looked for in order, which some converters do not keep.
   sortTopologically(model.graph);
   const needed = new Map<Node, readonly [PlannedEdit, Site]>();
