@@ -1,6 +1,7 @@
 /** Operators of the language on tensors, numbers and sizes. */
 import { fail } from "../diag/diagnostic.ts";
 import { dtypes, elements } from "../ir/types.ts";
+import { broadcast } from "../onnx-ops/op.ts";
 import { mapped, multiplied, reshaped, zipped } from "./arrays.ts";
 import { grow, isStrong, tensorOf, unified } from "./grow.ts";
 import { checkKinds } from "./kinds.ts";
@@ -72,7 +73,7 @@ function combine(ground: Ground, op: string, x: Tensor, y: Tensor): Tensor {
   checkKinds(row.op, ground.opset, [x, y], op);
   const inexact = () =>
     fail("inexact-elements", { op, dtype }, { hint: "`float(...)` makes it real" });
-  if (x.kind === "wire" || y.kind === "wire" || growsLarge(x, y)) {
+  if (x.kind === "wire" || y.kind === "wire" || growsLarge(op, x, y)) {
     // ONNX would cut the quotient without a word.
     if (op === "/" && whole) throw inexact();
     return grow(ground, row.op, [x, y]);
@@ -86,13 +87,8 @@ function combine(ground: Ground, op: string, x: Tensor, y: Tensor): Tensor {
 const mostStored = 1 << 20;
 
 /** A table of rows against columns would fill the file; the model makes it as it is loaded. */
-function growsLarge(x: Known, y: Known): boolean {
-  const rank = Math.max(x.shape.length, y.shape.length);
-  const size = (shape: readonly number[], i: number) => shape[i - rank + shape.length] ?? 1;
-  const shape = Array.from({ length: rank }, (_, i) =>
-    Math.max(size(x.shape, i), size(y.shape, i)),
-  );
-  const count = elements(shape);
+function growsLarge(op: string, x: Known, y: Known): boolean {
+  const count = elements(broadcast(op, [x, y]) as readonly number[]);
   return count > mostStored && count > 8 * (x.data.length + y.data.length);
 }
 

@@ -113,7 +113,8 @@ function openPlacement(request: PlaceRequest): Placement {
     throw fail("not-a-stream", params, { at: asked(request) });
   }
   const own = wire(ground, input, type);
-  const outer = wire(ground, block.input, block.input.type ?? type).shape.slice(0, 2);
+  const outer =
+    form === "BN,D" ? wire(ground, block.input, block.input.type!).shape.slice(0, 2) : [];
   const x = enter(ground, form, own, outer);
   const second = part ? part.context : (block.context?.input ?? null);
   const beside = (part ? part.contextFirst : site.stack.tokensFirst) ? "N,B,D" : "B,N,D";
