@@ -156,9 +156,9 @@ export interface AttentionHost {
 export type HostMask = MaskMeaning & { readonly value: Value };
 
 /**
- * What a mask does with scores: it is added or subtracted, or true keeps or drops them. Padding is integers as fused
- * operators read them: how many keys of each sample count [B], or which do [B, M], [B, N, M]; `hidden`
- * is added to the scores of all others.
+ * What a mask does with scores: it is added or subtracted, or true keeps or drops them. Padding is
+ * integers as fused operators read them: how many keys of each sample count [B], or which do [B, M],
+ * [B, N, M]; `hidden` is added to the scores of all others.
  */
 export type MaskMeaning =
   | { readonly means: "add" | "subtract" | "keep" | "drop" }

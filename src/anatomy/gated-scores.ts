@@ -2,15 +2,15 @@
 import { numbersOf, storedTensor } from "./constants.ts";
 import type { Mask } from "./cores.ts";
 import type { Wire } from "./flow.ts";
+import { veryNegative } from "./masks.ts";
 import { largestTable, uniform } from "./uniform.ts";
 
-const farBelow = -1e4;
 const passing = /^(Slice|Reshape|Unsqueeze|Squeeze|Expand|Identity|Transpose|Cast)$/;
 const deepEnough = 12;
 
 /** Whether a mask hides all that a gate of scores makes zero, and the gate leaves the rest alone. */
 export function hidesGated({ wire, means }: Mask, gate: Wire): boolean {
-  const isFar = (x: number) => (means === "subtract" ? -x : x) <= farBelow;
+  const isFar = (x: number) => (means === "subtract" ? -x : x) <= veryNegative;
   const [kept, added] = [tableOf(gate), tableOf(wire)];
   if (kept && kept.length === added?.length) {
     return kept.every((x, i) => x === 1 || (x === 0 && isFar(added[i]!)));

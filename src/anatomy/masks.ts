@@ -7,7 +7,8 @@ import { comparison, isRamp, lineOf, sidesOf, triluOf } from "./triangles.ts";
 import { largestTable, uniform } from "./uniform.ts";
 
 const farEnough = 400;
-const veryNegative = -1e4;
+/** Hides a key, where it is added to its score. */
+export const veryNegative = -1e4;
 const lookups = /^Gather/;
 /** A bias that is projected from coordinates: what stands behind the product is weights. */
 const products = /^(MatMul|Gemm|Einsum|Conv)$/;

@@ -175,8 +175,11 @@ function hostOf(draft: Draft, asMlp: boolean, { findings }: Context): Found {
 }
 
 function plainly(host: Part["host"], second: Wire | null = null): Found {
-  return { host, second, tokensFirst: false, contextFirst: false, refused: null };
+  return { host, second, ...ordinary };
 }
+
+/** Of a part that is no attention. */
+const ordinary = { tokensFirst: false, contextFirst: false, refused: null } as const;
 
 /** Why a branch that may mix tokens is not taken apart. */
 function reasonOf({ ops }: Branch): string {
@@ -201,9 +204,7 @@ function normPart(name: string, norm: NormMatch, role: string | null = null): Pa
     outputs: [norm.to],
     host: norm.host,
     role,
-    tokensFirst: false,
-    contextFirst: false,
-    refused: null,
+    ...ordinary,
   };
 }
 

@@ -44,7 +44,10 @@ export function scoresBehind(wire: Wire, constants: Constants, depth: number): S
   if (op.type === "Mul" || op.type === "Div") {
     const right = constants.scalar(b);
     const factor = right ?? (op.type === "Mul" ? constants.scalar(a) : null);
-    if (factor === null) return multiplied(behind(a), op, b) ?? multiplied(behind(b), op, a);
+    if (factor === null) {
+      const found = multiplied(behind(a), op, b);
+      return op.type === "Mul" ? (found ?? multiplied(behind(b), op, a)) : found;
+    }
     const found = behind(right === null ? b : a);
     if (!found) return null;
     return extend(found, { scale: found.scale * (op.type === "Mul" ? factor : 1 / factor) });
@@ -82,7 +85,7 @@ export function scoresBehind(wire: Wire, constants: Constants, depth: number): S
 
 /** Scores times a tensor: irregular, unless it is a gate and what it makes zero is hidden later. */
 function multiplied(found: Scores | null, op: Op, by: Wire | null | undefined): Scores | null {
-  if (!found || (op.type === "Div" && by !== op.inputs[1])) return null;
+  if (!found) return null;
   const gate = op.type === "Mul" && !found.irregular && by ? by : undefined;
   const irregular = "its scores are multiplied by a tensor";
   return { ...found, ops: [...found.ops, op], irregular, gate };
