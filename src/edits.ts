@@ -30,17 +30,22 @@ export function loadEdits(
   return { program: loaded.program, diagnostics: loaded.diagnostics };
 }
 
-/** Those of loading, and of what is sound beside them; by file and line, what has none last. */
-function everyError({ sound, follows, diagnostics }: Loaded): Diagnostic[] {
-  const more = [...checkOperators(sound), ...checkProgram(sound)];
-  const all = [
-    ...diagnostics,
-    ...more.filter((each) => !follows(each) && !says(diagnostics, each)),
-  ];
-  const order = sound.sources;
+/** Those of loading, and of what is sound beside them. */
+function everyError({ sound, follows, diagnostics }: Loaded): readonly Diagnostic[] {
+  const more = checkEdits(sound).filter((each) => !follows(each) && !says(diagnostics, each));
+  return inOrder([...diagnostics, ...more], sound);
+}
+
+/** All that can be said of edits without a model. */
+export function checkEdits(program: Program): readonly Diagnostic[] {
+  return inOrder([...checkOperators(program), ...checkProgram(program)], program);
+}
+
+/** By file and line; what has none last. */
+function inOrder(all: readonly Diagnostic[], { sources }: Program): readonly Diagnostic[] {
   const placed = all.map((each) => ({
     each,
-    file: each.at ? order.findIndex(({ path }) => path === each.at!.source.path) : order.length,
+    file: each.at ? sources.findIndex(({ path }) => path === each.at!.source.path) : sources.length,
     start: each.at?.start ?? 0,
   }));
   placed.sort((a, b) => a.file - b.file || a.start - b.start);

@@ -2,10 +2,10 @@
 import type * as ast from "../../grammar/ast.ts";
 import { fail, GraftError } from "../diag/diagnostic.ts";
 import type { Span } from "../diag/span.ts";
-import { reservedNames } from "../plan/evaluate.ts";
+import { bodyOf, reportDead } from "./check-lines.ts";
 import { evaluate, type Wish } from "./evaluate.ts";
 import { bindFormal } from "./formals.ts";
-import { at, bindName, type Frame } from "./frame.ts";
+import { at, bindName, checkDeclarable, type Declaration, type Frame } from "./frame.ts";
 import { layerKind } from "./layers.ts";
 import { type Argument, assign, asTensor, bind, countOf, wrongValue } from "./params.ts";
 import {
@@ -27,8 +27,9 @@ export interface Returned {
 }
 
 /** Runs lines up to a `return`. null: there was none. */
-async function runBody(frame: Frame, { lines }: ast.Body): Promise<Returned | null> {
-  for (const line of lines) {
+async function runBody(frame: Frame, body: ast.Body): Promise<Returned | null> {
+  reportDead(body, frame.placement.reporter);
+  for (const line of body.lines) {
     const returned = await runLine(frame, line);
     if (returned) return returned;
   }
@@ -72,7 +73,7 @@ async function runIf(frame: Frame, line: ast.If): Promise<Returned | null> {
   }
   if (condition) return runBody(frame, line.then);
   if (!line.else) return null;
-  return "lines" in line.else ? runBody(frame, line.else) : runIf(frame, line.else);
+  return runBody(frame, bodyOf(line.else));
 }
 
 type Check = (ident: ast.Ident, value: Val) => void;
@@ -113,21 +114,13 @@ function checkConstant(ident: ast.Ident, value: Val): void {
   );
 }
 
-/** Layers and weights have names of their own, but the name of a weight stands for its values. */
-function checkUndeclared(frame: Frame, ident: ast.Ident, kind: "layer" | "weight"): void {
-  const { name, span } = ident;
-  if (reservedNames.has(name)) throw fail("reserved-name", { name }, { at: span });
-  const first =
-    frame.layers.get(name)?.line.name ??
-    frame.weights.get(name)?.line.name ??
-    (kind === "weight" ? frame.operator.params.find((f) => f.name.name === name)?.name : undefined);
-  if (!first) return;
-  const related = [{ at: first.span, text: "declared here" }];
-  throw fail("declared-twice", { name }, { at: span, related });
+function checkUndeclared({ layers, weights, operator }: Frame, line: Declaration): void {
+  const { name } = line.name;
+  checkDeclarable(line, layers.get(name)?.line ?? weights.get(name)?.line, operator);
 }
 
 async function declareLayer(frame: Frame, line: ast.Layer): Promise<void> {
-  checkUndeclared(frame, line.name, "layer");
+  checkUndeclared(frame, line);
   const { name } = line.type;
   const kind = layerKind(line.type);
   const args: Argument[] = [];
@@ -141,7 +134,7 @@ async function declareLayer(frame: Frame, line: ast.Layer): Promise<void> {
 }
 
 async function declareWeight(frame: Frame, line: ast.Weight): Promise<void> {
-  checkUndeclared(frame, line.name, "weight");
+  checkUndeclared(frame, line);
   const shape: number[] = [];
   for (const item of line.shape.items) {
     const value = await evaluate(frame, item);

@@ -12,7 +12,7 @@ import { stackMaps } from "./host.ts";
 import { filledBy, initialisers } from "./initialise.ts";
 import { library } from "./library.ts";
 import { callOnnx, snakeOf } from "./onnx-call.ts";
-import { type Argument, bind, tensor } from "./params.ts";
+import { type Argument, bind, checkNamedLast, tensor } from "./params.ts";
 import { rotate } from "./replay.ts";
 import { type HostMap, kindOf, list, show, type Tensor, type Val } from "./values.ts";
 import { layerWeights } from "./weights.ts";
@@ -55,17 +55,13 @@ function misnamed(name: string, at: Span) {
   return fail("unknown-onnx-operator", { op: name }, { at, hint, notes });
 }
 
-async function argumentsOf(frame: Frame, { args }: ast.Call): Promise<Argument[]> {
+async function argumentsOf(frame: Frame, { callee, args }: ast.Call): Promise<Argument[]> {
+  const { source, start, end } = callee.span;
+  checkNamedLast(source.text.slice(start, end), args);
   const values: Argument[] = [];
   for (const { name, value, span } of args) {
     const real = value.kind === "number" && !value.integer;
     values.push({ name: name?.name ?? null, value: await evaluate(frame, value), span, real });
-  }
-  const first = values.findIndex(({ name }) => name !== null);
-  const late = first < 0 ? undefined : values.slice(first).find(({ name }) => name === null);
-  if (late) {
-    const name = args[0]!.span.source.text.slice(args[0]!.span.start, args[0]!.span.end);
-    throw fail("positional-after-named", { name }, { at: late.span });
   }
   return values;
 }

@@ -1,11 +1,15 @@
-/** What can be said of an operator before it stands anywhere: names that mean nothing. */
+/** What can be said of an operator before it stands anywhere. */
 import type * as ast from "../../grammar/ast.ts";
 import { fail, GraftError, type Reporter } from "../diag/diagnostic.ts";
 import { nearest } from "../diag/suggest.ts";
 import { dtypes } from "../ir/types.ts";
 import { opNames } from "../onnx-ops/schemas.ts";
 import { reservedNames } from "../plan/evaluate.ts";
+import { mentions } from "../plan/mentions.ts";
+import { checkDefault } from "../plan/operator-use.ts";
 import type { OperatorScope } from "../plan/plan.ts";
+import { checkCall, checkLayer } from "./check-call.ts";
+import { bodyOf, checkLines } from "./check-lines.ts";
 import { checkMember } from "./host.ts";
 import { initialisers } from "./initialise.ts";
 import { layerKind } from "./layers.ts";
@@ -19,27 +23,43 @@ interface Names {
 
 /**
  * Reports names that nothing in the operator or around it defines, kinds of layers and parts of the
- * host that do not exist, and a body without `return`. Lines count in any order, as branches may.
+ * host that do not exist, calls with other arguments than there are, and a body without `return`. Names
+ * count in any order of the lines, as branches may.
  */
 export function checkOperator(
   operator: ast.Operator,
   scope: OperatorScope,
   reporter: Reporter,
 ): void {
+  const before = reporter.diagnostics.length;
   const lines = linesOf(operator.body);
   const names = namesOf(operator, lines, scope);
   for (const node of nodesOf(operator)) {
-    reporter.attempt(() => checkNode(node, names));
+    reporter.attempt(() => checkNode(node, names, scope));
   }
-  if (lines.some(({ kind }) => kind === "return")) return;
-  reporter.report("no-return", { name: operator.name.name }, { at: operator.name.span });
+  for (const formal of operator.params) reporter.attempt(() => checkDefault(formal, scope.params));
+  checkLines(operator.body, { operator, reporter, declared: new Map() });
+  if (!lines.some(({ kind }) => kind === "return")) {
+    reporter.report("no-return", { name: operator.name.name }, { at: operator.name.span });
+  }
+  if (reporter.diagnostics.slice(before).some(({ severity }) => severity === "error")) return;
+  for (const line of lines) {
+    if ((line.kind !== "layer" && line.kind !== "weight") || uses(operator, line)) continue;
+    reporter.report("unused-layer", { layer: line.name.name }, { at: line.name.span });
+  }
+}
+
+/** Whether anything calls a layer, or names a weight. */
+function uses(operator: ast.Operator, { kind, name: { name } }: ast.Layer | ast.Weight): boolean {
+  if (kind === "weight") return mentions(operator.body, name);
+  const calls = [...nodesOf(operator.body)].filter((node) => node.kind === "call") as ast.Call[];
+  return calls.some(({ callee }) => callee.kind === "name" && callee.name === name);
 }
 
 function linesOf({ lines }: ast.Body): ast.Line[] {
   return lines.flatMap((line): ast.Line[] => {
     if (line.kind !== "if") return [line];
-    const otherwise = !line.else ? [] : "lines" in line.else ? line.else.lines : [line.else];
-    return [line, ...linesOf(line.then), ...linesOf({ span: line.span, lines: otherwise })];
+    return [line, ...linesOf(line.then), ...(line.else ? linesOf(bodyOf(line.else)) : [])];
   });
 }
 
@@ -87,10 +107,16 @@ function* nodesOf(tree: unknown): Iterable<Tree> {
   }
 }
 
-function checkNode(node: Tree, names: Names): void {
-  if (node.kind === "layer") layerKind((node as ast.Layer).type);
+function checkNode(node: Tree, names: Names, scope: OperatorScope): void {
+  if (node.kind === "layer") {
+    layerKind((node as ast.Layer).type);
+    checkLayer(node as ast.Layer);
+  }
   if (node.kind === "name") checkName(node as ast.NameExpr, names);
-  if (node.kind === "call") checkCallee((node as ast.Call).callee, names);
+  if (node.kind === "call") {
+    checkCallee((node as ast.Call).callee, names);
+    checkCall(node as ast.Call, names.layers, scope);
+  }
   if (node.kind === "member") checkHostPart(node as ast.Member);
 }
 

@@ -30,6 +30,8 @@ export interface Frame {
   readonly filling: Filling | null;
 }
 
+export type Declaration = ast.Layer | ast.Weight;
+
 export interface DeclaredLayer {
   readonly line: ast.Layer;
   readonly form: LayerForm;
@@ -61,6 +63,24 @@ const constants: ReadonlyMap<string, Val> = new Map<string, Val>([
 export function checkBindable({ name, span }: ast.Ident): void {
   if (name === "x" || name === "context" || !reservedNames.has(name)) return;
   throw fail("reserved-name", { name }, { at: span });
+}
+
+/**
+ * Layers and weights have names of their own, but the name of a weight stands for its values.
+ * @param first what is declared by that name already.
+ * @throws GraftError `reserved-name`, `declared-twice`
+ */
+export function checkDeclarable(
+  { kind, name: { name, span } }: Declaration,
+  first: Declaration | undefined,
+  { params }: ast.Operator,
+): void {
+  if (reservedNames.has(name)) throw fail("reserved-name", { name }, { at: span });
+  const formal = kind === "weight" ? params.find((each) => each.name.name === name) : undefined;
+  const known = first ?? formal;
+  if (!known) return;
+  const related = [{ at: known.name.span, text: "declared here" }];
+  throw fail("declared-twice", { name }, { at: span, related });
 }
 
 export function bindName(frame: Frame, ident: ast.Ident, value: Val): void {

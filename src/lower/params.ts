@@ -1,4 +1,5 @@
 /** Parameters of library functions and layers: what they take, read once, typed. */
+import type * as ast from "../../grammar/ast.ts";
 import { fail, type GraftError } from "../diag/diagnostic.ts";
 import { joinSpans, type Span } from "../diag/span.ts";
 import { nearest } from "../diag/suggest.ts";
@@ -201,6 +202,16 @@ export function wrongValue(what: string, wanted: string, value: Val, at: Span | 
   const cut = typeof value === "number" && !Number.isInteger(value) && divides;
   const hint = cut ? "`/` has to divide exactly here; `round(...)` rounds" : null;
   return fail("wrong-value", { what, wanted, got: show(value) }, { at, hint });
+}
+
+/** @throws GraftError for one without a name behind one with. */
+export function checkNamedLast(
+  name: string,
+  args: readonly Pick<ast.Arg, "name" | "span">[],
+): void {
+  const first = args.findIndex(({ name }) => name !== null);
+  const late = first < 0 ? undefined : args.slice(first).find(({ name }) => name === null);
+  if (late) throw fail("positional-after-named", { name }, { at: late.span });
 }
 
 /** Which argument each param gets: those without a name in order, the rest by name. */

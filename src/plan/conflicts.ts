@@ -1,8 +1,7 @@
 /** What earlier statements did to blocks and parts, so that none is edited twice. */
 import type * as ast from "../../grammar/ast.ts";
-import type { Block } from "../anatomy/anatomy.ts";
 import { type Diagnostic, diagnostic } from "../diag/diagnostic.ts";
-import type { Site } from "./plan.ts";
+import type { Spot } from "./spots.ts";
 import { listNames } from "./suggestions.ts";
 
 interface Claims {
@@ -10,7 +9,8 @@ interface Claims {
   readonly parts: Map<string, ast.Edit>;
 }
 
-export type Ledger = Map<Block, Claims>;
+/** By stack and index: `blocks[3]`. */
+export type Ledger = Map<string, Claims>;
 
 const done: Readonly<Record<ast.Edit["kind"], string>> = {
   replace: "replaced",
@@ -21,17 +21,18 @@ const done: Readonly<Record<ast.Edit["kind"], string>> = {
 };
 
 /**
- * Enters an edit's sites. Different parts of a block may be edited, and the whole block after them;
+ * Enters where an edit goes. Different parts of a block may be edited, and the whole block after them;
  * whatever else meets an earlier edit is reported, one diagnostic for each earlier statement.
  */
-export function claim(ledger: Ledger, edit: ast.Edit, sites: readonly Site[]): Diagnostic[] {
+export function claim(ledger: Ledger, edit: ast.Edit, spots: readonly Spot[]): Diagnostic[] {
   const collisions = new Map<ast.Edit, string[]>();
-  for (const { block, part, label } of sites) {
+  for (const { stack, index, part, label } of spots) {
+    const block = `${stack}[${index}]`;
     const claims = ledger.get(block) ?? { whole: null, parts: new Map() };
     ledger.set(block, claims);
-    const earlier = claims.whole ?? (part ? claims.parts.get(part.name) : undefined);
+    const earlier = claims.whole ?? (part ? claims.parts.get(part) : undefined);
     if (earlier) collisions.set(earlier, [...(collisions.get(earlier) ?? []), label]);
-    else if (part) claims.parts.set(part.name, edit);
+    else if (part) claims.parts.set(part, edit);
     else claims.whole = edit;
   }
   return [...collisions].map(([earlier, labels]) =>

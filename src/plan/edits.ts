@@ -6,10 +6,12 @@ import { positionOf, type Span } from "../diag/span.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import { claim, type Ledger } from "./conflicts.ts";
 import { evaluateInteger, evaluateNumber, mismatch } from "./evaluate.ts";
+import { checkForeseen, foreseeTarget } from "./foreseen.ts";
 import type { Step } from "./load.ts";
 import { bindArguments, checkPlace, operatorNamed } from "./operator-use.ts";
 import type { PlannedEdit, Site } from "./plan.ts";
 import { type SelectContext, select } from "./select.ts";
+import { pairsOf, quantities, resized, resizeMisfit, spotOf, wholeBlocks } from "./spots.ts";
 import { didYouMean, listNames } from "./suggestions.ts";
 
 export interface EditContext {
@@ -33,7 +35,7 @@ export function planEdit(step: Step<ast.Edit>, context: EditContext): PlannedEdi
   );
   if (selected) {
     context.explanations.push(selected.explanation);
-    reporter.diagnostics.push(...claim(context.ledger, statement, selected.sites));
+    reporter.diagnostics.push(...claim(context.ledger, statement, selected.sites.map(spotOf)));
   }
   const sites = selected?.sites ?? [];
   const opaque = sites.find(({ part, block }) => !part && block.opaque);
@@ -67,8 +69,8 @@ function intentOf(step: Step<ast.Edit>, sites: readonly Site[], reporter: Report
       const by = evaluateInteger(statement.by, names, "`by`");
       if (by !== 2) throw fail("parallel-by", { by }, { at: statement.by.span });
       const merge = oneOf(statement.merge, ["linear", "sum", "mean"], "merge");
-      wholeBlocks(statement, sites);
-      return { verb: "parallelize", merge, pairs: pairsOf(statement, sites) };
+      wholeBlocks(statement, sites.map(spotOf));
+      return { verb: "parallelize", merge, pairs: pairsOf(statement, sites, spotOf) };
     }
     case "remove":
       return { verb: "remove" };
@@ -82,7 +84,7 @@ function intentOf(step: Step<ast.Edit>, sites: readonly Site[], reporter: Report
         const hint = `it can occur ${mostTimes} times at most`;
         throw fail("repeat-times", { times }, { at: statement.times.span, hint });
       }
-      wholeBlocks(statement, sites);
+      wholeBlocks(statement, sites.map(spotOf));
       return { verb: "repeat", times };
     }
   }
@@ -102,19 +104,12 @@ function planReplace(
   return { verb: "replace", operator, scope: home, args, inherit: init === "inherit" };
 }
 
-const quantities = {
-  ratio: { of: "mlp", noun: "an MLP" },
-  hidden: { of: "mlp", noun: "an MLP" },
-  heads: { of: "attention", noun: "an attention" },
-} as const;
-
 function planResize(
   statement: ast.Resize,
   { scope }: Step<ast.Edit>,
   sites: readonly Site[],
 ): Intent {
-  const known = Object.keys(quantities) as (keyof typeof quantities)[];
-  const quantity = oneOf(statement.quantity, known, "quantity");
+  const quantity = oneOf(statement.quantity, quantities, "quantity");
   const names = { values: scope.params };
   const what = `\`${quantity}\``;
   const amount =
@@ -122,22 +117,12 @@ function planResize(
       ? evaluateNumber(statement.value, names, what)
       : evaluateInteger(statement.value, names, what);
   if (amount <= 0) mismatch(statement.value, what, "a positive number", amount);
-  const { of, noun } = quantities[quantity];
-  const misfit = sites.find((site) => site.part?.host.kind !== of);
+  const misfit = sites.find((site) => site.part?.host.kind !== resized[quantity]);
   if (misfit?.part?.host.kind === "other") {
     const params = { label: misfit.label, reason: misfit.part.host.opaque };
     throw fail("cannot-resize", params, { at: statement.target.span });
   }
-  if (misfit) {
-    throw fail(
-      "resize-misfit",
-      { quantity, noun, label: misfit.label },
-      {
-        at: statement.target.span,
-        hint: misfit.part ? null : `name the part: \`.${of === "mlp" ? "mlp" : "attn"}\``,
-      },
-    );
-  }
+  if (misfit) throw resizeMisfit(statement, quantity, spotOf(misfit));
   return { verb: "resize", quantity, amount };
 }
 
@@ -155,37 +140,12 @@ function oneOf<T extends string>(ident: ast.Ident | null, values: readonly T[], 
   );
 }
 
-function wholeBlocks(statement: ast.Parallelize | ast.Repeat, sites: readonly Site[]): void {
-  const part = sites.find((site) => site.part);
-  if (!part) return;
-  throw fail(
-    "needs-whole-blocks",
-    { verb: statement.kind, label: part.label },
-    {
-      at: statement.target.span,
-      hint: `\`${part.stack.name}[${part.block.index}]\` is the whole block`,
-    },
-  );
-}
-
-/** Neighbours in the order of the stack: the first with the second, the third with the fourth. */
-function pairsOf(statement: ast.Parallelize, sites: readonly Site[]): [Site, Site][] {
-  const at = statement.target.span;
-  const labels = (some: readonly Site[]) => some.map((site) => site.label).join(", ");
-  if (sites.length % 2) {
-    throw fail("odd-pairs", { count: sites.length }, { at, notes: [`selected: ${labels(sites)}`] });
-  }
-  const pairs: [Site, Site][] = [];
-  for (let i = 0; i < sites.length; i += 2) pairs.push([sites[i]!, sites[i + 1]!]);
-  const apart = pairs.find(([a, b]) => a.stack !== b.stack || b.block.index !== a.block.index + 1);
-  if (apart) {
-    const notes = [`pairs are taken in the order of the stack: ${labels(sites)}`];
-    throw fail("pair-apart", { first: apart[0].label, second: apart[1].label }, { at, notes });
-  }
-  return pairs;
-}
-
-/** The mistakes of an edit that show without a model. */
-export function checkEdit(step: Step<ast.Edit>, reporter: Reporter): void {
-  reporter.attempt(() => intentOf(step, [], reporter));
+/**
+ * The mistakes of an edit that show without a model.
+ * @param ledger of the edits before it.
+ */
+export function checkEdit(step: Step<ast.Edit>, ledger: Ledger, reporter: Reporter): void {
+  const target = foreseeTarget(step, ledger, reporter);
+  const intent = reporter.attempt(() => intentOf(step, [], reporter));
+  if (target && intent) checkForeseen(step, target, reporter);
 }

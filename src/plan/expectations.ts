@@ -5,7 +5,7 @@ import { fail, type Reporter } from "../diag/diagnostic.ts";
 import type { Model } from "../ir/graph.ts";
 import { evaluate, evaluateNumber, mismatch, type Names, showValue } from "./evaluate.ts";
 import type { Step } from "./load.ts";
-import type { ArgValue, PlannedBound } from "./plan.ts";
+import type { ArgValue, OperatorScope, PlannedBound } from "./plan.ts";
 import { stackOfModel } from "./stacks.ts";
 import { didYouMean, listNames } from "./suggestions.ts";
 
@@ -26,6 +26,21 @@ const expectations: Readonly<Record<string, Fact>> = {
   sha256: ({ sha256 }) => sha256(),
 };
 
+/** Reports what the statement expects of nothing that models have, or of another type. */
+export function readExpect({ statement, scope }: Step<ast.Expect>, reporter: Reporter): void {
+  for (const entry of statement.record.entries) reporter.attempt(() => readEntry(entry, scope));
+}
+
+function readEntry(entry: ast.Entry, { params }: OperatorScope): { fact: Fact; wanted: ArgValue } {
+  const key = entry.key.name;
+  const fact = Object.hasOwn(expectations, key) ? expectations[key]! : undefined;
+  if (!fact) throw unknownKey("expect", entry.key, Object.keys(expectations));
+  const wanted = recordValue(entry, { values: params });
+  const kind = key === "sha256" ? "string" : "number";
+  if (typeof wanted === kind) return { fact, wanted };
+  return mismatch(entry.value as ast.Expr, `\`${key}\``, `a ${kind}`, wanted);
+}
+
 /** Reports every expectation that the model does not meet. */
 export function checkExpect(
   { statement, scope }: Step<ast.Expect>,
@@ -33,24 +48,18 @@ export function checkExpect(
   reporter: Reporter,
 ): void {
   for (const entry of statement.record.entries) {
-    const key = entry.key.name;
     const at = entry.value.span;
     reporter.attempt(() => {
-      const fact = Object.hasOwn(expectations, key) ? expectations[key]! : undefined;
-      if (!fact) throw unknownKey("expect", entry.key, Object.keys(expectations));
-      const wanted = recordValue(entry, { values: scope.params });
+      const { fact, wanted } = readEntry(entry, scope);
       const found = fact(facts, () => stackOfModel(facts.anatomy, facts.model.path, at));
-      const kind = key === "sha256" ? "string" : "number";
-      if (typeof wanted !== kind) {
-        mismatch(entry.value as ast.Expr, `\`${key}\``, `a ${kind}`, wanted);
-      }
       const same =
         typeof wanted === "string" && typeof found === "string"
           ? wanted.toLowerCase() === found.toLowerCase()
           : wanted === found;
       if (same) return;
       const shown = found === null ? "unknown" : showValue(found);
-      const params = { model: facts.model.path, key, wanted: showValue(wanted), found: shown };
+      const model = facts.model.path;
+      const params = { model, key: entry.key.name, wanted: showValue(wanted), found: shown };
       throw fail("expectation-failed", params, { at });
     });
   }

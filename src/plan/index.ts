@@ -7,15 +7,16 @@ import type { Explanation } from "../explain/explanation.ts";
 import type { Model, Value } from "../ir/graph.ts";
 import { dtypes, showType } from "../ir/types.ts";
 import type { AnalysisReport } from "./analysis.ts";
+import type { Ledger } from "./conflicts.ts";
 import { checkEdit, type EditContext, planEdit } from "./edits.ts";
-import { checkExpect, planEnsure } from "./expectations.ts";
+import { checkExpect, planEnsure, readExpect } from "./expectations.ts";
 import type { Program, Step } from "./load.ts";
 import { checkFor } from "./operator-use.ts";
 import type { Plan, PlannedRecipe } from "./plan.ts";
 import { planRecipe } from "./recipes.ts";
 import { checkRewrite } from "./rewrites.ts";
 import { didYouMean, listNames } from "./suggestions.ts";
-import { planTrain } from "./train.ts";
+import { foreseeTrain, planTrain } from "./train.ts";
 
 export { type AnalysisReport, parseAnalysis } from "./analysis.ts";
 export { checkEnsures, type Figures } from "./expectations.ts";
@@ -79,22 +80,33 @@ export function planEdits(
   return { plan: reporter.failed ? null : plan, diagnostics, explanations };
 }
 
-/** What can be said of a program without a model: everything but its selections. */
+/** What can be said of a program without a model. */
 export function checkProgram(program: Program): readonly Diagnostic[] {
   const reporter = new Reporter();
   for (const { statement } of program.operators) checkFor(statement, reporter);
-  for (const step of program.edits) checkEdit(step, reporter);
-  for (const step of program.rewrites) checkRewrite(step.statement, reporter);
+  for (const step of program.expects) readExpect(step, reporter);
+  const ledger: Ledger = new Map();
+  for (const step of program.edits) checkEdit(step, ledger, reporter);
+  for (const step of program.rewrites) checkRewrite(step, reporter);
   for (const step of program.ensures) planEnsure(step, reporter);
   for (const step of program.recipes) {
-    planRecipe(step, () => ({ kind: "train", base: null, sites: [], names: [] }), reporter);
+    const unplanned = { kind: "train", base: null, sites: [], names: [] } as const;
+    planRecipe(
+      step,
+      (train) => {
+        foreseeTrain(train, step.scope.params);
+        return unplanned;
+      },
+      reporter,
+    );
   }
   return reporter.diagnostics;
 }
 
 /** Rewrites are checked, but nothing applies them yet; to skip one without a word would be wrong. */
-function refuseRewrite({ statement }: Step<ast.Rewrite>, reporter: Reporter): void {
-  checkRewrite(statement, reporter);
+function refuseRewrite(step: Step<ast.Rewrite>, reporter: Reporter): void {
+  const { statement } = step;
+  checkRewrite(step, reporter);
   reporter.report(
     "rewrite-unsupported",
     { name: statement.name.name },

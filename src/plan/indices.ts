@@ -3,7 +3,8 @@ import type * as ast from "../../grammar/ast.ts";
 import type { Stack } from "../anatomy/anatomy.ts";
 import { fail } from "../diag/diagnostic.ts";
 import { type AnalysisReport, measuresOf } from "./analysis.ts";
-import { evaluate, evaluateInteger, evaluateNumber, mismatch } from "./evaluate.ts";
+import { evaluate, evaluateNumber, mismatch } from "./evaluate.ts";
+import { backward, boundsOf, countUp, selectedTwice, shareOf } from "./index-text.ts";
 import type { ArgValue } from "./plan.ts";
 
 /** One block and the reason it was taken, or was not: `locality(k: 32) is 0.61, rank 3 of 28`. */
@@ -53,7 +54,7 @@ export function chooseBlocks(index: ast.Index, stack: Stack, context: IndexConte
     }
     case "first":
     case "last": {
-      const size = shareOf(index.share, stack, context);
+      const size = amountOf(index.share, stack, context);
       const from = index.kind === "first" ? 0 : count - size;
       const why = `${index.kind} ${size} of ${count}`;
       const taken = (i: number) => i >= from && i < from + size;
@@ -89,16 +90,11 @@ function split(
 }
 
 /** A count, or a share of the stack's blocks rounded down. */
-function shareOf(share: ast.Share, stack: Stack, context: IndexContext): number {
+function amountOf(share: ast.Share, stack: Stack, context: IndexContext): number {
   const count = stack.blocks.length;
-  const names = { values: context.params };
-  const value = evaluateNumber(share, names, "This");
-  if (share.kind === "percent") {
-    if (value > 1) throw fail("share-too-large", { share: `${value * 100}%` }, { at: share.span });
-    // 0.29 * 100 is 28.999...: the share is exact in hundredths of what was written.
-    return Math.floor(count * value + 1e-9);
-  }
-  if (!Number.isInteger(value) || value < 0) mismatch(share, "This", "a whole number", value);
+  const value = shareOf(share, context.params);
+  // 0.29 * 100 is 28.999...: the share is exact in hundredths of what was written.
+  if (share.kind === "percent") return Math.floor(count * value + 1e-9);
   if (value <= count) return value;
   if (context.lenient) return count;
   const hint = `\`${stack.name}\` has ${count}`;
@@ -114,8 +110,7 @@ function listed(
   for (const item of index.items) {
     for (const verdict of expandItem(item, stack, context)) {
       if (seen.has(verdict.index)) {
-        const label = `${stack.name}[${verdict.index}]`;
-        throw fail("selected-twice", { label }, { at: item.span });
+        throw selectedTwice(`${stack.name}[${verdict.index}]`, item);
       }
       seen.set(verdict.index, verdict);
     }
@@ -128,35 +123,26 @@ function listed(
 }
 
 function expandItem(item: ast.IndexItem, stack: Stack, context: IndexContext): Verdict[] {
-  const names = { values: context.params };
   const { source, start, end } = item.span;
   const text = source.text.slice(start, end);
   const count = stack.blocks.length;
-  const place = (expr: ast.Expr): number | null => {
-    const value = evaluateInteger(expr, names, "An index");
+  const bounds = boundsOf(item, context.params);
+  const place = (value: number, { span }: ast.Expr): number | null => {
     const index = value < 0 ? value + count : value;
     if (index >= 0 && index < count) return index;
     if (context.lenient) return null;
-    throw fail(
-      "index-out-of-range",
-      { what: `block ${value}`, stack: stack.name, count },
-      {
-        at: expr.span,
-        hint: `indices are 0..${count - 1}`,
-      },
-    );
+    const what = `block ${value}`;
+    const hint = `indices are 0..${count - 1}`;
+    throw fail("index-out-of-range", { what, stack: stack.name, count }, { at: span, hint });
   };
-  const from = place(item.from);
+  const from = place(bounds.from, item.from);
   if (!item.to) return from === null ? [] : [{ index: from, why: text }];
-  const to = place(item.to);
-  const by = item.by ? evaluateInteger(item.by, names, "The stride") : 1;
-  if (by < 1) throw fail("bad-stride", { by }, { at: item.by!.span });
+  const to = place(bounds.to!, item.to);
   if (from === null) return [];
   // Reached when lenient only: of a range that ends beyond the stack, what there is.
   const last = to ?? count - 1;
-  if (from > last) throw fail("backward-range", { from, to: last }, { at: item.span });
-  const size = Math.floor((last - from) / by) + 1;
-  return Array.from({ length: size }, (_, i) => ({ index: from + i * by, why: `in ${text}` }));
+  if (from > last) throw backward(from, last, item);
+  return countUp(from, last, bounds.by).map((index) => ({ index, why: `in ${text}` }));
 }
 
 /** `top` and `bottom`: ties go to the lower index. */
@@ -165,7 +151,7 @@ function ranked(
   stack: Stack,
   context: IndexContext,
 ): Chosen {
-  const size = shareOf(index.share, stack, context);
+  const size = amountOf(index.share, stack, context);
   const sign = index.kind === "top" ? -1 : 1;
   const { source, start, end } = index.measure.span;
   const text = source.text.slice(start, end);

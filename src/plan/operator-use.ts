@@ -1,11 +1,13 @@
 /** `replace ... with OP(args)`: does the operator exist, fit the place, and take these arguments? */
 import type * as ast from "../../grammar/ast.ts";
-import type { Part } from "../anatomy/anatomy.ts";
-import { fail, type Reporter } from "../diag/diagnostic.ts";
+import { fail, GraftError, type Reporter } from "../diag/diagnostic.ts";
+import type { Code } from "../diag/messages/index.ts";
 import { evaluate, evaluateInteger, evaluateNumber, mismatch } from "./evaluate.ts";
-import { numberTypes } from "./formal-types.ts";
+import { formalTypes, numberTypes } from "./formal-types.ts";
 import { choicesOf, mentions } from "./mentions.ts";
+import { partKind } from "./part-names.ts";
 import type { ArgValue, OperatorScope, Site } from "./plan.ts";
+import { type Spot, spotOf } from "./spots.ts";
 import { didYouMean, listNames } from "./suggestions.ts";
 
 /** @throws GraftError when there is no such operator, or it is a helper. */
@@ -36,13 +38,6 @@ export function operatorNamed(use: ast.OperatorUse, scope: OperatorScope): ast.O
   );
 }
 
-/** What `for` of an operator says about a part: its kind, whichever of several it is. */
-function placeOfPart(part: Part): string {
-  if (part.host.kind === "norm") return "norm";
-  if (/mlp\d*$/.test(part.name)) return "mlp";
-  return part.name.startsWith("cross_attn") ? "cross_attn" : "attn";
-}
-
 const places: readonly string[] = ["attn", "cross_attn", "mlp", "norm", "block"];
 
 /** Reports a `for` that names no place, whether or not anything uses the operator. */
@@ -53,6 +48,46 @@ export function checkFor({ name: { name }, place }: ast.Operator, reporter: Repo
   reporter.report("unknown-place", { name, place: place.name }, { ...details, notes });
 }
 
+/**
+ * Reports a place whose kind the operator is not made for.
+ * @param parts of the block, for a way out.
+ * @returns whether it did.
+ */
+export function checkKind(
+  operator: ast.Operator,
+  use: ast.OperatorUse,
+  { label, part }: Pick<Spot, "label" | "part">,
+  reporter: Reporter,
+  parts: Iterable<string> = [],
+): boolean {
+  const { name: place, span } = operator.place!;
+  const name = operator.name.name;
+  if (!places.includes(place)) return false;
+  if (part === null) {
+    if (place === "block") return false;
+    const has = [...parts].sort().join(", ");
+    const hint = `name a part: \`.${place}\``;
+    const notes = has ? [`${label} has ${has}`] : [];
+    reporter.report("replace-whole-block", { label, name }, { at: use.span, hint, notes });
+    return true;
+  }
+  if (place === "block") {
+    const params = { name, place: "whole blocks", label, wanted: "a part" };
+    reporter.report("wrong-place", params, { at: use.name.span });
+    return true;
+  }
+  const wanted = partKind(part);
+  const takesBoth = wanted === "cross_attn" && place === "attn" && takesContext(operator);
+  if (!wanted || wanted === place || takesBoth) return false;
+  const related = [{ at: span, text: `\`${name}\` is for ${place}` }];
+  reporter.report("wrong-place", { name, place, label, wanted }, { at: use.name.span, related });
+  return true;
+}
+
+function takesContext({ body }: ast.Operator): boolean {
+  return mentions(body, "context");
+}
+
 /** Reports sites that the operator is not made for. */
 export function checkPlace(
   operator: ast.Operator,
@@ -60,45 +95,11 @@ export function checkPlace(
   sites: readonly Site[],
   reporter: Reporter,
 ): void {
-  const { name: place, span } = operator.place!;
   const name = operator.name.name;
-  if (!places.includes(place)) return;
-  const whole = sites.find((site) => !site.part);
-  if (whole && place !== "block") {
-    const parts = [...whole.block.parts.keys()].sort().join(", ");
-    reporter.report(
-      "replace-whole-block",
-      { label: whole.label, name },
-      {
-        at: use.span,
-        hint: `name a part: \`.${place}\``,
-        notes: parts ? [`${whole.label} has ${parts}`] : [],
-      },
-    );
-    return;
-  }
-  const misplaced = place === "block" ? sites.find((site) => site.part) : undefined;
-  if (misplaced) {
-    const params = { name, place: "whole blocks", label: misplaced.label, wanted: "a part" };
-    reporter.report("wrong-place", params, { at: use.name.span });
-    return;
-  }
-  const takesContext = mentions(operator.body, "context");
-  for (const { part, label } of sites) {
+  for (const site of sites) {
+    const { part, label, block } = site;
+    if (checkKind(operator, use, spotOf(site), reporter, block.parts.keys())) return;
     if (!part) continue;
-    const wanted = placeOfPart(part);
-    const fits = wanted === place || (wanted === "cross_attn" && place === "attn" && takesContext);
-    if (!fits) {
-      reporter.report(
-        "wrong-place",
-        { name, place, label, wanted },
-        {
-          at: use.name.span,
-          related: [{ at: span, text: `\`${name}\` is for ${place}` }],
-        },
-      );
-      return;
-    }
     if (part.host.kind === "attention" && part.host.holdsMlp) {
       reporter.report("replace-takes-mlp", { label }, { at: use.span });
       return;
@@ -114,7 +115,7 @@ export function checkPlace(
       );
       return;
     }
-    if (part.outputs.length > 1 && !takesContext) {
+    if (part.outputs.length > 1 && !takesContext(operator)) {
       reporter.report(
         "joint-needs-context",
         { name, label },
@@ -191,6 +192,25 @@ function noSuchArgument(name: string, formals: readonly ast.Formal[], arg: ast.A
         },
       )
     : fail("too-many-arguments", { name }, { at: arg.span, notes: [takes] });
+}
+
+/** What a default says where it needs nothing of the place. */
+const placeless: ReadonlySet<Code> = new Set([
+  "unknown-value",
+  "size-outside-operator",
+  "no-value-here",
+]);
+
+/** @throws GraftError for a default of another type than the parameter's. */
+export function checkDefault(formal: ast.Formal, params: ReadonlyMap<string, ArgValue>): void {
+  if (!formal.default || !formalTypes.includes(formal.type.name)) return;
+  if (formal.type.name === "tensor") return;
+  try {
+    convert(formal, formal.default, params);
+  } catch (cause) {
+    if (!(cause instanceof GraftError)) throw cause;
+    if (!cause.diagnostics.some(({ code }) => placeless.has(code))) throw cause;
+  }
 }
 
 function convert(

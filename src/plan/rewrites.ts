@@ -1,12 +1,19 @@
-/** The names of a rewrite: what `with` and `where` use must be bound by a match. */
+/** What shows of a rewrite without a model: what `with` and `where` use must be bound by a match. */
 import type * as ast from "../../grammar/ast.ts";
 import type { Reporter } from "../diag/diagnostic.ts";
 import { dtypes } from "../ir/types.ts";
+import { foresee } from "./foreseen.ts";
+import type { Step } from "./load.ts";
 import { didYouMean, listNames } from "./suggestions.ts";
 
 const words: ReadonlySet<string> = new Set(["true", "false", "none", ...Object.keys(dtypes)]);
 
-export function checkRewrite(rewrite: ast.Rewrite, reporter: Reporter): void {
+export function checkRewrite(
+  { statement: rewrite, scope }: Step<ast.Rewrite>,
+  reporter: Reporter,
+): void {
+  const { in: within } = rewrite;
+  if (within?.kind === "path") reporter.attempt(() => foresee(within, scope.params));
   const outputs = rewrite.matches.flatMap((match) => match.names);
   const bound = new Set(outputs.map((output) => output.name));
   for (const match of rewrite.matches) bindings(match.pattern, bound);

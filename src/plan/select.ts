@@ -6,6 +6,7 @@ import { placeOf } from "../diag/span.ts";
 import type { Explanation, Reason } from "../explain/explanation.ts";
 import type { AnalysisReport } from "./analysis.ts";
 import { chooseBlocks } from "./indices.ts";
+import { partKind } from "./part-names.ts";
 import type { ArgValue, Site } from "./plan.ts";
 import { selectScope } from "./select-scope.ts";
 import { stackNamed } from "./stacks.ts";
@@ -62,6 +63,20 @@ export function textOf(node: { readonly span: ast.Expr["span"] }): string {
   return source.text.slice(start, end).replace(/\s+/g, " ");
 }
 
+export function needsIndex(selection: ast.PathSelection, example: string) {
+  const hint = `\`${example}\` means every one`;
+  return fail("needs-index", { selection: textOf(selection) }, { at: selection.span, hint });
+}
+
+/** @throws GraftError where something stands behind the part. */
+export function partOf({ part: [named, beyond] }: ast.PathSelection): ast.Ident | null {
+  if (beyond) {
+    const hint = `the selection ends with \`.${named!.name}\``;
+    throw fail("part-of-part", { part: named!.name }, { at: beyond.span, hint });
+  }
+  return named ?? null;
+}
+
 function selectPath(
   selection: ast.PathSelection,
   lenient: boolean,
@@ -70,22 +85,9 @@ function selectPath(
   const { params, report, model } = context;
   const stack = stackNamed(selection, context.anatomy, model);
   if (!selection.index) {
-    const example = `${stack.name}[all]`;
-    throw fail(
-      "needs-index",
-      { selection: textOf(selection) },
-      {
-        at: selection.span,
-        hint: `\`${example}\` means every one`,
-      },
-    );
+    throw needsIndex(selection, `${stack.name}[all]`);
   }
-  const [named, beyond] = selection.part;
-  if (beyond) {
-    const hint = `the selection ends with \`.${named!.name}\``;
-    throw fail("part-of-part", { part: named!.name }, { at: beyond.span, hint });
-  }
-  const part = named ?? null;
+  const part = partOf(selection);
   const chosen = chooseBlocks(selection.index, stack, {
     params,
     report,
@@ -107,7 +109,7 @@ function selectPath(
     else sites.push({ label: label(index), stack, block, part: found });
   }
   if (bare.length && part) {
-    if (!lenient || !isPartName(part.name, context.anatomy)) {
+    if (!lenient || !partKind(part.name)) {
       throw noSuchPart(stack, bare, part, context);
     }
     missed.unshift(...bare.map((b) => ({ label: label(b.index), why: "it has no such part" })));
@@ -122,22 +124,6 @@ function selectPath(
       missed,
     },
   };
-}
-
-const usualParts: readonly string[] = [
-  "attn",
-  "attn2",
-  "cross_attn",
-  "mlp",
-  "norm1",
-  "norm2",
-  "context_mlp",
-  "context_norm1",
-];
-
-function isPartName(name: string, anatomy: Anatomy): boolean {
-  if (usualParts.includes(name)) return true;
-  return anatomy.stacks.some((stack) => stack.blocks.some((block) => block.parts.has(name)));
 }
 
 /** The part whose projections compute the block's MLP too. */

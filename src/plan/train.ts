@@ -4,6 +4,7 @@ import { scopeOf } from "../anatomy/scopes.ts";
 import { fail } from "../diag/diagnostic.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import type { Model } from "../ir/graph.ts";
+import { foresee } from "./foreseen.ts";
 import type { RecipeValue, Site } from "./plan.ts";
 import { type SelectContext, type Selected, select } from "./select.ts";
 import { didYouMean } from "./suggestions.ts";
@@ -46,6 +47,14 @@ export function planTrain(
     }
   }
   return { kind: "train", base, sites, names };
+}
+
+/** @throws GraftError for a term that means nothing on any model. */
+export function foreseeTrain({ terms }: ast.TrainSelection, params: SelectContext["params"]): void {
+  for (const term of terms) {
+    if (term.kind !== "path" || bareWord(term) === "new") continue;
+    foresee(term, params);
+  }
 }
 
 function bareWord(term: ast.Selection): string | null {

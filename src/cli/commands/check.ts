@@ -2,8 +2,7 @@
 import { compile } from "../../compile.ts";
 import { type Diagnostic, GraftError } from "../../diag/diagnostic.ts";
 import { plural } from "../../diag/figures.ts";
-import { checkOperators, loadEdits, says } from "../../edits.ts";
-import { checkProgram } from "../../plan/index.ts";
+import { checkEdits, checkOperators, loadEdits, says } from "../../edits.ts";
 import { checkRecipes } from "../../training/check.ts";
 import type { Command } from "../outcome.ts";
 import type { Shell } from "../shell.ts";
@@ -36,7 +35,7 @@ export const check: Command<Given> = {
 /** What can be said of the files alone. */
 async function diagnosticsOf({ edits, set = {} }: Given): Promise<readonly Diagnostic[]> {
   const { program, diagnostics } = loadEdits(edits, set);
-  return [...diagnostics, ...checkOperators(program), ...checkProgram(program)];
+  return [...diagnostics, ...checkEdits(program)];
 }
 
 /** Everything that a compile would say, by one that writes nothing, and of recipes what has no need of data. */
@@ -51,7 +50,8 @@ async function diagnosticsOn(
   try {
     const result = await compile({ model, edits, out: null, set, dryRun: true, signal, ...report });
     const recipes = await checkRecipes({ model, signal, ...report }, program);
-    return [...operators, ...result.diagnostics, ...recipes];
+    const own = operators.filter((each) => !says(result.diagnostics, each));
+    return [...own, ...result.diagnostics, ...recipes];
   } catch (cause) {
     if (!(cause instanceof GraftError)) throw cause;
     const own = operators.filter((each) => !says(cause.diagnostics, each));

@@ -61,5 +61,6 @@ export const operatorMessages = {
   "inherit-no-bias": note`\`${"layer"}\` has no bias, and leaves out that of \`${"part"}\` of ${"site"}`,
   "position-lost": warning`\`${"operator"}\` ignores the rotary embedding or query and key norms of ${"site"}`,
   "mask-lost": warning`\`${"operator"}\` ignores ${"what"} ${"site"}`,
+  unreachable: warning`Nothing reaches this line`,
   "unused-layer": warning`Nothing calls \`${"layer"}\`: it gets no weights`,
 } as const;
