@@ -131,9 +131,11 @@ type Along = Omit<Tail, "product" | "weights"> & { readonly wire: Wire };
 /** From the softmax to the product with v. */
 export function valuesAfter(softmax: Op): Tail | null {
   const open: Along[] = [{ wire: softmax.outputs[0]!, ops: [], turned: false, irregular: null }];
+  const seen = new Set<Wire>();
   for (let at = open.shift(); at; at = open.shift()) {
-    if (at.ops.length > 8) continue;
     const { wire, ops } = at;
+    if (ops.length > 8 || seen.has(wire)) continue;
+    seen.add(wire);
     for (const op of wire.uses) {
       if (isDataProduct(op)) {
         return { ...at, product: op, weights: wire, ops: [...ops, op] };
@@ -154,8 +156,8 @@ export function valuesAfter(softmax: Op): Tail | null {
       const regular = plain && turn !== "other";
       const irregular = regular ? at.irregular : `its weights go through ${op.type}`;
       const turned = (turn === "swap") !== at.turned;
-      const nan = op.type === "Where" ? [op.inputs[0]!.from!] : [];
-      open.push({ wire: next, ops: [...ops, ...nan, op], turned, irregular });
+      const guard = op.type === "Where" ? op.inputs[0]?.from : null;
+      open.push({ wire: next, ops: [...ops, ...(guard ? [guard] : []), op], turned, irregular });
     }
   }
   return null;

@@ -106,7 +106,7 @@ function sourcesOf(node: Node): Node[] {
 }
 
 /** Mulberry32: any order will do, but the same one every time. */
-function generator(seed: number): () => number {
+export function generator(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
