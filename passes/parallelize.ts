@@ -60,7 +60,9 @@ export function parallelize(
       throw refuse("what leaves them has another shape than what enters them");
     }
     const [x, one] = [stream.x, stream.first].map((value) => sameType(patch, value, end));
-    const both = { x: x!, first: one!, second: end };
+    // A second block that earlier edits left nothing of hands on what it reads, which now is x.
+    const empty = behindCasts(end) === behindCasts(stream.first);
+    const both = { x: x!, first: one!, second: empty ? x! : end };
     patch.shunt(
       end,
       patch.within(name, () => merge(patch, edit.merge, both, `${scope}.${name}`)),
