@@ -70,6 +70,8 @@ function byTemplate(letters: readonly Letter[], forced: readonly boolean[]): boo
     return forced[i]! || i === 0 || (ends(letters[i - 1]) && letter !== "M");
   });
   const template = rotated(commonest(wordsOf(letters, simple)), letters, simple);
+  // Where blocks have one sum, any other sum is that of a block which lacks a branch.
+  if (template === "P") return letters.map(() => true);
   let at = -1;
   return letters.map((letter, i) => {
     const next = [...template].findIndex((other, j) => j > at && other === letter);

@@ -114,15 +114,21 @@ function extended(
     const step = inner.from && candidates.get(inner.from);
     if (!step || inner.uses.length !== 1) continue;
     const rest = op.data.filter((wire) => wire !== inner);
-    // Another sum from the same start is a block of its own, side by side with this one.
-    const others = rest.flatMap((wire) => (wire.from && candidates.get(wire.from)) ?? []);
-    if (others.some(({ x }) => comesFrom(x, step.x))) continue;
+    // Sums in a row from the same start are a block of their own, side by side with this one.
+    if (rest.some((wire) => endsRun(wire, step.x, candidates))) continue;
     const regions = rest.flatMap((term) => regionBetween(step.x, term) ?? []);
     if (regions.length === 0 || regions.length < rest.length) continue;
     if (!regions.every((region) => region.ops.some(weighs) && !region.has.has(step.add))) continue;
     return stepOf(op, step.x, [...step.regions, ...regions]);
   }
   return null;
+}
+
+/** Whether steps, one behind the other, lead from `origin` to `wire`. */
+function endsRun(wire: Wire, origin: Wire, candidates: ReadonlyMap<Op, Step>): boolean {
+  const step = wire.from && candidates.get(wire.from);
+  if (!step) return false;
+  return comesFrom(step.x, origin) || endsRun(step.x, origin, candidates);
 }
 
 const movers = new Set(["Slice", "Split", "Concat", "Reshape", "Transpose", "Cast", "Identity"]);

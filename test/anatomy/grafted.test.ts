@@ -8,6 +8,7 @@ import { createOracle } from "../../runtime/index.ts";
 import { anatomize } from "../../src/anatomy/index.ts";
 import { inspectionOf } from "../../src/inspect/index.ts";
 import { distance, edit, editModel, fixture, recorded, run } from "../passes/workbench.ts";
+import { open } from "./models.ts";
 
 const bare = `
 operator projless() for attn { return x @ host.q }
@@ -66,5 +67,17 @@ test.each(["dit-tiny-dynamo20", "dit-tiny-ts17"])(
     await editModel(model, "resize blocks[4].mlp to ratio 5 repeat blocks[0] times 2");
     const { difference, scale } = distance(before, (await run(model, feeds)).out!);
     expect(difference / scale).toBeLessThan(1e-5);
+  },
+);
+
+test.each(["remove blocks[1].mlp", "remove blocks[1].attn", "replace blocks[1].mlp with mlp"])(
+  "blocks of one sum keep their indices: %s",
+  async (text) => {
+    const model = await open("parallel-ts17");
+    const scopes = () => anatomize(model).stacks.map((s) => s.blocks.map(({ scope }) => scope));
+    const before = scopes();
+    await editModel(model, text);
+    await inferTypes(model, createOracle());
+    expect(scopes()).toEqual(before);
   },
 );

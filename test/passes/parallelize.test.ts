@@ -8,7 +8,7 @@ import { materialize } from "../../src/ir/bytes.ts";
 import { readSafetensors, type StoredTensor } from "../../src/onnx/index.ts";
 import { open } from "../anatomy/models.ts";
 import { twoBlocks } from "./two-blocks.ts";
-import { distance, edit, editModel, fixture, read, run } from "./workbench.ts";
+import { distance, edit, editModel, fixture, read, recorded, run } from "./workbench.ts";
 
 interface Golden {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
@@ -79,6 +79,22 @@ test("the merge is named after the first block and starts as two identities", as
   }
 });
 
+test.each([
+  ["1", "1..2", "linear"],
+  ["2", "1..2", "linear"],
+  ["1", "1..2", "sum"],
+  ["2", "1..2", "sum"],
+])("block %s without parts adds nothing in %s, merged by %s", async (at, pair, merge) => {
+  const { feeds } = recorded("dit-tiny-dynamo20");
+  const path = fixture("dit-tiny-dynamo20");
+  const emptied = `remove blocks[${at}].attn\nremove blocks[${at}].mlp\n`;
+  const { model } = await edit(path, `${emptied}parallelize blocks[${pair}] by 2 merge ${merge}`);
+  const { model: without } = await edit(path, `remove blocks[${at}]`);
+  const [y, expected] = [await run(model, feeds), await run(without, feeds)];
+  const { difference, scale } = distance(expected.out!, y.out!);
+  expect(difference / scale).toBeLessThan(5e-6);
+});
+
 test("blocks keep their indices: what comes behind reads the merged stream", async () => {
   const model = await read(fixture("dit-tiny-dynamo20"));
   const third = anatomize(model).stacks[0]!.blocks[2]!.input;
@@ -111,16 +127,23 @@ test.each([
 });
 
 test.each([
-  ["linear", "2, 3"],
-  ["sum", "2, 3"],
-  ["mean", "2, 3"],
-  ["linear", "1..4"],
-  ["sum", "2..5"],
-])("a model with pairs, merged by %s at %s, is one stack still", async (merge, blocks) => {
-  const text = `parallelize blocks[${blocks}] by 2 merge ${merge}`;
-  const { model } = await edit(fixture("dit-tiny-dynamo20"), text);
-  const { stacks } = anatomize(model);
-  expect(stacks.map((stack) => [stack.name, stack.blocks.length, stack.grid])).toEqual([
-    ["blocks", 6, [4, 4]],
-  ]);
-});
+  ["linear", "2, 3", ""],
+  ["sum", "2, 3", ""],
+  ["mean", "2, 3", ""],
+  ["linear", "1..4", ""],
+  ["sum", "2..5", ""],
+  ["sum", "2, 3", "remove blocks[2].attn"],
+  ["sum", "2, 3", "remove blocks[3].mlp"],
+  ["mean", "2, 3", "remove blocks[3].mlp"],
+  ["linear", "2, 3", "remove blocks[3].mlp"],
+])(
+  "a model with pairs, merged by %s at %s, is one stack still %s",
+  async (merge, blocks, before) => {
+    const text = `${before}\nparallelize blocks[${blocks}] by 2 merge ${merge}`;
+    const { model } = await edit(fixture("dit-tiny-dynamo20"), text);
+    const { stacks } = anatomize(model);
+    expect(stacks.map((stack) => [stack.name, stack.blocks.length, stack.grid])).toEqual([
+      ["blocks", 6, [4, 4]],
+    ]);
+  },
+);
