@@ -14,9 +14,22 @@ export function scopeOfPart(
   projections: Iterable<Node>,
   block: Pick<Block, "scope" | "prefix">,
 ): string {
-  const shared = sharedScope([...projections].map(scopeOf)).join(".");
+  const shared = sharedByAll([...projections].map(scopeOf)).join(".");
   const inside = block.scope === "" || shared.startsWith(`${block.scope}.`);
   return shared !== "" && inside && shared !== block.scope ? shared : `${block.prefix}.${part}`;
+}
+
+/** The path of one projection alone is not what others of no known path share with it. */
+function sharedByAll(paths: readonly (readonly string[])[]): string[] {
+  const shared = sharedScope(paths);
+  const known = paths.filter((path) => path.length > 0);
+  if (known.length === paths.length || known.some((path) => path.length > shared.length)) {
+    return shared;
+  }
+  return shared.slice(
+    0,
+    shared.findLastIndex((step) => !/^\d+$/.test(step)),
+  );
 }
 
 /**
