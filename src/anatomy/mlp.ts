@@ -4,7 +4,7 @@ import { nameOf, sampled } from "./activations.ts";
 import type { Linear, MlpHost } from "./anatomy.ts";
 import type { Branch, Findings } from "./branch.ts";
 import type { Op, Wire } from "./flow.ts";
-import { carry, identityLayout, isLayoutOp, type Layout } from "./layout.ts";
+import { carry, identityLayout, isLayoutOp, type Layout, layoutOfShape } from "./layout.ts";
 import type { LinearMap } from "./linears.ts";
 import { matchNorm } from "./norms.ts";
 import { linearOf } from "./path.ts";
@@ -171,7 +171,7 @@ function endOf(
   constants: Findings["constants"],
 ): End | null {
   for (const map of into) {
-    const layout = identityLayout(map.y);
+    const layout = ownLayout(map.y);
     if (!layout) continue;
     if (wire === map.y) return { map, layout, wire };
     const region = regionBetween(map.y, wire);
@@ -189,6 +189,12 @@ function endOf(
     return at;
   }
   return null;
+}
+
+/** Where a fused operator adds the bias, what it makes in the end has the shape of the sum. */
+function ownLayout(wire: Wire): Layout | null {
+  const shape = wire.from?.place.outputs[0]?.type?.shape;
+  return identityLayout(wire) ?? (wire.value || !shape ? null : layoutOfShape(shape));
 }
 
 function sameRows(a: End, b: End): boolean {

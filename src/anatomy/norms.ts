@@ -125,16 +125,7 @@ function matchCore(
   if (!first) return null;
   const op = first.ops[0]!;
   const norm = first.ops.length === 1 ? normOps.get(op.type) : undefined;
-  if (norm) {
-    const [, scale, shift] = op.inputs;
-    return {
-      next: at + 1,
-      norm,
-      weight: scale?.constant ? (scale.value ?? null) : null,
-      bias: shift?.constant ? (shift.value ?? null) : null,
-      epsilon: op.node.float("epsilon") ?? (skipNorms[op.node.op] ? skipNormEpsilon : 1e-5),
-    };
-  }
+  if (norm) return { next: at + 1, norm, ...operandsOf(op) };
   const squashed = segments[at + 1];
   // Dynamic tanh: tanh(alpha x) in the place of a norm, its weight and bias behind it.
   if (
@@ -150,10 +141,21 @@ function matchCore(
   }
   // x - mean(x) is a cut of its own where nothing but the quotient reads it.
   const second = segments[at + 1];
-  if (isCentring(first) && second && isNormaliser(second)) {
-    return decomposed(at + 2, true, second.ops, constants);
-  }
-  return null;
+  if (!second || !isCentring(first)) return null;
+  if (isNormaliser(second)) return decomposed(at + 2, true, second.ops, constants);
+  const [root] = second.ops;
+  // Optimizers see an rms_norm in what follows, where the norm has no bias.
+  if (!isNormOp(second) || normOps.get(root!.type) !== "rms_norm") return null;
+  return { next: at + 2, norm: "layer_norm", ...operandsOf(root!) };
+}
+
+function operandsOf({ inputs, node }: Op): Pick<CoreMatch, "weight" | "bias" | "epsilon"> {
+  const [, scale, shift] = inputs;
+  return {
+    weight: scale?.constant ? (scale.value ?? null) : null,
+    bias: shift?.constant ? (shift.value ?? null) : null,
+    epsilon: node.float("epsilon") ?? (skipNorms[node.op] ? skipNormEpsilon : 1e-5),
+  };
 }
 
 function decomposed(
