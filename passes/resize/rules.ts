@@ -123,6 +123,33 @@ const split: Rule = (view) => {
   return marks;
 };
 
+/** Into pieces of equal size, or of sizes given; the sequence has the mark of the whole. */
+const splitToSequence: Rule = (view) => {
+  const mark = view.mark(0);
+  if (!mark) return [null];
+  const rank = view.shape(0).length;
+  if (normalAxis(view.node.int("axis") ?? 0, rank) !== mark.axis) return [mark];
+  const [sizes, total] = [view.stored(1), sizeOf(mark, view.units)];
+  if (!sizes || total === null) return view.refuse("its sizes are computed");
+  const [each] = sizes;
+  const run = view.units * mark.inner;
+  const all = sizes.length > 1 ? sizes : Array<number>(Math.ceil(total / each!)).fill(each!);
+  const uneven = all.reduce((sum, size) => sum + size) !== total;
+  if (uneven || all.some((size) => size % run !== 0)) view.refuse("it splits between them");
+  view.setInts(
+    1,
+    all.map((size) => (size / run) * view.resized * mark.inner),
+  );
+  return [mark];
+};
+
+const sequenceAt: Rule = (view) => {
+  const mark = view.mark(0);
+  const size = mark && view.outputShape(0)[mark.axis];
+  if (!mark || typeof size !== "number") return [mark];
+  return [{ ...mark, outer: size / (view.units * mark.inner) }];
+};
+
 const slice: Rule = (view) => {
   const mark = view.mark(0);
   if (!mark) return [null];
@@ -193,7 +220,7 @@ function table(names: string, rule: Rule): readonly (readonly [string, Rule])[] 
 /** By operator, with its domain where it is not ai.onnx. */
 export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...table(
-    `Identity Cast Relu LeakyRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Tanh Softplus Softsign
+    `Identity Cast CastLike Relu LeakyRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Tanh Softplus Softsign
      Gelu Mish Swish Erf Exp Log Sqrt Reciprocal Neg Abs Sign Floor Ceil Round Sin Cos Not IsNaN IsInf
      ThresholdedRelu Dropout com.microsoft::QuickGelu com.microsoft::Gelu`,
     same,
@@ -203,7 +230,7 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
     elementwise("zero"),
   ),
   ...table(
-    "Mul Div Pow Mod Max Min Mean PRelu Where Equal Greater GreaterOrEqual Less LessOrEqual Clip CastLike",
+    "Mul Div Pow Mod Max Min Mean PRelu Where Equal Greater GreaterOrEqual Less LessOrEqual Clip",
     elementwise("one"),
   ),
   ...table("Softmax LogSoftmax Hardmax", apartFrom(oneAxis(-1), always)),
@@ -223,6 +250,8 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["Unsqueeze", unsqueeze],
   ["Squeeze", squeeze],
   ["Split", split],
+  ["SplitToSequence", splitToSequence],
+  ["SequenceAt", sequenceAt],
   ["Slice", slice],
   ["Gather", gather],
   ["Concat", concat],

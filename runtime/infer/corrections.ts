@@ -61,6 +61,8 @@ function mayLackRank(
       return !emptyShape(1);
     case "ConstantOfShape":
       return !emptyShape(0);
+    case "CastLike":
+      return shapeOf(node.inputs[0])?.length !== 0;
     case "Squeeze":
       return !isConstant(node.inputs[1]);
     default:

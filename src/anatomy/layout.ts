@@ -118,6 +118,25 @@ const split: Transfer = (layout, op, output) => {
   return null;
 };
 
+/** A piece of what was split into a sequence, which lies as the whole does. */
+const sequenceAt: Transfer = (layout, op, _output, constants) => {
+  const whole = op.inputs[0]?.from;
+  const index = constants.known(op.inputs[1])?.[0];
+  const sizes = constants.known(whole?.inputs[1]);
+  if (whole?.type !== "SplitToSequence" || index === undefined || !sizes) return null;
+  const axis = whole.node.int("axis") ?? 0;
+  const at = axis < 0 ? axis + layout.axes.length : axis;
+  const total = sizeOf(layout.axes[at] ?? []);
+  if (typeof total !== "number") return null;
+  const [each] = sizes;
+  const size = (i: number) => (sizes.length > 1 ? sizes[i]! : Math.min(each!, total - i * each!));
+  const count = sizes.length > 1 ? sizes.length : Math.ceil(total / each!);
+  const place = index < 0 ? index + count : index;
+  let start = 0;
+  for (let i = 0; i < place; i++) start += size(i);
+  return cut(layout, at, start, start + size(place), size(place));
+};
+
 const gather: Transfer = (layout, op, output, constants) => {
   const axis = op.node.int("axis") ?? 0;
   const at = axis < 0 ? axis + layout.axes.length : axis;
@@ -190,6 +209,8 @@ const transfers: Readonly<Record<string, Transfer>> = {
   Unsqueeze: unsqueeze,
   Slice: slice,
   Split: split,
+  SplitToSequence: keep,
+  SequenceAt: sequenceAt,
   Gather: gather,
   GatherND: gatherOne,
   Expand: expand,
