@@ -13,7 +13,7 @@ import { preparesConstants, readersOf } from "./graph/constants.ts";
 import { freeName } from "./graph/free-name.ts";
 import { type Choice, cutTensor } from "./resize/cut.ts";
 import { mostImportant } from "./resize/importance.ts";
-import { type MarkedTensor, sizeOf } from "./resize/marks.ts";
+import { type Entry, type MarkedTensor, sizeOf } from "./resize/marks.ts";
 import { withOwnBiases } from "./resize/own-biases.ts";
 import { anatomyOf, type Seed, seedsOf } from "./resize/projections.ts";
 import { traceUnits } from "./resize/trace.ts";
@@ -77,7 +77,7 @@ export function resize(edit: Resize, site: Site, session: Session): boolean {
     changeTensor(tensor, { patch, choice, within, scope: part.scope, seed: session.seed, at });
   }
   for (const { node, input, values } of traced.vectors) {
-    patch.rewire(node, input, vectorOf(patch, node, input, values));
+    patch.rewire(node, input, vectorOf(patch, node, input, values, choice));
   }
   for (const { node, values } of traced.attributes) patch.retune(node, values);
   const changed = [
@@ -146,24 +146,29 @@ function changeTensor(tensor: MarkedTensor, change: Change): void {
   for (const { node, index } of uses) patch.rewire(node, index, copy);
 }
 
-/** A vector of whole numbers; null elements are taken from what the node reads now. */
+/** What is not a number is taken from what the node reads now. */
 function vectorOf(
   patch: Patch,
   node: Node,
   input: number,
-  values: readonly (number | null)[],
+  values: readonly Entry[],
+  { before, after }: Choice,
 ): Value {
   const old = node.inputs[input]!;
   const dtype = old.type?.dtype ?? "int64";
   const constant = (numbers: readonly number[]) =>
     patch.constant(dtype, [numbers.length], inMemory(encodeElements(dtype, numbers)));
-  const unknown = values.filter((value) => value === null).length;
+  const isNumber = (value: Entry) => typeof value === "number";
+  const unknown = values.filter((value) => !isNumber(value)).length;
   if (unknown === 0) return constant(values as number[]);
   if (unknown === 1 && node.op === "Reshape" && !values.includes(-1)) {
-    return constant(values.map((value) => value ?? -1));
+    return constant(values.map((value) => (isNumber(value) ? value : -1)));
   }
-  const pieces = values.map((value, i) =>
-    value === null ? patch.one("Gather", [old, patch.ints([i])]) : constant([value]),
-  );
+  const pieces = values.map((value, i) => {
+    if (isNumber(value)) return constant([value]);
+    const now = patch.one("Gather", [old, patch.ints([i])]);
+    if (value === null) return now;
+    return patch.one("Div", [patch.one("Mul", [now, constant([after])]), constant([before])]);
+  });
   return patch.one("Concat", pieces, { attributes: { axis: 0 } });
 }

@@ -27,6 +27,12 @@ export interface MarkedTensor {
   readonly fanIn: number;
 }
 
+/**
+ * An element of a vector of whole numbers: a number, or what the runtime computes for it, as it is
+ * (null) or times the new count of units over the old one ("scaled").
+ */
+export type Entry = number | null | "scaled";
+
 /** What a rule sees of a node, and what it may ask to be changed. */
 export interface View {
   readonly node: Node;
@@ -42,8 +48,10 @@ export interface View {
   stored(input: number): readonly number[] | null;
   /** Elements of a small integer tensor, as far as shapes and constants tell them. */
   ints(input: number): readonly (number | null)[] | null;
-  /** Makes an input the constant vector `values`; null keeps the element that the runtime computes. */
-  setInts(input: number, values: readonly (number | null)[]): void;
+  /** Whether an input was computed from the number of units, and so changes with it. */
+  counted(input: number): boolean;
+  /** Makes an input the vector `values`. */
+  setInts(input: number, values: readonly Entry[]): void;
   setAttributes(values: Readonly<Record<string, number | readonly number[]>>): void;
   /** A stored operand that has one element, or several, for each unit. */
   addTensor(input: number, mark: Mark, filler: Filler): void;

@@ -4,7 +4,7 @@ import type { Graph, Node, Value } from "../../src/ir/graph.ts";
 import type { Dim } from "../../src/ir/types.ts";
 import { storedInts, storedTensor } from "../../src/onnx-ops/stored.ts";
 import { knownInts, preparesConstants } from "../graph/constants.ts";
-import type { Mark, MarkedTensor, View } from "./marks.ts";
+import type { Entry, Mark, MarkedTensor, View } from "./marks.ts";
 import { rules } from "./rules.ts";
 
 export interface Request {
@@ -26,7 +26,7 @@ export interface Traced {
   readonly vectors: readonly {
     readonly node: Node;
     readonly input: number;
-    readonly values: readonly (number | null)[];
+    readonly values: readonly Entry[];
   }[];
   readonly attributes: readonly {
     readonly node: Node;
@@ -51,9 +51,10 @@ export function traceUnits(request: Request): Traced {
   const { graph, seeds } = request;
   const marks = new Map<Value, Mark>(seeds.map(({ value, mark }) => [value, mark]));
   const tensors = new Map(seeds.map((seed) => [seed.value, seed]));
-  const traced = { marks, tensors, vectors: [] as never[], attributes: [] as never[] };
   /** Values that were computed from the size of a marked axis. */
   const counted = new Set<Value>();
+  const vectors: Collected["vectors"] = [];
+  const traced = { marks, tensors, counted, vectors, attributes: [] };
   for (const node of graph.nodes) {
     const isMarked = node.inputs.some((value) => value && marks.has(value));
     const isCounted = node.inputs.some((value) => value && counted.has(value));
@@ -78,7 +79,7 @@ export function traceUnits(request: Request): Traced {
     });
   }
   for (const value of marks.keys()) checkUses(value, request);
-  return { ...traced, tensors: [...tensors.values()] };
+  return { marks, vectors, attributes: traced.attributes, tensors: [...tensors.values()] };
 }
 
 /** Whether a node takes elements of a Shape that are sizes of other axes. */
@@ -106,6 +107,7 @@ function picksOther(node: Node, counted: ReadonlySet<Value>, marks: ReadonlyMap<
 type Collected = { [K in keyof Omit<Traced, "marks" | "tensors">]: Traced[K][number][] } & {
   readonly marks: ReadonlyMap<Value, Mark>;
   readonly tensors: Map<Value, MarkedTensor>;
+  readonly counted: ReadonlySet<Value>;
 };
 
 function viewOf(node: Node, request: Request, collected: Collected): View {
@@ -122,6 +124,7 @@ function viewOf(node: Node, request: Request, collected: Collected): View {
     outputShape: (output) => shape(node.outputs[output]),
     stored: (input) => (value(input) ? storedInts(value(input)!) : null),
     ints: (input) => (value(input) ? knownInts(value(input)!) : null),
+    counted: (input) => collected.counted.has(value(input)!),
     setInts(input, values) {
       collected.vectors.push({ node, input, values });
     },

@@ -1,0 +1,24 @@
+/** Ways of writing blocks that exporters keep: what edits compute is what PyTorch does. */
+import { expect, test } from "vitest";
+import { distance, edit, recordedAt, run } from "./workbench.ts";
+
+const pathOf = (way: string) => `test/fixtures/written/${way}`;
+
+const edits = [
+  ["y", "replace blocks[all].attn with mha"],
+  ["y", "resize blocks[all].attn to heads 5"],
+  ["y", "resize blocks[all].mlp to hidden 33"],
+  ["y", "repeat blocks[all] times 2"],
+  ["one_head", "resize blocks[0].attn to heads 1"],
+  ["five_units", "resize blocks[0].mlp to hidden 5"],
+] as const;
+
+test.each(
+  ["bmm", "sequences", "centred"].flatMap((way) => edits.map((each) => [way, ...each] as const)),
+)("%s: %s after %s", async (way, key, text) => {
+  const { feeds, outputs } = recordedAt(`${pathOf(way)}.io.safetensors`);
+  const { model, report } = await edit(`${pathOf(way)}.onnx`, text);
+  expect(report.diagnostics).toEqual([]);
+  const { difference, scale } = distance(outputs[key]!, (await run(model, feeds)).y!);
+  expect(difference / scale).toBeLessThan(5e-6);
+});
