@@ -5,7 +5,7 @@
 import type { Findings } from "./branch.ts";
 import { type Flow, levelOf, type Op, type Wire } from "./flow.ts";
 import { matchNorm, type NormMatch } from "./norms.ts";
-import { type Pair, pairsOf } from "./pairs.ts";
+import { behindCasts, type Pair, pairsOf } from "./pairs.ts";
 import { regionBetween, type Segment, segmentsOf } from "./region.ts";
 import type { Step } from "./residual.ts";
 
@@ -107,7 +107,8 @@ function joinPair<S extends Step>(
   if (before && !joints.has(first)) joints.set(first, { ...before, link: a.lead });
   joints.set(second, { from: ends[0], link: b.lead, beside: b.wire });
   // What both start from may come into their merge, too.
-  const within = (hit: S) => ends.includes(hit) || hit.y === a.wire;
+  const start = behindCasts(a.wire);
+  const within = (hit: S) => ends.includes(hit) || behindCasts(hit.y) === start;
   for (const [step, { hits, ops }] of arrivals) {
     const merged = ends.every((end) => hits.has(end)) && [...hits].every(within);
     if (!merged || joints.get(step)?.beside || !sameShape(a.wire, step.x)) continue;

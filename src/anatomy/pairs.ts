@@ -18,7 +18,7 @@ export function* pairsOf<S extends Step>(
   entries: ReadonlyMap<S, Entry>,
   joints: ReadonlyMap<S, Joint<S>>,
 ): Iterable<Pair<S>> {
-  const groups = grouped(steps, (step) => entries.get(step)!.wire);
+  const groups = grouped(steps, (step) => behindCasts(entries.get(step)!.wire));
   const followers = grouped([...joints.keys()], (step) => joints.get(step)!.from);
   for (const group of groups.values()) {
     const [a, b, ...more] = group;
@@ -29,6 +29,13 @@ export function* pairsOf<S extends Step>(
     const swapped = order < 0;
     yield swapped ? { heads: [b, a], ends: [y, x] } : { heads: [a, b], ends: [x, y] };
   }
+}
+
+/** What norms in float32 read of a stream is a cast of it, even where it has that type. */
+export function behindCasts(wire: Wire): Wire {
+  const { from } = wire;
+  if (!from || (from.type !== "Cast" && from.type !== "Identity")) return wire;
+  return from.data[0] ? behindCasts(from.data[0]) : wire;
 }
 
 function grouped<K, T>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {

@@ -126,6 +126,15 @@ test.each([
   await expect(editModel(model, `parallelize blocks[${pair}] by 2`)).rejects.toThrow(reason);
 });
 
+test("blocks whose norms read a cast of the stream stay one stack with a pair", async () => {
+  const model = await open("lightningdit-ts17");
+  const counts = () => anatomize(model).stacks.map(({ blocks }) => blocks.length);
+  const before = counts();
+  await editModel(model, "remove blocks[1].attn\nparallelize blocks[1, 2] by 2 merge sum");
+  await inferTypes(model, createOracle());
+  expect(counts()).toEqual(before);
+});
+
 test.each([
   ["linear", "2, 3", ""],
   ["sum", "2, 3", ""],
