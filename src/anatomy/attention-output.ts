@@ -1,9 +1,9 @@
 /** From an attention's core to the end of its branch. */
 import type { Branch, Findings } from "./branch.ts";
 import type { Core } from "./cores.ts";
-import type { Digit } from "./digits.ts";
-import type { Op } from "./flow.ts";
-import { carry, isLayoutOp, layoutOfShape } from "./layout.ts";
+import { type Digit, regroup } from "./digits.ts";
+import type { Op, Wire } from "./flow.ts";
+import { carry, isLayoutOp, type Layout, layoutOfShape } from "./layout.ts";
 import type { LinearMap } from "./linears.ts";
 import { regionBetween, segmentsOf } from "./region.ts";
 import { shifts } from "./tokens.ts";
@@ -35,7 +35,8 @@ export function outputOf(branch: Branch, core: Core, headDim: number, findings: 
   const rank = layout?.axes.length ?? 0;
   for (const { ops, to } of segments) {
     if (ops.length > 1) return { map, holdsMlp: false, odd: "its output is gated or normed" };
-    const next = layout && carry(layout, ops[0]!, to, constants);
+    const next =
+      layout && (carry(layout, ops[0]!, to, constants) ?? merged(layout, ops[0]!, to, map));
     if (!next) return { map, holdsMlp: false, odd: `its output goes through ${ops[0]!.type}` };
     layout = next;
   }
@@ -50,6 +51,15 @@ export function outputOf(branch: Branch, core: Core, headDim: number, findings: 
   const behind = map.y === branch.y ? null : regionBetween(map.y, branch.y);
   const changed = behind?.ops.find((op) => !isLayoutOp(op) && !shifts.has(op.type));
   return { map, holdsMlp: false, odd: changed ? `its output goes through ${changed.type}` : null };
+}
+
+/** A Reshape to what the projection takes, where its own type leaves that open. */
+function merged(layout: Layout, op: Op, to: Wire, map: LinearMap): Layout | null {
+  const shape = to.value?.type?.shape;
+  if (op.type !== "Reshape" || to !== map.x || map.featureAxis !== -1 || !shape) return null;
+  if (shape.at(-1) !== null) return null;
+  const axes = regroup(layout.axes.flat(), [...shape.slice(0, -1), map.in]);
+  return axes && { ...layout, axes };
 }
 
 /** Digits of several axes, slowest first, in the order in which those axes lie. */

@@ -8,6 +8,7 @@ import type { HeadLayout, Linear } from "./anatomy.ts";
 import type { Constants } from "./constants.ts";
 import { type Digit, sizeOf } from "./digits.ts";
 import type { Op, Wire } from "./flow.ts";
+import { inPlace } from "./in-place.ts";
 import { withLateBias } from "./late-bias.ts";
 import { carry, identityLayout, isLayoutOp, type Layout, layoutOfShape } from "./layout.ts";
 import type { LinearMap } from "./linears.ts";
@@ -60,7 +61,7 @@ export function tracePath(product: LinearMap, end: Wire, constants: Constants): 
     const biased = unscaled && withLateBias(map, before, features, segments[i]!, constants);
     if (biased) [map, kinds[i]] = [biased, "layout"];
     if (kinds[i] === "other") {
-      const span = bridge({ cuts, segments, kinds, at: i });
+      const span = bridge({ cuts, segments, kinds, at: i, constants });
       if (!span) return null;
       spans.push(span);
       cuts.splice(0, cuts.length, span.to);
@@ -99,13 +100,14 @@ interface Bridging {
   readonly segments: readonly Segment[];
   readonly kinds: readonly Kind[];
   readonly at: number;
+  readonly constants: Constants;
 }
 
 /**
  * Norms and rotations are not looked into: some cut before and some cut behind have one shape, or
  * the same sizes in another order. Reshapes that only serve the rotation lie between the two.
  */
-function bridge({ cuts, segments, kinds, at }: Bridging): { from: Cut; to: Cut } | null {
+function bridge({ cuts, segments, kinds, at, constants }: Bridging): { from: Cut; to: Cut } | null {
   let last = at;
   while (kinds[last + 1] === "other") last++;
   for (let before = cuts.length - 1; before >= 0; before--) {
@@ -114,7 +116,8 @@ function bridge({ cuts, segments, kinds, at }: Bridging): { from: Cut; to: Cut }
     for (let i = last; i < segments.length && kinds[i] !== "join"; i++) {
       if (i > last && kinds[i] === "other") break;
       const wire = segments[i]!.to;
-      const layout = matched(from, wire);
+      const between = segments.slice(from.at, i + 1).flatMap(({ ops }) => ops);
+      const layout = matched(from, wire) ?? inPlace(from.layout, wire, between, constants);
       if (layout) return { from, to: { at: i + 1, wire, layout } };
     }
   }
