@@ -141,19 +141,26 @@ function comesFrom(wire: Wire, origin: Wire, depth = 0): boolean {
   return op.data.every((input) => comesFrom(input, origin, depth + 1));
 }
 
-/** What a skip term is, less casts and constant factors on the way. */
+/** What a skip term is, less casts and constant factors on the way: one for all, or one a feature. */
 function peeled(wire: Wire, constants: Constants): Wire[] {
   const found = [wire];
   for (let at = wire.from; at && found.length < 5; at = found.at(-1)!.from) {
     const [a, b] = at.inputs;
     const plain = ["Cast", "Identity", "Dropout", "DequantizeLinear", "QuantizeLinear"];
-    const scaled = ["Mul", "Div"].includes(at.type) && constants.scalar(b) !== null;
-    const scaledLeft = at.type === "Mul" && constants.scalar(a) !== null;
+    const isFactor = (wire: Wire | null | undefined) =>
+      constants.scalar(wire) !== null || isVector(wire);
+    const scaled = ["Mul", "Div"].includes(at.type) && isFactor(b);
+    const scaledLeft = at.type === "Mul" && isFactor(a);
     const next = scaledLeft ? b : plain.includes(at.type) || scaled ? a : null;
     if (!next || next.constant) break;
     found.push(next);
   }
   return found;
+}
+
+function isVector(wire: Wire | null | undefined): boolean {
+  const shape = wire?.constant ? wire.value?.type?.shape : null;
+  return shape?.slice(0, -1).every((size) => size === 1) ?? false;
 }
 
 /** Terms of a residual sum have one shape of rank 2 or more. */
