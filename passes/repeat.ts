@@ -78,9 +78,17 @@ function whyNot(block: Block, { nodes }: CopyPlan, fate: Fate, session: Session)
         value.type?.shape?.join() === stream,
     ),
   );
-  return joined
-    ? "it joins another stream to its own (a long skip)"
+  if (joined) return "it joins another stream to its own (a long skip)";
+  return endsOf(block, session).every((end) => silencers(end).length > 0)
+    ? "it changes the stream beside its branches"
     : "not every branch of it ends in a projection that can be zero";
+}
+
+/** Where its branches end. */
+function endsOf(block: Block, session: Session): readonly Value[] {
+  return [...block.parts.values()]
+    .filter((part) => part.host.kind !== "norm")
+    .flatMap((part: Part) => partNow(session, part).outputs);
 }
 
 interface CopyPlan {
@@ -97,10 +105,7 @@ function planCopy(block: Block, session: Session): CopyPlan {
   const within = nodesOf(session, block);
   const candidates = graph.nodes.filter((node) => within.has(node) || feeds(node, within));
   const weights = weightsOf(candidates);
-  const ends = [...block.parts.values()]
-    .filter((part) => part.host.kind !== "norm")
-    .flatMap((part: Part) => partNow(session, part).outputs);
-  const zeros = new Set(ends.flatMap(silencers));
+  const zeros = new Set(endsOf(block, session).flatMap(silencers));
   const streams: (readonly [Value, Value])[] = [
     [now(session, block.input), now(session, block.output)],
   ];

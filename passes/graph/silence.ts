@@ -182,6 +182,11 @@ function outcome(node: Node, kinds: readonly Kind[]): Kind {
       return kinds.every((kind) => kind === "zero") ? "zero" : "other";
     case "Identity":
     case "Dropout":
+    // The same elements in the same order; what leaves has the shape of what enters.
+    case "Reshape":
+    case "Flatten":
+    case "Squeeze":
+    case "Unsqueeze":
       return a;
     case "IsInf":
     case "IsNaN":
