@@ -100,14 +100,24 @@ function withoutGate(bare: Bare, { linears, coreOf }: Findings): Bare | null {
     if (!inside || !behind || mapsOf(behind.ops).size > 0 || attends(behind.ops)) continue;
     if (mapsOf(inside.ops).size < 2 && !attends(inside.ops)) continue;
     const beside = ops.filter((op) => !inside.has.has(op) && !behind.has.has(op));
-    // One projection makes a gate; more are experts, or a branch of their own.
-    if (mapsOf(beside).size > 1 || attends(beside)) continue;
+    // One projection makes a gate; more, or weights that tokens choose, are experts, or a branch of
+    // their own.
+    if (mapsOf(beside).size > 1 || attends(beside) || choosesExperts(beside)) continue;
     const gated = behind.ops.some((op) =>
       op.data.some((wire) => wire === x || (wire.from && beside.includes(wire.from))),
     );
     if (gated) return { ...bare, y: map.y, ops: inside.ops };
   }
   return null;
+}
+
+/** Each token has the best of its own features picked, which are the scores of experts. */
+export function choosesExperts(ops: readonly Op[]): boolean {
+  return ops.some(({ type, node, inputs }) => {
+    const axis = node.int("axis") ?? -1;
+    const rank = inputs[0]?.value?.type?.shape?.length;
+    return type === "TopK" && (axis === -1 || axis + 1 === rank);
+  });
 }
 
 type Bare = Omit<Branch, "has" | "linears" | "cores">;
@@ -173,10 +183,17 @@ function frontOf(pieces: readonly Piece[], substance: number, stream: Wire): num
   return start;
 }
 
+/** Reshapes right behind the part belong to it, casts between the two with them. */
 function backOf(pieces: readonly Piece[], substance: number): number {
   let end = substance;
-  while (pieces[end + 1]?.kind === "layout") end++;
+  for (let i = end + 1; pieces[i] && (pieces[i]!.kind === "layout" || isCast(pieces[i]!)); i++) {
+    if (pieces[i]!.kind === "layout") end = i;
+  }
   return end;
+}
+
+function isCast({ segments }: Piece): boolean {
+  return segments.every(({ ops }) => ops.every(({ type }) => type === "Cast"));
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Steps with their branches judged: which mixes tokens, which attends elsewhere, which is an MLP. */
-import { type Branch, branchesOf, type Findings } from "./branch.ts";
+import { type Branch, branchesOf, choosesExperts, type Findings } from "./branch.ts";
 import type { Core } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
 import { graftedBranch } from "./grafted.ts";
@@ -48,16 +48,7 @@ function attentionFirst(a: Draft, b: Draft): number {
 
 /** What a branch stands for in its block, as far as it tells by itself. */
 export function placeOf({ sort, as, branch }: Draft): Sort {
-  return as ?? (sort === "mixer" && choosesExperts(branch) ? "mlp" : sort);
-}
-
-/** Each token has the best of its own features picked, which are the scores of experts. */
-export function choosesExperts({ ops }: Branch): boolean {
-  return ops.some(({ type, node, inputs }) => {
-    const axis = node.int("axis") ?? -1;
-    const rank = inputs[0]?.value?.type?.shape?.length;
-    return type === "TopK" && (axis === -1 || axis + 1 === rank);
-  });
+  return as ?? (sort === "mixer" && choosesExperts(branch.ops) ? "mlp" : sort);
 }
 
 function draftOf(branch: Branch, { linears, constants }: Findings): Draft {
