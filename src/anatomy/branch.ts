@@ -6,6 +6,7 @@ import type { Constants } from "./constants.ts";
 import type { Core } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
 import { graftedBranch } from "./grafted.ts";
+import { carry, identityLayout } from "./layout.ts";
 import type { LinearMap, Linears } from "./linears.ts";
 import { matchNorm, type NormMatch } from "./norms.ts";
 import { type Region, regionBetween, type Segment, segmentsOf } from "./region.ts";
@@ -58,7 +59,7 @@ export function branchesOf(region: Region, findings: Findings): Branch[] {
   const first = pieces.findIndex((piece) => piece.kind === "substance");
   if (first < 0) return [];
   const last = pieces.findLastIndex((piece) => piece.kind === "substance");
-  const start = frontOf(pieces, first, region.from);
+  const start = frontOf(pieces, first, region.from, findings);
   const end = backOf(pieces, last);
   const x = pieces[start]!.segments[0].from;
   const y = pieces[end]!.segments.at(-1)!.to;
@@ -172,15 +173,39 @@ function isAffine({ from, ops }: Segment): boolean {
 }
 
 /** Norms and modulation go in front of the part; reshapes right before it belong to it. */
-function frontOf(pieces: readonly Piece[], substance: number, stream: Wire): number {
+function frontOf(
+  pieces: readonly Piece[],
+  substance: number,
+  stream: Wire,
+  { constants }: Findings,
+): number {
   let start = substance;
   while (start > 0 && pieces[start - 1]!.kind === "layout") start--;
+  const turned = turnedBefore(pieces, substance, stream, constants);
   // A norm of another layout ([B, D, N]) is turned back before the part begins.
   const shape = (wire: Wire) => wire.value?.type?.shape?.join();
   for (let i = start; start > 0 && i <= substance; i++) {
-    if (shape(pieces[i]!.segments[0]!.from) === shape(stream)) return i;
+    if (shape(pieces[i]!.segments[0]!.from) === shape(stream) && !turned[i]) return i;
   }
   return start;
+}
+
+/** Of pieces up to one: whether they start from a value whose axes are the stream's in another order. */
+function turnedBefore(
+  pieces: readonly Piece[],
+  last: number,
+  stream: Wire,
+  constants: Constants,
+): boolean[] {
+  let layout = identityLayout(stream);
+  const turned: boolean[] = [];
+  for (const { kind, segments } of pieces.slice(0, last + 1)) {
+    const places = layout?.axes.flatMap((digits) => digits.map(({ axis }) => axis));
+    turned.push(places?.some((axis, i) => axis < (places[i - 1] ?? axis)) ?? false);
+    const [op] = segments[0].ops;
+    if (kind === "layout") layout = layout && carry(layout, op!, segments[0].to, constants);
+  }
+  return turned;
 }
 
 /** Reshapes right behind the part belong to it, casts between the two with them. */

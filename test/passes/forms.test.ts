@@ -1,0 +1,57 @@
+/** Forms that blocks have in exports of transformers, against what PyTorch returns for the same edit. */
+import { readFileSync } from "node:fs";
+import * as ort from "onnxruntime-node";
+import { describe, expect, test } from "vitest";
+import { anatomize } from "../../src/anatomy/index.ts";
+import { distance, editModel, read, run } from "./workbench.ts";
+
+type Form = "experts" | "scaled" | "channels" | "prefix";
+type Expected = Record<"x" | "y" | "without attn" | "without mlp", number[]>;
+
+const folder = "test/fixtures/forms";
+const expected: Record<Form, Expected> = JSON.parse(
+  readFileSync(`${folder}/expected.json`, "utf8"),
+);
+const shape = [2, 8, 8];
+const tensor = (numbers: number[]) => new ort.Tensor("float32", Float32Array.from(numbers), shape);
+
+const nothing = (part: string) => `operator nothing for ${part} { return 0 * x }`;
+
+async function edited(form: Form, text: string, result: keyof Expected) {
+  const { model, report } = await editModel(await read(`${folder}/${form}.onnx`), text);
+  const { y } = await run(model, { x: tensor(expected[form].x) });
+  const { difference, scale } = distance(y!, tensor(expected[form][result]));
+  expect(difference / scale).toBeLessThan(5e-6);
+  return { codes: report.diagnostics.map(({ code }) => code), keeps: report.keepsFunction };
+}
+
+describe.each(["experts", "scaled", "channels", "prefix"] as const)("%s", (form) => {
+  test.each(["attn", "mlp"] as const)("nothing in the place of %s", async (part) => {
+    const text = `replace blocks[1].${part} with nothing\n${nothing(part)}`;
+    await edited(form, text, `without ${part}`);
+    await edited(form, `remove blocks[1].${part}`, `without ${part}`);
+  });
+
+  test("mha keeps the function", async () => {
+    const { codes, keeps } = await edited(form, "replace blocks[all].attn with mha", "y");
+    expect([codes, keeps]).toEqual([[], true]);
+  });
+});
+
+test("experts that tokens choose are no gate of the MLP beside them", async () => {
+  const { stacks } = anatomize(await read(`${folder}/experts.onnx`));
+  const { host } = stacks[0]!.blocks[1]!.parts.get("mlp")!;
+  expect(host).toMatchObject({ kind: "other", opaque: "a mixture of experts" });
+});
+
+test("copies behind a stream that is reshaped are the identity", async () => {
+  const { codes, keeps } = await edited("channels", "repeat blocks[1] times 2", "y");
+  expect([codes, keeps]).toEqual([[], true]);
+});
+
+test("copies that scale the stream say that they do", async () => {
+  const model = await read(`${folder}/scaled.onnx`);
+  const { report } = await editModel(model, "repeat blocks[1] times 2");
+  expect(report.keepsFunction).toBe(false);
+  expect(report.diagnostics[0]!.message).toContain("it changes the stream beside its branches");
+});
