@@ -3,7 +3,9 @@
  * a reshuffling of the same elements, or joined by an earlier point of the row (long skips).
  */
 import type { Findings } from "./branch.ts";
+import type { Constants } from "./constants.ts";
 import { type Flow, levelOf, type Op, type Wire } from "./flow.ts";
+import { isWhole, keepsOrder, move } from "./moves.ts";
 import { matchNorm, type NormMatch } from "./norms.ts";
 import { behindCasts, type Pair, pairsOf } from "./pairs.ts";
 import { regionBetween, type Segment, segmentsOf } from "./region.ts";
@@ -80,7 +82,7 @@ const paired: Link = { kind: "pair", ops: [], norms: [], skips: [] };
 /** Cut and joined tokens, an offset, or a long skip may stand before a step. */
 function entryOf<S extends Step>(step: S, { hits, points, ops }: Arrival<S>): Entry {
   const [only, ...others] = [...points, ...[...hits].map((hit) => hit.y)];
-  if (only && others.length === 0 && sameShape(only, step.x) && ops.every(moves)) {
+  if (only && others.length === 0 && sameShape(only, step.x) && move(ops, only)) {
     return { wire: only, lead: { kind: "moved", ops, norms: [], skips: [] } };
   }
   const [point, ...more] = points;
@@ -174,48 +176,10 @@ function latest<S extends Step>(hits: ReadonlySet<S>): S | undefined {
   return [...hits].sort((a, b) => b.add.level - a.add.level)[0];
 }
 
-/** Tokens and batch may be one axis for a while. */
-const reshapes: ReadonlySet<string> = new Set(
-  "Reshape Flatten Squeeze Unsqueeze Cast Identity QuantizeLinear DequantizeLinear".split(" "),
-);
-
-/** What half precision needs: sums that are too large come down to the largest number there is. */
-const guards = new Set([
-  ...reshapes,
-  "Clip",
-  "IsInf",
-  "IsNaN",
-  "ReduceMax",
-  "ReduceSum",
-  "Greater",
-  "Where",
-  "Neg",
-  "Not",
-]);
-
-/** The same elements in the same order, in another shape or within bounds. */
-export function keepsOrder(ops: readonly Op[]): boolean {
-  if (ops.every((op) => reshapes.has(op.type))) return true;
-  return ops.some((op) => op.type === "Clip") && ops.every((op) => guards.has(op.type));
-}
-
 function sameWidth(a: Wire, b: Wire): boolean {
   const [left, right] = [a.value?.type?.shape?.at(-1), b.value?.type?.shape?.at(-1)];
   return left === undefined || right === undefined || left === right;
 }
-
-const movers = new Set([
-  "Slice",
-  "Split",
-  "Concat",
-  "Reshape",
-  "Transpose",
-  "Squeeze",
-  "Unsqueeze",
-  "Gather",
-  "Cast",
-  "Identity",
-]);
 
 function linkBetween<S extends Step>(
   from: S,
@@ -238,7 +202,7 @@ function linkBetween<S extends Step>(
     const norms = normsAmong(segmentsOf(region), findings);
     return joinsFeatures(region.ops) ? { kind: "skip", ops, norms, skips } : null;
   }
-  if (ops.every(moves)) {
+  if (move(ops, from.y)) {
     return { kind: "moved", ops, norms: [], skips: [] };
   }
   const segments = segmentsOf(region);
@@ -246,23 +210,16 @@ function linkBetween<S extends Step>(
   const covered = norms.reduce((sum, norm) => sum + norm.ops.length, 0);
   const plain = segments.every(
     (segment) =>
-      norms.some((norm) => segment.ops.every((op) => norm.ops.includes(op))) || isPlain(segment),
+      norms.some((norm) => segment.ops.every((op) => norm.ops.includes(op))) ||
+      isPlain(segment, findings.constants),
   );
   return covered > 0 && plain ? { kind: "norm", ops, norms, skips: [] } : null;
 }
 
-/** Keeps a stream what it is, but for its order or an offset. */
-function moves(op: Op): boolean {
-  return movers.has(op.type) || isOffset(op);
-}
-
-/** Adds or multiplies by a constant: a position table, a factor of each feature. */
-function isOffset({ type, data }: Op): boolean {
-  return (type === "Add" || type === "Mul") && data.length === 1;
-}
-
-/** Casts, constant factors and offsets from the side keep a stream what it is. */
-function isPlain({ ops }: Segment): boolean {
+/** Casts, constant factors and offsets from the side keep a stream what it is; so does a cut of all of it. */
+function isPlain({ from, ops, to }: Segment, constants: Constants): boolean {
+  const [first] = ops;
+  if (ops.length === 1 && first?.type === "Slice") return isWhole(first, from, to, constants);
   return ops.every((op) => ["Cast", "Identity", "Mul", "Add", "Div", "Where"].includes(op.type));
 }
 

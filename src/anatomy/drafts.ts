@@ -1,9 +1,10 @@
 /** Blocks as rows of steps, before they get names: where each begins and ends. */
 import type { Findings } from "./branch.ts";
-import { type Chain, chainsOf, keepsOrder, type Link } from "./chains.ts";
+import { type Chain, chainsOf, type Link } from "./chains.ts";
 import type { Flow, Op, Wire } from "./flow.ts";
 import { groupsOf, type Item, lettersOf } from "./grouping.ts";
 import { joinSecondStreams, secondChains } from "./joint.ts";
+import { keepsOrder } from "./moves.ts";
 import { matchNorm, type NormMatch } from "./norms.ts";
 import { isTokenStream, type Placed, placeOf } from "./placed.ts";
 import { regionBetween, segmentsOf } from "./region.ts";

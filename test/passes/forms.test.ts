@@ -5,7 +5,8 @@ import { describe, expect, test } from "vitest";
 import { anatomize } from "../../src/anatomy/index.ts";
 import { distance, editModel, read, run } from "./workbench.ts";
 
-type Form = "experts" | "scaled" | "channels" | "prefix";
+const forms = ["experts", "scaled", "channels", "prefix", "cut", "offset"] as const;
+type Form = (typeof forms)[number];
 type Expected = Record<"x" | "y" | "without attn" | "without mlp", number[]>;
 
 const folder = "test/fixtures/forms";
@@ -25,7 +26,12 @@ async function edited(form: Form, text: string, result: keyof Expected) {
   return { codes: report.diagnostics.map(({ code }) => code), keeps: report.keepsFunction };
 }
 
-describe.each(["experts", "scaled", "channels", "prefix"] as const)("%s", (form) => {
+describe.each(forms)("%s", (form) => {
+  test("both blocks are of one stack", async () => {
+    const { stacks } = anatomize(await read(`${folder}/${form}.onnx`));
+    expect(stacks.map(({ blocks }) => blocks.length)).toEqual([2]);
+  });
+
   test.each(["attn", "mlp"] as const)("nothing in the place of %s", async (part) => {
     const text = `replace blocks[1].${part} with nothing\n${nothing(part)}`;
     await edited(form, text, `without ${part}`);
