@@ -8,6 +8,7 @@ import type { Op, Wire } from "./flow.ts";
 import { graftedBranch } from "./grafted.ts";
 import { carry, identityLayout } from "./layout.ts";
 import type { LinearMap, Linears } from "./linears.ts";
+import { mixingOf } from "./mixing.ts";
 import { matchNorm, type NormMatch } from "./norms.ts";
 import { type Region, regionBetween, type Segment, segmentsOf } from "./region.ts";
 
@@ -73,11 +74,11 @@ export function branchesOf(region: Region, findings: Findings): Branch[] {
   const single = start === end || (start + 1 === end && y.from?.type === "ReduceSum");
   const parallel = single ? parallelTerms(x, y, findings) : null;
   if (parallel) {
-    return parallel.flatMap((inner, i) =>
+    return parallel.flatMap((inner) =>
       branchesOf(inner, findings).map((branch) => ({
         ...branch,
         from: region.from,
-        norms: i === 0 ? [...norms, ...branch.norms] : branch.norms,
+        norms: [...norms, ...branch.norms],
       })),
     );
   }
@@ -92,8 +93,9 @@ export function branchesOf(region: Region, findings: Findings): Branch[] {
  * The branch up to its last projection, where what stands behind it reads the branch's start as well:
  * a gate made of the same tokens, or the stream itself that is taken away again, x + g (f(x) - x).
  */
-function withoutGate(bare: Bare, { linears, coreOf }: Findings): Bare | null {
+function withoutGate(bare: Bare, findings: Findings): Bare | null {
   const { x, y, ops } = bare;
+  const { linears, coreOf, constants } = findings;
   const mapsOf = (list: readonly Op[]) => new Set(list.flatMap((op) => linears.byOp.get(op) ?? []));
   const attends = (list: readonly Op[]) => list.some((op) => coreOf.has(op));
   for (const map of mapsOf(ops)) {
@@ -101,9 +103,10 @@ function withoutGate(bare: Bare, { linears, coreOf }: Findings): Bare | null {
     if (!inside || !behind || mapsOf(behind.ops).size > 0 || attends(behind.ops)) continue;
     if (mapsOf(inside.ops).size < 2 && !attends(inside.ops)) continue;
     const beside = ops.filter((op) => !inside.has.has(op) && !behind.has.has(op));
-    // One projection makes a gate; more, or weights that tokens choose, are experts, or a branch of
-    // their own.
+    // Each token makes its gate by one projection. More of them, or weights that it chooses, are
+    // experts; what mixes tokens is a branch of its own.
     if (mapsOf(beside).size > 1 || attends(beside) || choosesExperts(beside)) continue;
+    if (mixingOf(x, beside, linears, constants) !== "features") continue;
     const gated = behind.ops.some((op) =>
       op.data.some((wire) => wire === x || (wire.from && beside.includes(wire.from))),
     );
@@ -222,17 +225,20 @@ function isCast({ segments }: Piece): boolean {
 }
 
 /**
- * The branches that meet in one sum, where attention and MLP run side by side. Each must hold an
- * attention or two projections of its own: the two halves of a low-rank update are no branches.
+ * The branches that meet in one sum, where attention and MLP run side by side. Each must mix tokens or
+ * hold two projections of its own: the two halves of a low-rank update are no branches.
  */
 function parallelTerms(x: Wire, y: Wire, findings: Findings): Region[] | null {
   const terms = y.from && !findings.linears.byOp.has(y.from) ? termsOf(y.from) : [];
   const regions = terms.flatMap((term) => regionBetween(x, term) ?? []);
   if (regions.length < 2 || regions.length < terms.length) return null;
   const { byOp } = findings.linears;
+  const mixes = ({ ops }: Region) =>
+    ops.some((op) => findings.coreOf.has(op)) ||
+    mixingOf(x, ops, findings.linears, findings.constants) === "tokens";
   for (const region of regions) {
     const linears = new Set(region.ops.flatMap((op) => byOp.get(op) ?? []));
-    if (linears.size < 2 && !region.ops.some((op) => findings.coreOf.has(op))) return null;
+    if (linears.size < 2 && !mixes(region)) return null;
     for (const other of regions) {
       if (other !== region && region.ops.some((op) => other.has.has(op) && byOp.has(op)))
         return null;

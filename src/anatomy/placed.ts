@@ -42,8 +42,11 @@ export function placeSteps(steps: readonly Step[], findings: Findings): Placed[]
   return placed;
 }
 
+/** Of branches side by side: attentions, then what else mixes tokens, then MLPs. */
+const order: readonly Sort[] = ["attn", "cross", "mixer", "mlp"];
+
 function attentionFirst(a: Draft, b: Draft): number {
-  return Number(placeOf(a) === "mlp") - Number(placeOf(b) === "mlp");
+  return order.indexOf(placeOf(a)) - order.indexOf(placeOf(b));
 }
 
 /** What a branch stands for in its block, as far as it tells by itself. */

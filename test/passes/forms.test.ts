@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { anatomize } from "../../src/anatomy/index.ts";
 import { distance, editModel, read, run } from "./workbench.ts";
 
-const forms = ["experts", "scaled", "channels", "prefix", "cut", "offset"] as const;
+const forms = ["experts", "scaled", "channels", "prefix", "cut", "offset", "beside"] as const;
 type Form = (typeof forms)[number];
 type Expected = Record<"x" | "y" | "without attn" | "without mlp", number[]>;
 
@@ -48,6 +48,17 @@ test("experts that tokens choose are no gate of the MLP beside them", async () =
   const { stacks } = anatomize(await read(`${folder}/experts.onnx`));
   const { host } = stacks[0]!.blocks[1]!.parts.get("mlp")!;
   expect(host).toMatchObject({ kind: "other", opaque: "a mixture of experts" });
+});
+
+test("of branches side by side the attention is `attn`, and their norm stands before both", async () => {
+  const { stacks } = anatomize(await read(`${folder}/beside.onnx`));
+  expect([...stacks[0]!.blocks[0]!.parts.keys()]).toEqual([
+    "norm1",
+    "attn",
+    "attn2",
+    "norm2",
+    "mlp",
+  ]);
 });
 
 test("copies behind a stream that is reshaped are the identity", async () => {
