@@ -29,7 +29,29 @@ function chosen(op: Op, of: Of): number | null {
   return yes === no ? yes : null;
 }
 
-/** What is looked up in a table is not among them: the table is a weight, even while it is all zero. */
+/** A table that the model fills as it runs, or of what is hidden. Any other is a weight, even while it is all zero. */
+function isFilled(table: Wire | null | undefined, depth = 0): boolean {
+  const op = table?.from;
+  if (!table || depth > deepEnough) return false;
+  if (op?.type === "ConstantOfShape") return true;
+  if (storedTensor(table)) return storedTensor(table)!.dtype === "bool";
+  return op != null && carriers.has(op.type) && isFilled(op.inputs[0], depth + 1);
+}
+
+const carriers = new Set([
+  "Expand",
+  "Reshape",
+  "Squeeze",
+  "Unsqueeze",
+  "Flatten",
+  "Transpose",
+  "Slice",
+  "Tile",
+  "Identity",
+  "Cast",
+  "Gather",
+]);
+
 const rules: Readonly<Record<string, (op: Op, of: Of) => number | null>> = {
   Expand: ofFirst,
   Reshape: ofFirst,
@@ -44,6 +66,7 @@ const rules: Readonly<Record<string, (op: Op, of: Of) => number | null>> = {
     const x = ofFirst(op, of);
     return x !== null && op.outputs[0]?.value?.type?.dtype === "bool" ? Number(x !== 0) : x;
   },
+  Gather: (op, of) => (isFilled(op.inputs[0]) ? ofFirst(op, of) : null),
   ConstantOfShape: made,
   Where: chosen,
   Not: (op, of) => {

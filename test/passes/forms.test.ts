@@ -5,7 +5,16 @@ import { describe, expect, test } from "vitest";
 import { anatomize } from "../../src/anatomy/index.ts";
 import { distance, editModel, read, run } from "./workbench.ts";
 
-const forms = ["experts", "scaled", "channels", "prefix", "cut", "offset", "beside"] as const;
+const forms = [
+  "experts",
+  "scaled",
+  "channels",
+  "prefix",
+  "cut",
+  "offset",
+  "beside",
+  "unpadded",
+] as const;
 type Form = (typeof forms)[number];
 type Expected = Record<"x" | "y" | "without attn" | "without mlp", number[]>;
 
@@ -48,6 +57,11 @@ test("experts that tokens choose are no gate of the MLP beside them", async () =
   const { stacks } = anatomize(await read(`${folder}/experts.onnx`));
   const { host } = stacks[0]!.blocks[1]!.parts.get("mlp")!;
   expect(host).toMatchObject({ kind: "other", opaque: "a mixture of experts" });
+});
+
+test("a mask that looks up that nothing is padding hides later tokens alone", async () => {
+  const text = "replace blocks[all].attn with swa(window: 8)";
+  expect((await edited("unpadded", text, "y")).codes).toEqual([]);
 });
 
 test("of branches side by side the attention is `attn`, and their norm stands before both", async () => {
