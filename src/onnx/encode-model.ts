@@ -5,7 +5,7 @@ import { encodeFunction, encodeGraph } from "./encode-graph.ts";
 import type { Encoder, PortTypes } from "./encode-node.ts";
 import type { Home } from "./encode-tensor.ts";
 import { originOf } from "./origin.ts";
-import { plainDomain } from "./read-node.ts";
+import { opsetMap, plainDomain } from "./read-node.ts";
 import { Rope } from "./rope.ts";
 import { numbersOf } from "./schema.ts";
 import { Edits, type Element, type Encoded, occurrences, whole } from "./splice.ts";
@@ -50,18 +50,20 @@ export function encodeModel(
   return whole(edits.apply());
 }
 
+/** A domain that is imported twice, as itself or under its other name, keeps both versions until it changes. */
 function opsetsOf(model: Model): Element[] {
   const { opsets } = originOf.model(model);
   const slices = occurrences(originOf.model(model), proto.opset_import);
+  const read = opsetMap(opsets);
   const kept = opsets.flatMap(([domain, version], slot) => {
-    const now = model.opsets.get(plainDomain(domain));
+    const plain = plainDomain(domain);
+    const now = model.opsets.get(plain);
     if (now === undefined) return [];
     const edits = new Edits(slices[slot]!);
-    edits.int(opset.version, version, now);
+    if (now !== read.get(plain)) edits.int(opset.version, version, now);
     return [{ slot, content: edits.apply() }];
   });
-  const known = new Set(opsets.map(([domain]) => plainDomain(domain)));
-  const added = [...model.opsets].filter(([domain]) => !known.has(domain));
+  const added = [...model.opsets].filter(([domain]) => !read.has(domain));
   return [
     ...kept,
     ...added.map(([domain, version]) => ({ slot: -1, content: newOpset(domain, version) })),

@@ -10,7 +10,7 @@ import { ExternalData } from "./external-data.ts";
 import type { ModelOrigin, NamedTensor } from "./origin.ts";
 import { mapOf, readProperty } from "./properties.ts";
 import { linkGraph, readFunction, readGraph } from "./read-graph.ts";
-import { type NodeReader, plainDomain } from "./read-node.ts";
+import { type NodeReader, opsetMap, plainDomain } from "./read-node.ts";
 import { readTensor } from "./read-tensor.ts";
 import type { MessageName } from "./schema.ts";
 import { otherFormat } from "./signatures.ts";
@@ -108,7 +108,7 @@ export function readModelFrom(source: Source, data: ExternalData): Model {
   };
   return {
     ...head,
-    opsets: new Map(opsets.map(([domain, version]) => [plainDomain(domain), version])),
+    opsets: opsetMap(opsets),
     graph,
     functions: byKey(bodies, record.functions),
     metadata: mapOf(properties),

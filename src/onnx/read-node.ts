@@ -67,6 +67,11 @@ export function plainDomain(domain: string): string {
   return domain === "ai.onnx" ? "" : domain;
 }
 
+/** By domain; of one that is imported twice the last counts, as in ONNX Runtime. */
+export function opsetMap(opsets: readonly (readonly [string, number])[]): Map<string, number> {
+  return new Map(opsets.map(([domain, version]) => [plainDomain(domain), version]));
+}
+
 /** @param owner what messages call tensors that have no name of their own. */
 function readAttribute(slice: Slice, owner: string, reader: NodeReader): Attribute {
   const plain = plainAttribute(slice);

@@ -3,7 +3,7 @@
  * and the order of all of them included, stays as it was written.
  */
 import { Cursor } from "./cursor.ts";
-import { propertyOf, readProperty } from "./properties.ts";
+import { mapOf, propertyOf, readProperty } from "./properties.ts";
 import { Rope } from "./rope.ts";
 import type { Slice } from "./source.ts";
 
@@ -97,22 +97,23 @@ export class Edits {
     );
   }
 
-  /** Entries of a key and a value each; `was` has both in turn. */
+  /** Entries of a key and a value each; `was` has both in turn. A key that is there twice stays so. */
   properties(number: number, was: readonly string[], now: ReadonlyMap<string, string>): void {
-    let at = 0;
-    let same = was.length === 2 * now.size;
-    for (const [key, value] of now) same &&= was[at++] === key && was[at++] === value;
+    const read = mapOf(was);
+    let same = read.size === now.size;
+    for (const [key, value] of now) same &&= read.get(key) === value;
     if (same) return;
     const entries = occurrences(this.#slice, number).map((slice) => {
       const pair: string[] = [];
       readProperty(slice, pair);
-      return { slice, key: pair[0], value: pair[1] };
+      return { slice, key: pair[0] };
     });
-    const elements = [...now].map(([key, value]) => {
-      const slot = entries.findIndex((candidate) => candidate.key === key);
-      const known = entries[slot];
-      if (known?.value === value) return { slot, content: known.slice };
-      return { slot, content: propertyOf(key, value) };
+    const elements = [...now].flatMap(([key, value]): Element[] => {
+      const slots = entries.flatMap((entry, slot) => (entry.key === key ? [slot] : []));
+      if (slots.length > 0 && read.get(key) === value) {
+        return slots.map((slot) => ({ slot, content: entries[slot]!.slice }));
+      }
+      return [{ slot: slots[0] ?? -1, content: propertyOf(key, value) }];
     });
     this.messages(number, -1, elements);
   }

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { onnx } from "onnx-proto";
+import protobuf from "protobufjs";
 import { describe, expect, test } from "vitest";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
 import { backendModels, digest, everything, exported, filesIn, freshFolder } from "./fixtures.ts";
@@ -79,3 +80,41 @@ test("all of ONNX's backend test data stays byte-identical", async () => {
   }
   expect(changed).toEqual([]);
 });
+
+test("what is said twice stays said twice, and the last counts", async () => {
+  const folder = freshFolder();
+  const [a, b] = ["1", "2"].map((value) => ({ key: "k", value }));
+  const props = [a!, b!, a!].map((entry) => onnx.StringStringEntryProto.encode(entry).finish());
+  const node = onnx.NodeProto.encode({ opType: "Relu", input: ["x"], output: ["y"] }).finish();
+  const ports = { input: [{ name: "x" }], output: [{ name: "y" }] };
+  const graph = onnx.GraphProto.encode({ name: "g", ...ports }).finish();
+  const opsets = ["", "ai.onnx", "c", "c"].map((domain, i) => ({ domain, version: 20 - i }));
+  const model = onnx.ModelProto.encode({ irVersion: 10, opsetImport: opsets }).finish();
+  const body = Buffer.concat([node, ...props.map((entry) => field(9, entry))]);
+  const nested = field(7, Buffer.concat([graph, field(1, body)]));
+  const bytes = Buffer.concat([model, nested, ...props.map((entry) => field(14, entry))]);
+  writeFileSync(join(folder, "model.onnx"), bytes);
+
+  const read = await readModel(join(folder, "model.onnx"));
+  expect([...read.opsets]).toEqual([
+    ["", 19],
+    ["c", 17],
+  ]);
+  expect([...read.metadata]).toEqual([["k", "1"]]);
+  await writeModel(read, join(folder, "same.onnx"));
+  expect(readFileSync(join(folder, "same.onnx")).equals(bytes)).toBe(true);
+
+  read.metadata.set("new", "entry");
+  await writeModel(read, join(folder, "more.onnx"));
+  const { metadataProps } = decoded(readFileSync(join(folder, "more.onnx")));
+  const entries = metadataProps!.map(({ key, value }) => `${key}=${value}`);
+  expect(entries).toEqual(["k=1", "k=2", "k=1", "new=entry"]);
+});
+
+/** A field that holds a message. */
+function field(number: number, content: Uint8Array): Uint8Array {
+  return protobuf.Writer.create()
+    .uint32((number << 3) | 2)
+    .bytes(content)
+    .finish();
+}
