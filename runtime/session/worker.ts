@@ -115,8 +115,11 @@ export function serve(load: NodeJS.Require, path: string): void {
     };
   };
 
+  /** Each once: a graph may name one value twice among its outputs. */
   const buffersOf = (reply: Reply): ArrayBuffer[] =>
-    "tensors" in reply ? reply.tensors.map(([, { data }]) => data.buffer as ArrayBuffer) : [];
+    "tensors" in reply
+      ? [...new Set(reply.tensors.map(([, { data }]) => data.buffer as ArrayBuffer))]
+      : [];
 
   let turn: Promise<void> = Promise.resolve();
   parentPort!.on("message", (request: Request) => {

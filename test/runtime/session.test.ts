@@ -1,6 +1,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { onnx } from "onnx-proto";
 import { describe, expect, test } from "vitest";
 import {
   differenceOf,
@@ -58,6 +59,21 @@ test("a session names its inputs and outputs, and gives the outputs asked for", 
   await expect(session.run(new Map([...inputs].slice(1)))).rejects.toThrow(/is missing/);
   await session.release();
   await expect(session.run(inputs)).rejects.toThrow(/not open/);
+});
+
+test("an output that the graph names twice", async () => {
+  const path = join(mkdtempSync(join(tmpdir(), "graftc-")), "twice.onnx");
+  const type = { tensorType: { elemType: 1, shape: { dim: [{ dimValue: 1 }] } } };
+  const node = [{ opType: "Neg", input: ["x"], output: ["y"] }];
+  const output = [1, 2].map(() => ({ name: "y", type }));
+  const graph = { name: "g", input: [{ name: "x", type }], output, node };
+  const opsetImport = [{ domain: "", version: 17 }];
+  writeFileSync(path, onnx.ModelProto.encode({ irVersion: 8, opsetImport, graph }).finish());
+  const session = await openSession(path);
+  const x: Tensor = { dtype: "float32", shape: [1], data: new Uint8Array([0, 0, 128, 63]) };
+  const { outputs } = await session.run(new Map([["x", x]]));
+  expect([...outputs.get("y")!.data]).toEqual([0, 0, 128, 191]);
+  await session.release();
 });
 
 test("an abort is heard after the run, and before the next", async () => {
