@@ -1,5 +1,5 @@
 /** One question to ONNX Runtime: which types has every value of this scene at these sizes? */
-import type { Value } from "../../src/ir/graph.ts";
+import type { Node, Value } from "../../src/ir/graph.ts";
 import type { Dim, DType } from "../../src/ir/types.ts";
 import { encodeProbe } from "../../src/onnx/index.ts";
 import { lightly, ort, reasonOf } from "../session/ort.ts";
@@ -82,6 +82,7 @@ async function typesOf(
   if (outputs.length === 0) return new Map();
   const { scene: shown, bfloat16 } = withStandIns(scene);
   const { model, graph, inputs, nodes, keep } = shown;
+  nodes.forEach(refuseOutsized);
   const chosen = new Set(nodes);
   const bytes = encodeProbe(
     { ...model, irVersion: Math.min(model.irVersion, newestIr) },
@@ -113,4 +114,14 @@ async function typesOf(
   }
   await session.release();
   return measured;
+}
+
+/** ONNX Runtime makes room for as many pieces as `num_outputs` says before it counts the outputs. */
+function refuseOutsized(node: Node): void {
+  for (const body of node.subgraphs) body.nodes.forEach(refuseOutsized);
+  const pieces = node.attributes.get("num_outputs")?.value;
+  if (node.opType !== "Split" || node.domain !== "" || pieces?.type !== "int") return;
+  if (pieces.value <= node.outputs.length) return;
+  const names = `num_outputs is ${pieces.value}, with ${node.outputs.length} outputs`;
+  throw new Refusal(`In Node, ("${node.name}", Split): ${names}`);
 }

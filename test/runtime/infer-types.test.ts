@@ -1,5 +1,8 @@
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onnx } from "onnx-proto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createOracle } from "../../runtime/index.ts";
 import { unknownNodes } from "../../runtime/infer/leave-out.ts";
@@ -280,4 +283,18 @@ test.each([
   const whole = await probe(scene, sizes);
   const pieces = await probe(scene, sizes, 7);
   expect(Object.fromEntries(pieces)).toEqual(Object.fromEntries(whole));
+});
+
+test("a Split into more pieces than it has outputs is refused, not made room for", async () => {
+  const path = join(mkdtempSync(join(tmpdir(), "graftc-")), "split.onnx");
+  const type = { tensorType: { elemType: 1, shape: { dim: [{ dimValue: 4 }] } } };
+  const attribute = [{ name: "num_outputs", type: 2, i: 2 ** 31 }];
+  const node = [{ name: "s", opType: "Split", input: ["x"], output: ["y"], attribute }];
+  const graph = { name: "g", input: [{ name: "x", type }], output: [{ name: "y", type }], node };
+  const opsetImport = [{ domain: "", version: 18 }];
+  writeFileSync(path, onnx.ModelProto.encode({ irVersion: 8, opsetImport, graph }).finish());
+  const model = await readModel(path);
+  await expect(oracle.inferTypes(model)).rejects.toThrow(
+    'Node, ("s", Split): num_outputs is 2147483648, with 1 outputs',
+  );
 });
