@@ -1,6 +1,6 @@
 /** From a file and a program to an edited model in memory: what compiling and training share. */
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, openSync, readFileSync, readSync, realpathSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, realpathSync } from "node:fs";
 import { loadWeights, type WeightFile } from "../passes/load-weights.ts";
 import { applyEdits, type Report } from "../passes/pipeline.ts";
 import { unfuse } from "../passes/unfuse.ts";
@@ -20,6 +20,7 @@ import {
   parseAnalysis,
   planEdits,
 } from "./plan/index.ts";
+import { readText } from "./text-file.ts";
 
 export interface EditingOptions {
   /** The ONNX model; external data lies beside it. */
@@ -128,9 +129,11 @@ export function planOn(
 function readAnalysis(path: string) {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readText(path);
   } catch (cause) {
-    throw asReadFailure(path, cause);
+    const failure = asReadFailure(path, cause);
+    if (failure !== cause || !(cause instanceof Error)) throw failure;
+    throw fail("not-a-report", { path, reason: cause.message });
   }
   return parseAnalysis(path, text);
 }

@@ -1,11 +1,10 @@
 /** EDITS of the command line -> one program: reading, parsing and naming, with every mistake in it. */
-import { isUtf8 } from "node:buffer";
-import { readFileSync } from "node:fs";
 import { parse } from "../grammar/index.ts";
 import { type Diagnostic, GraftError, Reporter } from "./diag/diagnostic.ts";
 import { builtins } from "./grafts.ts";
 import { checkOperator } from "./lower/index.ts";
 import { checkProgram, type Loaded, loadProgram, type Program } from "./plan/index.ts";
+import { readText } from "./text-file.ts";
 
 /** Values of params, as `--set` has them. */
 export type Settings = Readonly<Record<string, string>>;
@@ -67,14 +66,4 @@ export function checkOperators({ operators }: Program): readonly Diagnostic[] {
   const reporter = new Reporter();
   for (const { statement, scope } of operators) checkOperator(statement, scope, reporter);
   return reporter.diagnostics;
-}
-
-/**
- * The text of a `.graft` file, which is UTF-8.
- * @throws Error in words for people where it cannot be read, or is no text.
- */
-export function readText(path: string | 0): string {
-  const bytes = readFileSync(path);
-  if (!isUtf8(bytes) || bytes.includes(0)) throw new Error("it is not a text file");
-  return bytes.toString("utf8");
 }

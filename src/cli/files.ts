@@ -2,8 +2,8 @@
 import { accessSync, constants, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { fail } from "../diag/diagnostic.ts";
 import type { SourceText } from "../diag/span.ts";
-import { readText } from "../edits.ts";
 import { Temporaries } from "../onnx/temporary.ts";
+import { readText } from "../text-file.ts";
 
 /** `-` is standard input. @throws GraftError where there is no such text. */
 export function readSource(path: string): SourceText {

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -104,6 +105,22 @@ test.skipIf(process.platform === "win32")("what cannot be written whole leaves n
   expect(run.stderr).toContain("error[unwritable-edits]");
   expect(readFileSync(path, "utf8")).toBe(text);
   expect(readdirSync(place)).toEqual(["long.graft"]);
+});
+
+test.skipIf(!existsSync("/dev/zero"))("a device that never ends is no text", () => {
+  const user = file("uses a device.graft", 'use "/dev/zero"\n');
+  const endless = "it is longer than 16 MB";
+  for (const [said, ...words] of [
+    [`Cannot read /dev/zero: ${endless}`, "fmt", "/dev/zero"],
+    [`Cannot read /dev/zero: ${endless}`, "check", user],
+    [`/dev/zero is not a report of \`graftc analyze\`: ${endless}`, "check"]
+      .concat(["examples/hyena-interleaved.graft", "--analysis", "/dev/zero"])
+      .concat(["--model", "examples/digits/model.onnx"]),
+  ]) {
+    const run = graftc(words);
+    expect(run.code).toBe(1);
+    expect(run.stderr).toContain(said);
+  }
 });
 
 test.each([
