@@ -150,7 +150,7 @@ function weightPlace(given: string) {
 }
 
 /**
- * OUT may be MODEL, but no other file that the result is made from.
+ * OUT may be MODEL, but neither it nor its data any other file that the result is made from.
  * @param others of these, beside what all edited models are made from.
  * @throws GraftError `out-overwrites-input`
  */
@@ -160,11 +160,13 @@ export function refuseOverwrite(
   { sources }: Program,
   others: readonly string[] = [],
 ): void {
-  if (!out || !existsSync(out)) return;
-  const target = realpathSync(out);
+  if (!out) return;
   const read = [...sources.map(({ path }) => path), ...filesBeside(options), ...others];
-  if (read.some((path) => existsSync(path) && realpathSync(path) === target)) {
-    throw fail("out-overwrites-input", { out });
+  const there = new Set(read.filter(existsSync).map((path) => realpathSync(path)));
+  for (const written of [out, `${out}.data`]) {
+    if (existsSync(written) && there.has(realpathSync(written))) {
+      throw fail("out-overwrites-input", { out: written });
+    }
   }
 }
 

@@ -175,10 +175,12 @@ test.each([
   { out: hyena, words: [] },
   { out: "weights.safetensors", words: ["--weights", "weights.safetensors@blocks[1].attn"] },
   { out: "report.json", words: ["--analysis", "report.json"] },
+  { out: "x.onnx.data", words: ["--external", "file", "--analysis", "x.onnx.data"] },
 ])("no file that the result is made from is replaced: $out", ({ out, words }) => {
   if (words.length > 0) file(out, "what was there");
   const before = readFileSync(join(folder, out));
-  const failed = run(model, hyena, ...words, "-o", `./${out}`, "--json");
+  const target = `./${out.replace(/\.data$/, "")}`;
+  const failed = run(model, hyena, ...words, "-o", target, "--json");
   expect(failed.code).toBe(1);
   expect(json(failed)).toMatchObject({ diagnostics: [{ code: "out-overwrites-input" }] });
   expect(readFileSync(join(folder, out))).toEqual(before);
