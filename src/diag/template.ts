@@ -28,6 +28,14 @@ export function fill(
 ): string {
   return template.texts.reduce((text, piece, i) => {
     const param = template.params[i - 1];
-    return `${text}${param === undefined ? "" : values[param]}${piece}`;
+    return `${text}${param === undefined ? "" : clipped(String(values[param]))}${piece}`;
   });
+}
+
+/** Names and reasons come from files, which may hold any; a message stays one that can be read. */
+const longest = 600;
+
+function clipped(text: string): string {
+  const half = longest / 2;
+  return text.length <= longest ? text : `${text.slice(0, half)} … ${text.slice(-half)}`;
 }

@@ -97,6 +97,12 @@ test("tabs, wide letters, marks, and what a terminal would obey", () => {
   expect(render({ at: spanIn(source, "漢") })).toContain("\n  |     ^^");
 });
 
+test("a name of any length leaves a message that can be read", () => {
+  const { message } = diagnostic("no-such-part", { label: `<${"a".repeat(1e6)}>` }, {});
+  expect(message).toMatch(/^`<a+ … a+>` is not a part of a block$/);
+  expect(message.length).toBeLessThan(700);
+});
+
 test("of long lines a part is shown", () => {
   const text = `${"a ".repeat(1e6)}here ${"b ".repeat(1e6)}`;
   const shown = render({ at: spanIn({ path: "a.graft", text }, "here"), hint: "this" });
