@@ -38,6 +38,9 @@ export interface ShellOptions {
   readonly signal: AbortSignal;
 }
 
+/** Nobody reads more; `--json` has them all. */
+const mostShown = 100;
+
 export function createShell({ json, quiet, color, signal }: ShellOptions): Shell {
   const { stdout, stderr } = process;
   const errorColor = wantsColor(color, stderr);
@@ -57,7 +60,9 @@ export function createShell({ json, quiet, color, signal }: ShellOptions): Shell
     },
     diagnose(diagnostics) {
       const shown = diagnostics.filter(({ severity }) => !quiet || severity === "error");
-      if (shown.length > 0) this.say(renderDiagnostics(shown, { color: errorColor }));
+      if (shown.length === 0) return;
+      this.say(renderDiagnostics(shown.slice(0, mostShown), { color: errorColor }));
+      if (shown.length > mostShown) this.say(`\n... and ${shown.length - mostShown} more`);
     },
   };
 }

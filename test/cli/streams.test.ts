@@ -21,6 +21,16 @@ test("the summary is stdout, diagnostics are stderr, --quiet leaves errors", () 
   expect(failed.stderr).toContain("nowhere.graft");
 });
 
+test("of many diagnostics the first hundred are shown, and all are in the document", () => {
+  const path = join(folder, "many.graft");
+  const lines = Array.from({ length: 150 }, (_, i) => `replace blocks[${i}].attn with nothing\n`);
+  writeFileSync(path, lines.join(""));
+  const run = graftc(["check", path, "--json"]);
+  expect(json<{ diagnostics: unknown[] }>(run).diagnostics).toHaveLength(150);
+  expect(run.stderr.match(/^error/gm)).toHaveLength(100);
+  expect(run.stderr).toMatch(/\n\n\.\.\. and 50 more\n$/);
+});
+
 test("flags of all commands stand anywhere", () => {
   for (const words of [
     ["--json", "inspect", model],
