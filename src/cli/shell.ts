@@ -11,7 +11,7 @@ export interface Shell {
   readonly quiet: boolean;
   /** For what goes to stdout. */
   readonly colors: Colors;
-  /** Aborted by SIGINT and SIGTERM. */
+  /** Aborted by signals that end a process. */
   readonly signal: AbortSignal;
   /** Writes to stdout; nothing under `--json`. */
   print(text: string): void;

@@ -1,8 +1,11 @@
 import { abandonWrites } from "../onnx/index.ts";
 
+/** Ctrl-C, the polite `kill`, and a terminal that is closed. */
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 /**
- * Ctrl-C and SIGTERM ask the work to stop, and what writes files cleans up after itself. A second
- * signal does not wait any longer.
+ * A signal asks the work to stop, and what writes files cleans up after itself. A second one does
+ * not wait any longer.
  */
 export function interruption(): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController();
@@ -11,11 +14,9 @@ export function interruption(): { readonly signal: AbortSignal; release(): void 
     controller.abort();
   };
   const release = () => {
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
+    for (const signal of signals) process.off(signal, stop);
   };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
+  for (const signal of signals) process.on(signal, stop);
 
   /**
    * By the signal itself, which shells report as 130: `process.exit` would end the threads first,

@@ -77,7 +77,7 @@ test("a file whose name is a command", () => {
   expect(graftc(["./inspect", "-o", "x"], { cwd: folder }).code).toBe(1);
 });
 
-test.each(["SIGINT", "SIGTERM"] as const)("%s leaves nothing behind", async (signal) => {
+test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("%s leaves nothing behind", async (signal) => {
   const place = scratch();
   const words = ["new", "dit-l/2", "--depth", "8", "-o", join(place, "big.onnx")];
   const child = spawn(process.execPath, [cli, ...words], { stdio: ["ignore", "ignore", "pipe"] });
