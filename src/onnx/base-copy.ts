@@ -1,9 +1,9 @@
 /** A data file that begins like one of the input: a clone where the file system has them, else a copy. */
-import { closeSync, constants, copyFileSync, openSync } from "node:fs";
+import { closeSync, constants, copyFileSync, openSync, rmSync } from "node:fs";
 import { type Copy, startCopy } from "./copy-thread.ts";
 import type { DiskFile } from "./disk-file.ts";
 import { hasKernelCopy, startKernelCopy } from "./kernel-copy.ts";
-import { createFile, discard, resetMode } from "./temporary.ts";
+import { createFile, resetMode } from "./temporary.ts";
 
 export interface BaseCopy extends Copy {
   /** Open for writing until `close`. */
@@ -51,7 +51,7 @@ function clone(file: DiskFile, temporary: string): boolean {
     resetMode(temporary);
     return true;
   } catch {
-    discard(temporary);
+    rmSync(temporary, { force: true });
     return false;
   } finally {
     file.release();

@@ -59,7 +59,7 @@ function temporaryFor(path: string): string {
   return temporary;
 }
 
-export function discard(path: string): void {
+function discard(path: string): void {
   rmSync(path, { force: true });
   unfinished.delete(path);
 }

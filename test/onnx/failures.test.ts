@@ -99,6 +99,16 @@ test("a signal handler can clean up in the middle of a write", async () => {
   expect(execFileSync("find", [folder, "-mindepth", "1"]).toString()).toBe("");
 });
 
+test("the beginning of a data file is among what it cleans up, however it was copied", async () => {
+  const folder = freshFolder();
+  const write = beginWrite(await readModel(external), join(folder, "out.onnx"));
+  await write.stage();
+  expect(Object.keys(filesIn(folder))).toHaveLength(2);
+  abandonWrites();
+  expect(filesIn(folder)).toEqual({});
+  write.abandon();
+});
+
 test("until it is published there are only temporary files, which a runtime could load", async () => {
   const folder = freshFolder();
   const out = join(folder, "out.onnx");
