@@ -1,13 +1,13 @@
 /** `graftc artifacts`: the training graphs alone, for any host with a stock ONNX Runtime. */
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe } from "../passes/train/describe.ts";
 import { optimizerModel } from "../passes/train/optimizers.ts";
 import { addGradients } from "../passes/train/training-graph.ts";
 import type { Diagnostic } from "./diag/diagnostic.ts";
 import { type EditingOptions, editModel } from "./editing.ts";
 import { type EditsOptions, loadEdits } from "./edits.ts";
-import { writeModel, writeSafetensors } from "./onnx/index.ts";
+import { fillFolder, writeModel, writeSafetensors } from "./onnx/index.ts";
 import { recipesOf, type Stage, stageOf } from "./training/stages.ts";
 
 export interface ArtifactsOptions extends EditingOptions, EditsOptions {
@@ -37,10 +37,8 @@ export async function artifacts(options: ArtifactsOptions): Promise<ArtifactsRes
   const { program, diagnostics } = loadEdits(options.edits, options.set);
   const first = await editModel(options, program);
   const recipes = recipesOf(first);
-  mkdirSync(dirname(join(options.out, ".")), { recursive: true });
-  const aside = mkdtempSync(join(dirname(options.out), `.${basename(options.out)}.`));
-  try {
-    const stages = [];
+  const stages = await fillFolder(options.out, async (aside) => {
+    const written = [];
     for (const index of recipes.keys()) {
       const stage = await stageOf(options, program, index, {
         graph: { sizes: new Map(), noised: false },
@@ -49,23 +47,21 @@ export async function artifacts(options: ArtifactsOptions): Promise<ArtifactsRes
       mkdirSync(join(aside, folder), { recursive: true });
       const parameters = await writeStage(stage, join(aside, folder));
       const trained = stage.graph.trained.length;
-      stages.push({
+      written.push({
         kind: stage.recipe.stage,
         folder: join(options.out, folder),
         trained,
         parameters,
       });
     }
-    moveInto(aside, options.out);
-    return {
-      model: options.model,
-      out: options.out,
-      stages,
-      diagnostics: [...diagnostics, ...first.diagnostics],
-    };
-  } finally {
-    rmSync(aside, { recursive: true, force: true });
-  }
+    return written;
+  });
+  return {
+    model: options.model,
+    out: options.out,
+    stages,
+    diagnostics: [...diagnostics, ...first.diagnostics],
+  };
 }
 
 /** @returns how many numbers are trained. */
@@ -89,14 +85,4 @@ export async function writeStage({ recipe, graph }: Stage, folder: string): Prom
   const json = describe(recipe, graph, optimizer);
   writeFileSync(join(folder, "training.json"), `${JSON.stringify(json, null, 2)}\n`);
   return trained.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-}
-
-/** Puts finished files in their place, one rename each. */
-function moveInto(from: string, to: string): void {
-  mkdirSync(to, { recursive: true });
-  for (const entry of readdirSync(from, { withFileTypes: true })) {
-    const [source, target] = [join(from, entry.name), join(to, entry.name)];
-    if (entry.isDirectory()) moveInto(source, target);
-    else renameSync(source, target);
-  }
 }

@@ -1,5 +1,6 @@
 /** ONNX files: read and written without losing anything. */
 
+export { fillFolder } from "./aside.ts";
 export { encodeProbe, type ProbeOptions } from "./encode-probe.ts";
 export { bytesRead, filesOf, writtenBytes } from "./plan-write.ts";
 export { type ReadOptions, readModel } from "./read-model.ts";

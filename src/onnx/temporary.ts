@@ -50,17 +50,22 @@ const recognisable = 60;
 
 /** A hidden name beside `path`. */
 function temporaryFor(path: string): string {
-  if (!watching) process.once("exit", abandonWrites);
-  watching = true;
   const begin = basename(path).slice(0, recognisable);
   const name = `.${begin}.${randomBytes(4).toString("hex")}.partial`;
   const temporary = join(dirname(path), name);
-  unfinished.add(temporary);
+  watch(temporary);
   return temporary;
 }
 
-function discard(path: string): void {
-  rmSync(path, { force: true });
+/** `path`, a file or a folder, goes with whatever else is unfinished, unless `discard` is first. */
+export function watch(path: string): void {
+  if (!watching) process.once("exit", abandonWrites);
+  watching = true;
+  unfinished.add(path);
+}
+
+export function discard(path: string): void {
+  rmSync(path, { force: true, recursive: true });
   unfinished.delete(path);
 }
 

@@ -12,7 +12,7 @@ export const artifacts: Command<Given> = {
   failed: ({ model }) => ({ model, out: null, stages: [] }),
   async run({ out, ...given }, { signal }) {
     checkOrder("graftc artifacts", given.model, given.edits);
-    if (out === undefined) {
+    if (!out) {
       throw fail("out-missing", {}, { hint: "say which folder to write to: `-o DIR`" });
     }
     const { stages, diagnostics } = await makeArtifacts({ ...given, out, signal });
