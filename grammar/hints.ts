@@ -62,6 +62,10 @@ const habits: readonly [fits: (found: Found) => boolean, hint: string][] = [
   [({ rule, token }) => rule === "subscript" && is(token, t[".."]), "slices are written `1:3`"],
   [({ rule, token }) => rule === "subscript" && is(token, t[":"]), "slices have no step"],
   [({ token }) => is(token, t["|"]), "write `or`"],
+  [
+    ({ rule, token }) => /^(atom|arg|line)$/.test(rule) && is(token, t.where),
+    "what chooses by a condition is `select(condition, a, b)`",
+  ],
   [({ rule, token }) => rule === "file" && isCloser(token), "no bracket is open here"],
   [
     ({ rule, token }) => rule === "file" && lineWords.has(token.image),
