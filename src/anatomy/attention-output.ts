@@ -35,6 +35,9 @@ export function outputOf(branch: Branch, core: Core, headDim: number, findings: 
   const rank = layout?.axes.length ?? 0;
   for (const { ops, to } of segments) {
     if (ops.length > 1) return { map, holdsMlp: false, odd: "its output is gated or normed" };
+    if (layout && joinsHeads(ops[0]!, layout, rank - 3)) {
+      return { map, holdsMlp: false, odd: "other features stand beside those of its heads" };
+    }
     const next =
       layout && (carry(layout, ops[0]!, to, constants) ?? merged(layout, ops[0]!, to, map));
     if (!next) return { map, holdsMlp: false, odd: `its output goes through ${ops[0]!.type}` };
@@ -74,6 +77,12 @@ function isAscending(digits: readonly Digit[]): boolean {
 
 function slower({ stride: a }: Digit, { stride: b }: Digit): boolean {
   return typeof a !== "number" || typeof b !== "number" || a > b;
+}
+
+/** Whether a Concat makes more heads of what comes from elsewhere: a convolution's channels. */
+function joinsHeads(op: Op, { axes }: Layout, heads: number): boolean {
+  const digits = axes.at(op.node.int("axis") ?? 0) ?? [];
+  return op.type === "Concat" && heads > 0 && digits.some(({ axis }) => axis === heads);
 }
 
 /** Whether a Concat puts other features of the same branch beside those of the heads. */

@@ -15,7 +15,7 @@ const forms = [
   "beside",
   "unpadded",
 ] as const;
-type Form = (typeof forms)[number];
+type Form = (typeof forms)[number] | "filters";
 type Expected = Record<"x" | "y" | "without attn" | "without mlp", number[]>;
 
 const folder = "test/fixtures/forms";
@@ -62,6 +62,15 @@ test("experts that tokens choose are no gate of the MLP beside them", async () =
 test("a mask that looks up that nothing is padding hides later tokens alone", async () => {
   const text = "replace blocks[all].attn with swa(window: 8)";
   expect((await edited("unpadded", text, "y")).codes).toEqual([]);
+});
+
+test("nothing is inherited from heads that a convolution's stand beside", async () => {
+  const model = await read(`${folder}/filters.onnx`);
+  const { host } = anatomize(model).stacks[0]!.blocks[1]!.parts.get("attn")!;
+  expect(host).toMatchObject({ opaque: "other features stand beside those of its heads" });
+  const { report } = await editModel(model, "replace blocks[all].attn with mha");
+  expect(report.diagnostics.map(({ code }) => code)).toContain("inherit-refused");
+  await edited("filters", "remove blocks[1].attn", "without attn");
 });
 
 test("of branches side by side the attention is `attn`, and their norm stands before both", async () => {
