@@ -37,11 +37,11 @@ function everyError({ sound, follows, diagnostics }: Loaded): readonly Diagnosti
 
 /** All that can be said of edits without a model. */
 export function checkEdits(program: Program): readonly Diagnostic[] {
-  return inOrder([...checkOperators(program), ...checkProgram(program)], program);
+  return [...checkOperators(program), ...checkProgram(program)];
 }
 
 /** By file and line; what has none last. */
-function inOrder(all: readonly Diagnostic[], { sources }: Program): readonly Diagnostic[] {
+export function inOrder(all: readonly Diagnostic[], { sources }: Program): readonly Diagnostic[] {
   const placed = all.map((each) => ({
     each,
     file: each.at ? sources.findIndex(({ path }) => path === each.at!.source.path) : sources.length,

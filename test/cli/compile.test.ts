@@ -257,19 +257,19 @@ operator fine(scale: float = 1.0) for attn {
 `,
   );
   const codes = [
+    "no-return",
     "unknown-name",
     "unknown-layer-type",
     "unknown-host-part",
     "unknown-name",
     "unknown-function",
-    "no-return",
   ];
   for (const rest of [[], ["--model", model]]) {
     const { diagnostics } = json(run("check", idle, ...rest, "--json")) as {
       diagnostics: { code: string; line: number }[];
     };
     expect(diagnostics.map(({ code }) => code)).toEqual(codes);
-    expect(diagnostics.map(({ line }) => line)).toEqual([1, 2, 2, 3, 4, 1]);
+    expect(diagnostics.map(({ line }) => line)).toEqual([1, 1, 2, 2, 3, 4]);
   }
 });
 

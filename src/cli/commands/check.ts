@@ -2,7 +2,7 @@
 import { compile } from "../../compile.ts";
 import { type Diagnostic, GraftError } from "../../diag/diagnostic.ts";
 import { plural } from "../../diag/figures.ts";
-import { checkEdits, checkOperators, loadEdits, says } from "../../edits.ts";
+import { checkEdits, checkOperators, inOrder, loadEdits, says } from "../../edits.ts";
 import { checkRecipes } from "../../training/check.ts";
 import type { Command } from "../outcome.ts";
 import type { Shell } from "../shell.ts";
@@ -35,7 +35,7 @@ export const check: Command<Given> = {
 /** What can be said of the files alone. */
 async function diagnosticsOf({ edits, set = {} }: Given): Promise<readonly Diagnostic[]> {
   const { program, diagnostics } = loadEdits(edits, set);
-  return [...diagnostics, ...checkEdits(program)];
+  return inOrder([...diagnostics, ...checkEdits(program)], program);
 }
 
 /** Everything that a compile would say, by one that writes nothing, and of recipes what has no need of data. */
@@ -51,10 +51,10 @@ async function diagnosticsOn(
     const result = await compile({ model, edits, out: null, set, dryRun: true, signal, ...report });
     const recipes = await checkRecipes({ model, signal, ...report }, program);
     const own = operators.filter((each) => !says(result.diagnostics, each));
-    return [...own, ...result.diagnostics, ...recipes];
+    return inOrder([...own, ...result.diagnostics, ...recipes], program);
   } catch (cause) {
     if (!(cause instanceof GraftError)) throw cause;
     const own = operators.filter((each) => !says(cause.diagnostics, each));
-    return [...own, ...cause.diagnostics];
+    return inOrder([...own, ...cause.diagnostics], program);
   }
 }
