@@ -3,6 +3,8 @@ import { CommanderError } from "commander";
 import { type Diagnostic, diagnostic, GraftError } from "../diag/diagnostic.ts";
 import { type JsonDiagnostic, toJson } from "../diag/json.ts";
 import { usageMessages } from "../diag/messages/cli.ts";
+import { nearest } from "../diag/suggest.ts";
+import { commandNames } from "./names.ts";
 import type { Command, Outcome } from "./outcome.ts";
 import { createProgram } from "./program.ts";
 import { type ColorMode, createShell, type Shell, watchStreams } from "./shell.ts";
@@ -72,7 +74,7 @@ type Refusal = CommanderError | GraftError;
 
 /** The words make no command: says so, in JSON too where they ask for it. */
 function refuse(cause: Refusal, words: readonly string[], signal: AbortSignal): number {
-  const diagnostics = usageOf(cause);
+  const diagnostics = usageOf(cause, words);
   const end = words.indexOf("--");
   const flags = end < 0 ? words : words.slice(0, end);
   const shell = createShell({
@@ -86,13 +88,18 @@ function refuse(cause: Refusal, words: readonly string[], signal: AbortSignal): 
   return wrongUsage;
 }
 
-function usageOf(cause: Refusal): readonly Diagnostic[] {
+function usageOf(cause: Refusal, words: readonly string[]): readonly Diagnostic[] {
   if (cause instanceof GraftError) return cause.diagnostics;
   const [what = "", suggestion] = cause.message.replace(/^error: /, "").split("\n");
   const quoted = (text: string) => text.replace(/'([^']*)'/g, "`$1`").replace(/\.$/, "");
   const hint = suggestion?.replace(/^\(Did you mean (.*)\?\)$/, "did you mean `$1`?");
   if (cause.code === "commander.help") {
-    return [diagnostic("wrong-usage", { what: "There is no such command" })];
+    const asked = words.find((word) => word !== "help" && !word.startsWith("-")) ?? "";
+    const close = nearest(asked, commandNames);
+    const notes = close
+      ? [`did you mean \`${close}\`?`]
+      : [`commands are ${commandNames.join(", ")}`];
+    return [diagnostic("wrong-usage", { what: `No command is called \`${asked}\`` }, { notes })];
   }
   const notes = [...(hint ? [hint] : []), "`graftc --help` shows the commands and their flags"];
   const sentence = quoted(what.charAt(0).toUpperCase() + what.slice(1));

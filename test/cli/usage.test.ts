@@ -23,7 +23,7 @@ const samples: readonly (readonly [
   ["inspect m.onnx --color sometimes", "wrong-usage", "auto, always, never"],
   ["fmt", "wrong-usage", "Missing required argument `edits`"],
   ["new dit-s/2 --depth 0 -o x", "wrong-usage", "1 or more"],
-  ["help nonsense", "wrong-usage", "no such command"],
+  ["help inspct", "wrong-usage", "did you mean `inspect`?"],
   ["m.onnx --set a=1 --set a=2 -o x", "set-twice", "`--set a` is given twice"],
   ["m.onnx e.graft", "out-missing", "`-o OUT`"],
   ["e.graft m.onnx -o x", "arguments-swapped", "`graftc m.onnx e.graft ...`"],
