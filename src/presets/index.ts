@@ -70,6 +70,11 @@ export function createPreset(name: string, path: string, options: PresetOptions)
   return model;
 }
 
+/** Beyond any model; what is more is a slip that would fill memory or a disk. */
+const mostBlocks = 10_000;
+/** A block has more than 12 times its width squared. */
+const mostWeights = 1e12;
+
 function sizeOf(preset: string, size: Size, options: PresetOptions): Size {
   const { width = size.width, depth = size.depth, tokens = size.side ** 2 } = options;
   const heads = options.heads ?? size.heads;
@@ -89,6 +94,11 @@ function sizeOf(preset: string, size: Size, options: PresetOptions): Size {
   if (width % heads !== 0) {
     const flag = options.heads === undefined ? "--width" : "--heads";
     throw wrong(flag, options.heads ?? width, `width ${width} is not a multiple of ${heads} heads`);
+  }
+  if (depth > mostBlocks) throw wrong("--depth", depth, `${mostBlocks} blocks at most`);
+  if (depth * width ** 2 > mostWeights) {
+    const flag = options.width === undefined ? "--depth" : "--width";
+    throw wrong(flag, options.width ?? depth, "such a model has over 10^13 parameters");
   }
   return { width, depth, heads, side, patch: size.patch };
 }

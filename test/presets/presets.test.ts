@@ -105,3 +105,10 @@ test("nobody's edit made the nodes", () => {
   expect(graph.nodes.filter((node) => node.metadata.size > 0)).toEqual([]);
   expect(graph.nodes.map((node) => node.name)).toContain("/blocks.1/attn/qkv/MatMul");
 });
+
+test.each([
+  [{ depth: 100_000 }, "--depth 100000"],
+  [{ width: 1_000_000, heads: 100 }, "--width 1000000"],
+])("%o is beyond any model", (size, flag) => {
+  expect(() => make("dit-s/2", size)).toThrow(flag);
+});
