@@ -176,12 +176,12 @@ export interface Rotation {
 export interface Turn {
   readonly from: Value;
   readonly to: Value;
-  /** Layout of `from`; heads are not split yet in "B,N,HD". */
+  /** Layout of `from`; heads are not split yet in "B,N,HD", and one axis with the batch in "BH,N,d". */
   readonly layout: HeadLayout;
   readonly layoutOut: HeadLayout;
 }
 
-export type HeadLayout = "B,H,N,d" | "B,H,d,N" | "B,N,H,d" | "B,N,HD";
+export type HeadLayout = "B,H,N,d" | "B,H,d,N" | "B,N,H,d" | "B,N,HD" | "BH,N,d";
 
 export interface MlpHost {
   readonly kind: "mlp";

@@ -4,6 +4,7 @@
  */
 
 import type { Dim } from "../ir/types.ts";
+import { multiplyDims } from "../onnx-ops/dims.ts";
 import type { HeadLayout, Linear } from "./anatomy.ts";
 import type { Constants } from "./constants.ts";
 import { type Digit, sizeOf } from "./digits.ts";
@@ -126,7 +127,9 @@ function bridge({ cuts, segments, kinds, at, constants }: Bridging): { from: Cut
 
 function matched({ wire, layout }: Pick<Cut, "wire" | "layout">, to: Wire): Layout | null {
   const [before, after] = [wire.value?.type?.shape, to.value?.type?.shape];
-  if (!before || !after || before.length !== after.length) return null;
+  if (!before || !after) return null;
+  if (before.length === after.length + 1) return joinedAhead(before, after, layout);
+  if (before.length !== after.length) return null;
   if (before.every((dim, i) => dim === after[i])) return layout;
   const places = after.map((dim) => before.indexOf(dim));
   const distinct = new Set(before).size === before.length && !places.includes(-1);
@@ -134,6 +137,19 @@ function matched({ wire, layout }: Pick<Cut, "wire" | "layout">, to: Wire): Layo
   // A name may have become a number on the way; sizes that are numbers must agree.
   const similar = before.every((dim, i) => dim === after[i] || isOpen(dim) !== isOpen(after[i]!));
   return similar ? layout : null;
+}
+
+/** [B * H, N, d] behind [B, H, N, d]: the Reshape that ends a rotation joins batch and heads, too. */
+function joinedAhead(
+  [batch, heads, ...rest]: readonly Dim[],
+  [first, ...others]: readonly Dim[],
+  layout: Layout,
+): Layout | null {
+  const product = multiplyDims(batch ?? null, heads ?? null);
+  if (rest.length !== 2 || rest.some((dim, i) => dim !== others[i])) return null;
+  if (product !== first && !isOpen(first ?? null)) return null;
+  const [a, b, ...tail] = layout.axes;
+  return { ...layout, axes: [[...a!, ...b!], ...tail] };
 }
 
 function isOpen(dim: Dim): boolean {
@@ -190,7 +206,8 @@ function isFeature(digit: Digit, features: number): boolean {
 
 function headLayout({ axes }: Layout, features: number): HeadLayout {
   const holds = axes.map((digits) => digits.some((digit) => isFeature(digit, features)));
-  if (axes.length < 4) return axes.length === 3 && !holds[0] && !holds[1] ? "B,N,HD" : "B,H,N,d";
+  if (axes.length === 3 && !holds[1]) return holds[0] ? "BH,N,d" : "B,N,HD";
+  if (axes.length < 4) return "B,H,N,d";
   if (holds[1]) return holds[2] && !holds[3] ? "B,H,d,N" : "B,H,N,d";
   if (holds[2]) return "B,N,H,d";
   // One head: the axis of tokens, the one that is not of size 1, tells.

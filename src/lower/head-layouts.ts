@@ -6,8 +6,8 @@ import { permute, reshape } from "./movement.ts";
 import type { Ground } from "./placement.ts";
 import type { Extent, Tensor } from "./values.ts";
 
-/** The axes of [B, heads, N, d] in their order; "joined": [B, N, heads * d]. */
-export type Axes = readonly number[] | "joined";
+/** The axes of [B, heads, N, d] in their order; "joined": [B, N, heads * d], "folded": [B * heads, N, d]. */
+export type Axes = readonly number[] | "joined" | "folded";
 
 export interface Sizes {
   readonly batch: Extent;
@@ -21,6 +21,7 @@ const named: Readonly<Record<HeadLayout, Axes>> = {
   "B,H,d,N": [0, 1, 3, 2],
   "B,N,H,d": [0, 2, 1, 3],
   "B,N,HD": "joined",
+  "BH,N,d": "folded",
 };
 
 /**
@@ -30,12 +31,14 @@ export function layoutOf(value: Value, said: HeadLayout, sizes: Sizes): Axes {
   const { batch, heads, tokens, features } = sizes;
   const wanted = [batch, heads, tokens, features];
   const shape = value.type?.shape;
-  if (shape?.length === 3) return "joined";
-  if (shape?.length !== 4) return named[said];
+  const axes = named[said];
+  if (shape?.length === 3) return axes === "folded" ? axes : "joined";
+  if (shape?.length !== 4) return axes;
   const fits = (order: Axes) =>
-    order !== "joined" && order.every((axis, i) => String(shape[i]) === String(wanted[axis]));
-  if (fits(named[said])) return named[said];
-  return orders.find(fits) ?? named[said];
+    typeof order !== "string" &&
+    order.every((axis, i) => String(shape[i]) === String(wanted[axis]));
+  if (fits(axes)) return axes;
+  return orders.find(fits) ?? axes;
 }
 
 const orders: readonly (readonly number[])[] = permutations([0, 1, 2, 3]);
@@ -49,13 +52,15 @@ function permutations(items: readonly number[]): number[][] {
 
 /** The shape that [B, heads, N, d] has in a layout. */
 export function shapeIn(layout: Axes, shape: readonly Extent[]): readonly Extent[] {
-  if (layout !== "joined") return layout.map((axis) => shape[axis]!);
+  if (typeof layout !== "string") return layout.map((axis) => shape[axis]!);
   const [b, h, n, d] = shape as [Extent, Extent, Extent, Extent];
+  if (layout === "folded") return [multiplyDims(b, h) as Extent, n, d];
   return [b, n, multiplyDims(h, d) as Extent];
 }
 
 export function toLayout(ground: Ground, x: Tensor, layout: Axes): Tensor {
-  if (layout !== "joined") return permute(ground, x, layout);
+  if (typeof layout !== "string") return permute(ground, x, layout);
+  if (layout === "folded") return reshape(ground, x, shapeIn(layout, x.shape));
   return reshape(ground, permute(ground, x, [0, 2, 1, 3]), shapeIn(layout, x.shape));
 }
 
@@ -66,6 +71,7 @@ export function fromLayout(
   layout: Axes,
   shape: readonly Extent[],
 ): Tensor {
+  if (layout === "folded") return reshape(ground, x, shape);
   if (layout !== "joined") {
     return permute(
       ground,

@@ -18,7 +18,7 @@ export function meetsAllTokens({ opaque }: AttentionHost, rotation: Rotation, ho
   return opaque === null || tokens == null || String(tokens) === String(host.tokens);
 }
 
-const tokenAxis = { "B,N,HD": 1, "B,N,H,d": 1, "B,H,N,d": 2, "B,H,d,N": 3 } as const;
+const tokenAxis = { "B,N,HD": 1, "B,N,H,d": 1, "B,H,N,d": 2, "B,H,d,N": 3, "BH,N,d": 1 } as const;
 
 /** Whether it treats each token by itself, so that other tokens can be given to it. */
 export function isSizeless({ nodes, q, k }: Rotation): boolean {

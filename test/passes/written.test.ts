@@ -6,6 +6,7 @@ const pathOf = (way: string) => `test/fixtures/written/${way}`;
 
 const edits = [
   ["y", "replace blocks[all].attn with mha"],
+  ["y", "replace blocks[all].attn with swa(window: 7)"],
   ["y", "resize blocks[all].attn to heads 5"],
   ["y", "resize blocks[all].mlp to hidden 33"],
   ["y", "repeat blocks[all] times 2"],
@@ -14,7 +15,9 @@ const edits = [
 ] as const;
 
 test.each(
-  ["bmm", "sequences", "centred"].flatMap((way) => edits.map((each) => [way, ...each] as const)),
+  ["bmm", "sequences", "centred", "flattened", "folded"].flatMap((way) =>
+    edits.map((each) => [way, ...each] as const),
+  ),
 )("%s: %s after %s", async (way, key, text) => {
   const { feeds, outputs } = recordedAt(`${pathOf(way)}.io.safetensors`);
   const { model, report } = await edit(`${pathOf(way)}.onnx`, text);
