@@ -31,6 +31,14 @@ test("swa of a causal host lets no token see those behind it", async () => {
   expect(await leakOf("replace blocks[all].attn with swa")).toEqual({ leak: 0, codes: [] });
 });
 
+test.each(["causal: true", "right: 0", "window: 2, causal: true"])(
+  "looking back as the host does (%s) is none",
+  async (words) => {
+    const { leak, codes } = await leakOf(`replace blocks[all].attn with swa(${words})`);
+    expect({ leak, codes }).toEqual({ leak: 0, codes: [] });
+  },
+);
+
 test.each(["causal: false", "right: 1"])("looking ahead (%s) is a warning", async (words) => {
   const { leak, codes } = await leakOf(`replace blocks[1].attn with swa(${words})`);
   expect(codes).toEqual(["mask-lost"]);
