@@ -58,6 +58,13 @@ export function scoresBehind(wire: Wire, constants: Constants, depth: number): S
     if (!found) return null;
     return masked(found, op, { wire: found === left ? b : a, means: "add" });
   }
+  const peak = b?.from;
+  if (op.type === "Sub" && peak?.type === "ReduceMax" && peak.inputs[0] === a) {
+    const found = behind(a);
+    // What all scores of a query have in common falls out of their softmax.
+    if (overLast(peak, constants)) return extend(found && { ...found, ops: [...found.ops, peak] });
+    return extend(found, { irregular: "its scores go through Sub" });
+  }
   if (op.type === "Sub" && a && b && !behind(b)) {
     const found = behind(a);
     return found && masked(found, op, { wire: b, means: "subtract" });
@@ -81,6 +88,14 @@ export function scoresBehind(wire: Wire, constants: Constants, depth: number): S
     return extend(found, { irregular: `its scores go through ${op.type}` });
   }
   return null;
+}
+
+/** A reduction of the last axis alone, which stays as one element. */
+function overLast({ node, inputs }: Op, constants: Constants): boolean {
+  const axes = node.ints("axes") ?? constants.known(inputs[1]);
+  const rank = inputs[0]?.value?.type?.shape?.length;
+  if (axes?.length !== 1 || node.int("keepdims") === 0) return false;
+  return axes[0] === -1 || axes[0] === (rank ?? 0) - 1;
 }
 
 /** Scores times a tensor: irregular, unless it is a gate and what it makes zero is hidden later. */
