@@ -119,7 +119,13 @@ function sumOf(node: Node, patch: Patch): Value {
   const bias = skipNormBias(node);
   const whole = node.outputs[0]!;
   if (!bias) return add(a, b, whole);
-  return comesFrom(b, a) ? add(a, add(b, bias, b), whole) : add(add(a, bias, a), b, whole);
+  return branchOf(a, b) === b ? add(a, add(b, bias, b), whole) : add(add(a, bias, a), b, whole);
+}
+
+/** Beside a branch that is part of the sum already, the other one comes from no part of it. */
+function branchOf(a: Value, b: Value): Value {
+  if (comesFrom(b, a)) return b;
+  return comesFrom(a, b) || b.producer?.op === "Add" ? a : b;
 }
 
 /** Whether a branch leads from `origin`, or from what is made together with it, to `value`. */

@@ -11,7 +11,7 @@ import { comesApart } from "../../src/onnx-ops/skip-norms.ts";
 import { distance, editModel, read, recordedAt, run } from "./workbench.ts";
 
 const folder = "test/fixtures/fused";
-const models = ["gpt2-ts13", "vit-ts17-fp16", "llama-ts17", "bert-ts13"];
+const models = ["gpt2-ts13", "vit-ts17-fp16", "llama-ts17", "bert-ts13", "parallel-ts17"];
 
 const open = (name: string) => read(`${folder}/${name}.onnx`);
 const fusedIn = ({ graph }: Model) => graph.nodes.filter(comesApart);
