@@ -156,12 +156,13 @@ export interface AttentionHost {
 export type HostMask = MaskMeaning & { readonly value: Value };
 
 /**
- * What a mask does with scores: it is added or subtracted, or true keeps or drops them. Padding is
- * integers as fused operators read them: how many keys of each sample count [B], or which do [B, M],
+ * What a mask does with scores, in the order of `masks`: it is added or subtracted, or true keeps or
+ * drops them, and `filler` stands in the place of dropped ones where it is known. Padding is integers as fused operators read them: how many keys of each sample count [B], or which do [B, M],
  * [B, N, M]; `hidden` is added to the scores of all others.
  */
 export type MaskMeaning =
-  | { readonly means: "add" | "subtract" | "keep" | "drop" }
+  | { readonly means: "add" | "subtract" }
+  | { readonly means: "keep" | "drop"; readonly filler?: number | undefined }
   | { readonly means: "padding"; readonly hidden: number };
 
 /** The nodes from split heads to scores, to be replayed by cloning on other q and k. */

@@ -4,8 +4,11 @@ import type { Mask } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
 import { hidesGated } from "./gated-scores.ts";
 import { isDataProduct, turnOf } from "./products.ts";
+import { uniform } from "./uniform.ts";
 
 const veryNegative = -1e30;
+/** What hides a key where it stands in the place of a score: some models have no more than this. */
+const hiding = -1e3;
 const layoutOps = new Set(["Reshape", "Transpose", "Unsqueeze", "Squeeze", "Flatten", "Expand"]);
 const through = new Set(["Identity", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear"]);
 export interface Scores {
@@ -69,13 +72,7 @@ export function scoresBehind(wire: Wire, constants: Constants, depth: number): S
     const found = behind(a);
     return found && masked(found, op, { wire: b, means: "subtract" });
   }
-  if (op.type === "Where") {
-    const [condition, kept, filler] = op.inputs;
-    const found = behind(kept) ?? behind(filler);
-    if (!found || !condition) return null;
-    const means = behind(kept) ? "keep" : "drop";
-    return extend(found, { masks: [...found.masks, { wire: condition, means }] });
-  }
+  if (op.type === "Where") return overwritten(op, behind, constants);
   if (mixesHeads(op)) {
     return extend(behind(a), { irregular: "its heads are mixed before the softmax" });
   }
@@ -96,6 +93,33 @@ function overLast({ node, inputs }: Op, constants: Constants): boolean {
   const rank = inputs[0]?.value?.type?.shape?.length;
   if (axes?.length !== 1 || node.int("keepdims") === 0) return false;
   return axes[0] === -1 || axes[0] === (rank ?? 0) - 1;
+}
+
+/** Scores of which a condition overwrites some: a mask, where what stands there then is far below the rest. */
+function overwritten(
+  op: Op,
+  behind: (wire: Wire | null | undefined) => Scores | null,
+  constants: Constants,
+): Scores | null {
+  const [condition, yes, no] = op.inputs;
+  const [kept, dropped] = [behind(yes), behind(no)];
+  const found = kept ?? dropped;
+  if (!found || !condition) return null;
+  const place = kept ? no : yes;
+  const filler = constants.scalar(place) ?? (place && uniform(place)) ?? undefined;
+  const odd =
+    kept && dropped
+      ? "its scores are chosen of several products"
+      : filler !== undefined && filler > hiding
+        ? "its scores are overwritten by what hides no key"
+        : null;
+  const mask: Mask = { wire: condition, means: kept ? "keep" : "drop", filler };
+  return {
+    ...found,
+    ops: [...found.ops, op],
+    masks: [...found.masks, mask],
+    irregular: found.irregular ?? odd,
+  };
 }
 
 /** Scores times a tensor: irregular, unless it is a gate and what it makes zero is hidden later. */

@@ -24,29 +24,62 @@ export function mask(ground: Ground, host: Host): Tensor | number {
   if (found?.kind === "attention" && found.opaque && !fits(found, host)) return 0;
   host.used.mask = true;
   if (found?.kind !== "attention") return 0;
-  const terms = found.masks.map((each) => {
+  let sum: Tensor | number = 0;
+  for (const each of found.masks) {
     const own = captured(ground, host, found, each.value);
     const type = each.value.type ?? { dtype: ground.dtype, shape: null };
     const x = headsApart(ground, host, found.heads, wire(ground, own, type));
+    if (overwrites(each)) {
+      sum = overwritten(ground, found, each, x, sum);
+      continue;
+    }
     const term = added(ground, host, each, x);
-    return found.guarded && each.means === "add" ? floored(ground, term) : term;
-  });
-  if (found.triangular) terms.push(causal(ground, host));
-  return terms.length ? terms.reduce((a, b) => binary(ground, "+", a, b) as Tensor) : 0;
+    const floors = found.guarded && each.means === "add";
+    sum = plus(ground, sum, floors ? floored(ground, term) : term);
+  }
+  return found.triangular ? plus(ground, sum, causal(ground, host)) : sum;
 }
 
-/** A mask of any kind as what is added to scores. */
-function added(ground: Ground, host: Host, meaning: HostMask, x: Tensor): Tensor {
+function plus(ground: Ground, sum: Tensor | number, term: Tensor): Tensor {
+  return sum === 0 ? term : (binary(ground, "+", sum, term) as Tensor);
+}
+
+type Overwriting = Extract<HostMask, { means: "keep" | "drop" }>;
+
+function overwrites(mask: HostMask): mask is Overwriting {
+  return mask.means === "keep" || mask.means === "drop";
+}
+
+/**
+ * What is hidden forgets what was added before. In a row that an added mask hides too, this stands
+ * against that: then it is the host's own filler, if scores vanish beside it.
+ */
+function overwritten(
+  ground: Ground,
+  { masks }: AttentionHost,
+  { means, filler = 0 }: Overwriting,
+  x: Tensor,
+  sum: Tensor | number,
+): Tensor {
+  const meets = ground.dtype !== "float16" && masks.some((mask) => mask.means === "add");
+  const far = Math.min(farBelow(ground), meets && Number.isFinite(filler) ? filler : 0);
+  const yes = cast(ground, x, "bool");
+  return means === "keep" ? where(ground, yes, sum, far) : where(ground, yes, far, sum);
+}
+
+/** A mask that overwrites nothing as what is added to scores. */
+function added(
+  ground: Ground,
+  host: Host,
+  meaning: Exclude<HostMask, Overwriting>,
+  x: Tensor,
+): Tensor {
   const far = farBelow(ground);
   switch (meaning.means) {
     case "add":
       return cast(ground, x, ground.dtype);
     case "subtract":
       return binary(ground, "-", 0, cast(ground, x, ground.dtype)) as Tensor;
-    case "keep":
-      return where(ground, cast(ground, x, "bool"), 0, far);
-    case "drop":
-      return where(ground, cast(ground, x, "bool"), far, 0);
     case "padding":
       return where(ground, unpadded(ground, host, x), 0, Math.max(meaning.hidden, far));
   }

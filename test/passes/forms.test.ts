@@ -14,8 +14,9 @@ const forms = [
   "offset",
   "beside",
   "unpadded",
+  "overwritten",
 ] as const;
-type Form = (typeof forms)[number] | "filters";
+type Form = (typeof forms)[number] | "filters" | "zeroed";
 type Expected = Record<"x" | "y" | "without attn" | "without mlp", number[]>;
 
 const folder = "test/fixtures/forms";
@@ -94,4 +95,11 @@ test("copies that scale the stream say that they do", async () => {
   const { report } = await editModel(model, "repeat blocks[1] times 2");
   expect(report.keepsFunction).toBe(false);
   expect(report.diagnostics[0]!.message).toContain("it changes the stream beside its branches");
+});
+
+test("scores that are overwritten by 0 are not masked", async () => {
+  const { stacks } = anatomize(await read(`${folder}/zeroed.onnx`));
+  const { host } = stacks[0]!.blocks[1]!.parts.get("attn")!;
+  const opaque = "its scores are overwritten by what hides no key";
+  expect(host).toMatchObject({ kind: "attention", opaque });
 });
