@@ -3,6 +3,7 @@
 export { format, parse } from "../grammar/index.ts";
 export type * from "./anatomy/anatomy.ts";
 export { type ArtifactsOptions, type ArtifactsResult, artifacts } from "./artifacts.ts";
+export { type CheckOptions, check } from "./check.ts";
 export { type CompileOptions, type CompileResult, compile, type Figures } from "./compile.ts";
 export { type Diagnostic, GraftError } from "./diag/diagnostic.ts";
 export { renderDiagnostic } from "./diag/render.ts";

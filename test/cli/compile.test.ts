@@ -230,49 +230,6 @@ test("places that cannot be written", () => {
   expect(existsSync(join(folder, "no"))).toBe(false);
 });
 
-test("check finds what compile would, and writes nothing", () => {
-  const before = readdirSync(folder);
-  expect(run("check", hyena)).toMatchObject({ code: 0, stdout: "1 file: no mistakes\n" });
-  expect(run("check", hyena, "--model", model).code).toBe(0);
-  expect(run("check", wrong).code).toBe(1);
-  const failed = run("check", wrong, "--model", model, "--json");
-  expect(failed.code).toBe(1);
-  expect(json(failed)).toMatchObject({ files: [wrong], model, diagnostics: [{ line: 1 }, {}] });
-  expect(readdirSync(folder)).toEqual(before);
-});
-
-test("check reads operators that nothing uses", () => {
-  const idle = file(
-    "idle.graft",
-    `operator idle(size: int = mising) for attn {
-  layer map = linaer(D, D) from host.qkw
-  y = map(x) + zz
-  if N > 3 { y = relux(y) }
-}
-operator fine(scale: float = 1.0) for attn {
-  weight mix: [N, N] = identity
-  let far = tril(N, diagonal: -1)
-  return scale * (mix @ x) + host.scale * (float(far) @ x)
-}
-`,
-  );
-  const codes = [
-    "no-return",
-    "unknown-name",
-    "unknown-layer-type",
-    "unknown-host-part",
-    "unknown-name",
-    "unknown-function",
-  ];
-  for (const rest of [[], ["--model", model]]) {
-    const { diagnostics } = json(run("check", idle, ...rest, "--json")) as {
-      diagnostics: { code: string; line: number }[];
-    };
-    expect(diagnostics.map(({ code }) => code)).toEqual(codes);
-    expect(diagnostics.map(({ line }) => line)).toEqual([1, 1, 2, 2, 3, 4]);
-  }
-});
-
 test("FLOPs are not told where nothing was asked about the model's shapes", () => {
   expect(run(model, "-o", "plain.onnx").stderr).not.toContain("FLOPs");
   expect(json(run(model, "-o", "plain.onnx", "--json"))).toMatchObject({
