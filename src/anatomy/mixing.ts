@@ -47,7 +47,9 @@ interface Scene {
 function meets(scene: Scene): Mixing {
   const { op, known, linears } = scene;
   const inputs = op.inputs.flatMap((wire) => (wire && known.get(wire)) ?? []);
-  if (inputs.length === 0) return "features";
+  // Bodies of a node read the graph around it, past its inputs.
+  const read = op.data.some((wire) => known.has(wire));
+  if (inputs.length === 0) return read ? "unknown" : "features";
   const layout = inputs[0]!;
   const map = linears.byOp.get(op);
   if (map && op === map.op) return throughLinear(layout, map, scene);

@@ -16,7 +16,7 @@ const forms = [
   "unpadded",
   "overwritten",
 ] as const;
-type Form = (typeof forms)[number] | "filters" | "zeroed";
+type Form = (typeof forms)[number] | "filters" | "zeroed" | "squeezed";
 type Expected = Record<"x" | "y" | "without attn" | "without mlp", number[]>;
 
 const folder = "test/fixtures/forms";
@@ -102,4 +102,13 @@ test("scores that are overwritten by 0 are not masked", async () => {
   const { host } = stacks[0]!.blocks[1]!.parts.get("attn")!;
   const opaque = "its scores are overwritten by what hides no key";
   expect(host).toMatchObject({ kind: "attention", opaque });
+});
+
+test("what the body of an If reads may meet in a convolution behind it", async () => {
+  const { stacks } = anatomize(await read(`${folder}/squeezed.onnx`));
+  const { parts } = stacks[0]!.blocks[1]!;
+  const mixers = [...parts.values()].filter(({ host }) => host.kind === "other");
+  expect(mixers.map(({ host }) => host)).toMatchObject([
+    { mixesTokens: true, opaque: "it is convolutional" },
+  ]);
 });
