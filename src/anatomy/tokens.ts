@@ -1,4 +1,6 @@
 /** Which tokens of a branch's input meet in its attention, and on which axis they lie. */
+
+import { multiplyDims } from "../onnx-ops/dims.ts";
 import type { Constants } from "./constants.ts";
 import type { Digit } from "./digits.ts";
 import { sizeOf } from "./digits.ts";
@@ -33,18 +35,21 @@ export function meetingOf(x: Wire, path: Path, constants: Constants): Meeting {
   const rank = identityLayout(x)?.axes.length ?? 3;
   if (rank === 3 && apart.has(1) && tokens.has(1)) return "some";
   if (rank === 4 && (apart.has(1) || apart.has(2))) return "some";
-  if (rank === 3 && isCut(x, before)) return "part";
+  const count = rank === 3 || rank === 4 ? recounted(x, before) : null;
+  if (count) return count;
   if (region?.ops.some(joinsFeatures)) return "changed";
   return rank === 3 && tokens.has(0) && !tokens.has(1) ? "first" : "all";
 }
 
 export const shifts = new Set(["Slice", "Split", "Concat", "Pad"]);
 
-/** Only some of the tokens are left. */
-function isCut(x: Wire, { axes }: Layout): boolean {
-  const whole = x.value?.type?.shape?.[1];
-  const left = sizeOf(axes.flat().filter(({ axis }) => axis === 1));
-  return whole != null && typeof left === "number" && left !== whole;
+/** Only some of the tokens are left, or others fill their number up. */
+function recounted(x: Wire, { axes }: Layout): "part" | "joined" | null {
+  const places = x.value?.type?.shape?.slice(1, -1);
+  const whole = places?.reduce((a, b) => multiplyDims(a, b), 1);
+  const left = sizeOf(axes.flat().filter(({ axis }) => axis > 0 && axis <= places!.length));
+  if (typeof whole !== "number" || typeof left !== "number" || left === whole) return null;
+  return left < whole ? "part" : "joined";
 }
 
 function joinsOthers({ from, ops, has }: Region): boolean {

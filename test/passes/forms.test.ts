@@ -16,7 +16,7 @@ const forms = [
   "unpadded",
   "overwritten",
 ] as const;
-type Form = (typeof forms)[number] | "filters" | "zeroed" | "squeezed";
+type Form = (typeof forms)[number] | "filters" | "zeroed" | "squeezed" | "padded";
 type Expected = Record<"x" | "y" | "without attn" | "without mlp", number[]>;
 
 const folder = "test/fixtures/forms";
@@ -111,4 +111,11 @@ test("what the body of an If reads may meet in a convolution behind it", async (
   expect(mixers.map(({ host }) => host)).toMatchObject([
     { mixesTokens: true, opaque: "it is convolutional" },
   ]);
+});
+
+test("a window that is wider than the grid holds more than its tokens", async () => {
+  const { stacks } = anatomize(await read(`${folder}/padded.onnx`));
+  const { host } = stacks[0]!.blocks[1]!.parts.get("attn")!;
+  const opaque = "tokens from elsewhere join its own before they attend";
+  expect(host).toMatchObject({ kind: "attention", opaque });
 });
