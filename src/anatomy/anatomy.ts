@@ -157,8 +157,9 @@ export type HostMask = MaskMeaning & { readonly value: Value };
 
 /**
  * What a mask does with scores, in the order of `masks`: it is added or subtracted, or true keeps or
- * drops them, and `filler` stands in the place of dropped ones where it is known. Padding is integers as fused operators read them: how many keys of each sample count [B], or which do [B, M],
- * [B, N, M]; `hidden` is added to the scores of all others.
+ * drops them, and `filler` stands in the place of dropped ones where it is known. Padding is integers
+ * as fused operators read them: how many keys of each sample count [B], or which do [B, M], [B, N, M];
+ * `hidden` is added to the scores of all others.
  */
 export type MaskMeaning =
   | { readonly means: "add" | "subtract" }
