@@ -1,18 +1,11 @@
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { check } from "../../src/index.ts";
-import { graftc, json, root, scratch } from "./graftc.ts";
+import { json, root, workspace } from "./graftc.ts";
 
 const model = join(root, "examples/digits/model.onnx");
-const folder = scratch();
-
-function file(name: string, text: string): string {
-  writeFileSync(join(folder, name), text);
-  return name;
-}
-
-const run = (...words: string[]) => graftc(words, { cwd: folder });
+const { folder, file, run } = workspace();
 const hyena = file("hyena.graft", "replace blocks[odd].attn with hyena_x\n");
 const wrong = file(
   "wrong.graft",

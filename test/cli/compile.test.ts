@@ -1,27 +1,12 @@
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compile, inspect } from "../../src/index.ts";
 import type { External } from "../../src/onnx/index.ts";
-import { graftc, json, root, scratch } from "./graftc.ts";
+import { json, root, workspace } from "./graftc.ts";
 
 const model = join(root, "examples/digits/model.onnx");
-const folder = scratch();
-
-function file(name: string, text: string): string {
-  writeFileSync(join(folder, name), text);
-  return name;
-}
-
-const run = (...words: string[]) => graftc(words, { cwd: folder });
+const { folder, file, run } = workspace();
 const hyena = file(
   "hyena.graft",
   "param kernel = 4\n\nreplace blocks[odd].attn with hyena_x(kernel: kernel)\n",

@@ -1,6 +1,6 @@
 /** Runs the built command line as a process of its own. */
 import { type SpawnSyncOptions, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll } from "vitest";
@@ -39,6 +39,20 @@ export function graftc(words: readonly string[], options: RunOptions = {}): Run 
 /** The one JSON document that a command printed. */
 export function json<T = Record<string, unknown>>(run: Run): T {
   return JSON.parse(run.stdout);
+}
+
+/** A folder of its own for a test file, with texts in it, and command lines that run there. */
+export function workspace() {
+  const folder = scratch();
+  return {
+    folder,
+    /** @returns its name. */
+    file(name: string, text: string): string {
+      writeFileSync(join(folder, name), text);
+      return name;
+    },
+    run: (...words: string[]) => graftc(words, { cwd: folder }),
+  };
 }
 
 /** A folder of its own for a test file, removed after it. */
