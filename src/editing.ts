@@ -11,7 +11,7 @@ import type { Explanation } from "./explain/explanation.ts";
 import type { Model } from "./ir/graph.ts";
 import type { Oracle } from "./ir/oracle.ts";
 import { asReadFailure } from "./onnx/disk-file.ts";
-import { readModel, readSafetensors } from "./onnx/index.ts";
+import { dataFileOf, readModel, readSafetensors } from "./onnx/index.ts";
 import {
   type Plan,
   type PlanOptions,
@@ -163,7 +163,7 @@ export function refuseOverwrite(
   if (!out) return;
   const read = [...sources.map(({ path }) => path), ...filesBeside(options), ...others];
   const there = new Set(read.filter(existsSync).map((path) => realpathSync(path)));
-  for (const written of [out, `${out}.data`]) {
+  for (const written of [out, dataFileOf(out)]) {
     if (existsSync(written) && there.has(realpathSync(written))) {
       throw fail("out-overwrites-input", { out: written });
     }

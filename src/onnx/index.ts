@@ -10,7 +10,7 @@ export {
   type StoredTensor,
   writeSafetensors,
 } from "./safetensors.ts";
-export type { External } from "./targets.ts";
+export { dataFileOf, type External } from "./targets.ts";
 export { abandonWrites } from "./temporary.ts";
 export { tensorBytes, tensorValues } from "./values.ts";
 export {

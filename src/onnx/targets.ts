@@ -88,7 +88,7 @@ export function planTargets(model: Model, out: string, external: External): Targ
   const before = met.length > 0 ? locationsOf(outPath) : new Set();
   const carried = dataFiles.map((source): Target => {
     if (external === "share") return { ...kept(source), written: false };
-    const own = sole ? `${basename(out)}.data` : source.location;
+    const own = sole ? dataFileOf(basename(out)) : source.location;
     const foreign = met.includes(source) && !before.has(own);
     const location = foreign ? join(dirname(own), `${basename(out)}.${basename(own)}`) : own;
     const path = realPathOf(join(folder, location));
@@ -103,10 +103,15 @@ function kept(source: DataFile): Omit<Target, "written"> {
   return { source, location: source.location, path: source.file.path };
 }
 
+/** Where new weights go, and those of a sole data file. */
+export function dataFileOf(out: string): string {
+  return `${out}.data`;
+}
+
 /** `<OUT>.data`, or the first of `<OUT>.1.data`, ... that is no file of the input. */
 function freshName(folder: string, base: string, taken: ReadonlySet<string>) {
   for (let i = 0; ; i++) {
-    const location = i === 0 ? `${base}.data` : `${base}.${i}.data`;
+    const location = dataFileOf(i === 0 ? base : `${base}.${i}`);
     const path = join(folder, location);
     if (!taken.has(path)) return { location, path };
   }
