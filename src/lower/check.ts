@@ -43,17 +43,18 @@ export function checkOperator(
     reporter.report("no-return", { name: operator.name.name }, { at: operator.name.span });
   }
   if (reporter.diagnostics.slice(before).some(({ severity }) => severity === "error")) return;
+  const called = calledNames(operator.body);
   for (const line of lines) {
-    if ((line.kind !== "layer" && line.kind !== "weight") || uses(operator, line)) continue;
-    reporter.report("unused-layer", { layer: line.name.name }, { at: line.name.span });
+    if (line.kind !== "layer" && line.kind !== "weight") continue;
+    const { name, span } = line.name;
+    const used = line.kind === "layer" ? called.has(name) : mentions(operator.body, name);
+    if (!used) reporter.report("unused-layer", { layer: name }, { at: span });
   }
 }
 
-/** Whether anything calls a layer, or names a weight. */
-function uses(operator: ast.Operator, { kind, name: { name } }: ast.Layer | ast.Weight): boolean {
-  if (kind === "weight") return mentions(operator.body, name);
-  const calls = [...nodesOf(operator.body)].filter((node) => node.kind === "call") as ast.Call[];
-  return calls.some(({ callee }) => callee.kind === "name" && callee.name === name);
+function calledNames(body: ast.Body): ReadonlySet<string> {
+  const calls = [...nodesOf(body)].filter((node) => node.kind === "call") as ast.Call[];
+  return new Set(calls.flatMap(({ callee }) => (callee.kind === "name" ? callee.name : [])));
 }
 
 function linesOf({ lines }: ast.Body): ast.Line[] {
