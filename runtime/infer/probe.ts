@@ -119,9 +119,8 @@ async function typesOf(
 /** ONNX Runtime makes room for as many pieces as `num_outputs` says before it counts the outputs. */
 function refuseOutsized(node: Node): void {
   for (const body of node.subgraphs) body.nodes.forEach(refuseOutsized);
-  const pieces = node.attributes.get("num_outputs")?.value;
-  if (node.opType !== "Split" || node.domain !== "" || pieces?.type !== "int") return;
-  if (pieces.value <= node.outputs.length) return;
+  const pieces = node.op === "Split" ? node.attributes.get("num_outputs")?.value : undefined;
+  if (pieces?.type !== "int" || pieces.value <= node.outputs.length) return;
   const names = `num_outputs is ${pieces.value}, with ${node.outputs.length} outputs`;
   throw new Refusal(`In Node, ("${node.name}", Split): ${names}`);
 }

@@ -184,10 +184,11 @@ function frontOf(
 ): number {
   let start = substance;
   while (start > 0 && pieces[start - 1]!.kind === "layout") start--;
+  if (start === 0) return start;
   const turned = turnedBefore(pieces, substance, stream, constants);
   // A norm of another layout ([B, D, N]) is turned back before the part begins.
   const shape = (wire: Wire) => wire.value?.type?.shape?.join();
-  for (let i = start; start > 0 && i <= substance; i++) {
+  for (let i = start; i <= substance; i++) {
     if (shape(pieces[i]!.segments[0]!.from) === shape(stream) && !turned[i]) return i;
   }
   return start;

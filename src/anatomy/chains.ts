@@ -5,7 +5,7 @@
 import type { Findings } from "./branch.ts";
 import type { Constants } from "./constants.ts";
 import { type Flow, levelOf, type Op, type Wire } from "./flow.ts";
-import { isWhole, keepsOrder, move } from "./moves.ts";
+import { isWhole, keepsOrder, keepsStream } from "./moves.ts";
 import { matchNorm, type NormMatch } from "./norms.ts";
 import { behindCasts, type Pair, pairsOf } from "./pairs.ts";
 import { regionBetween, type Segment, segmentsOf } from "./region.ts";
@@ -82,7 +82,7 @@ const paired: Link = { kind: "pair", ops: [], norms: [], skips: [] };
 /** Cut and joined tokens, an offset, or a long skip may stand before a step. */
 function entryOf<S extends Step>(step: S, { hits, points, ops }: Arrival<S>): Entry {
   const [only, ...others] = [...points, ...[...hits].map((hit) => hit.y)];
-  if (only && others.length === 0 && sameShape(only, step.x) && move(ops, only)) {
+  if (only && others.length === 0 && sameShape(only, step.x) && keepsStream(ops, only)) {
     return { wire: only, lead: { kind: "moved", ops, norms: [], skips: [] } };
   }
   const [point, ...more] = points;
@@ -202,7 +202,7 @@ function linkBetween<S extends Step>(
     const norms = normsAmong(segmentsOf(region), findings);
     return joinsFeatures(region.ops) ? { kind: "skip", ops, norms, skips } : null;
   }
-  if (move(ops, from.y)) {
+  if (keepsStream(ops, from.y)) {
     return { kind: "moved", ops, norms: [], skips: [] };
   }
   const segments = segmentsOf(region);

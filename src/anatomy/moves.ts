@@ -40,8 +40,8 @@ const movers = new Set([
   "Identity",
 ]);
 
-/** They keep a stream what it is, but for its order or an offset. */
-export function move(ops: readonly Op[], stream: Wire): boolean {
+/** Whether they keep a stream what it is, but for its order or an offset. */
+export function keepsStream(ops: readonly Op[], stream: Wire): boolean {
   const own = new Set([stream, ...ops.flatMap(({ outputs }) => outputs)]);
   return ops.every((op) => movers.has(op.type) || isOffset(op, own));
 }
