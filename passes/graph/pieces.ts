@@ -1,5 +1,6 @@
 /** A stream that is cut along an axis and put together again, as between the blocks of Flux. */
 import type { Node, Value } from "../../src/ir/graph.ts";
+import { normalAxis } from "../../src/onnx-ops/op.ts";
 import { knownInts } from "./constants.ts";
 
 interface Piece {
@@ -24,7 +25,7 @@ export class Pieces {
     if (bounds[3] && steps?.[0] !== 1) return;
     const rank = x.type?.shape?.length;
     if (axis < 0 && rank === undefined) return;
-    const at = axis < 0 ? axis + rank! : axis;
+    const at = normalAxis(axis, rank!);
     const size = x.type?.shape?.[at];
     const ending = to > 2 ** 31 - 2 || to === size ? Number.POSITIVE_INFINITY : to;
     this.#known.set(output, { of: x, axis: at, from, to: ending });
@@ -37,7 +38,7 @@ export class Pieces {
     const [first] = pieces;
     if (first?.from !== 0) return null;
     const axis = node.int("axis") ?? 0;
-    const at = axis < 0 ? axis + (first.of.type?.shape?.length ?? Number.NaN) : axis;
+    const at = normalAxis(axis, first.of.type?.shape?.length ?? Number.NaN);
     let end = 0;
     for (const piece of pieces) {
       if (piece?.of !== first.of || piece.axis !== at || piece.from !== end) return null;

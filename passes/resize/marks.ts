@@ -75,8 +75,3 @@ export function sameUnits(a: Mark, b: Mark): boolean {
 export function onAxis(mark: Mark, axis: number): Mark {
   return { ...mark, axis };
 }
-
-/** From 0, for an axis that may count from the end. */
-export function normalAxis(axis: number, rank: number): number {
-  return axis < 0 ? axis + rank : axis;
-}

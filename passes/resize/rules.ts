@@ -1,5 +1,6 @@
 /** How marks pass through operators that do not multiply matrices: one row an operator. */
-import { type Mark, normalAxis, onAxis, type Rule, sameUnits, sizeOf, type View } from "./marks.ts";
+import { normalAxis } from "../../src/onnx-ops/op.ts";
+import { type Mark, onAxis, type Rule, sameUnits, sizeOf, type View } from "./marks.ts";
 import { products } from "./rules-products.ts";
 import { reshape } from "./rules-reshape.ts";
 

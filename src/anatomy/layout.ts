@@ -4,6 +4,7 @@
  */
 import type { Dim } from "../ir/types.ts";
 import { divideDims } from "../onnx-ops/dims.ts";
+import { normalAxis } from "../onnx-ops/op.ts";
 import type { Constants } from "./constants.ts";
 import { type Digit, regroup, sizeOf } from "./digits.ts";
 import type { Op, Wire } from "./flow.ts";
@@ -64,7 +65,7 @@ const transpose: Transfer = (layout, { node }) => {
 
 function axesOf(op: Op, rank: number, constants: Constants): number[] | null {
   const axes = op.node.ints("axes") ?? constants.known(op.inputs[1]);
-  return axes?.map((axis) => (axis < 0 ? axis + rank : axis)) ?? null;
+  return axes?.map((axis) => normalAxis(axis, rank)) ?? null;
 }
 
 const squeeze: Transfer = (layout, op, _output, constants) => {
@@ -97,7 +98,7 @@ const slice: Transfer = (layout, op, output, constants) => {
   for (const [i, start] of starts.entries()) {
     const axis = axes[i];
     if (axis == null || !result) return null;
-    const at = axis < 0 ? axis + rank : axis;
+    const at = normalAxis(axis, rank);
     result = cut(result, at, start, ends[i] ?? null, output.value?.type?.shape?.[at] ?? null);
   }
   return result;
@@ -106,7 +107,7 @@ const slice: Transfer = (layout, op, output, constants) => {
 const split: Transfer = (layout, op, output) => {
   const rank = layout.axes.length;
   const axis = op.node.int("axis") ?? 0;
-  const at = axis < 0 ? axis + rank : axis;
+  const at = normalAxis(axis, rank);
   let start = 0;
   for (const wire of op.outputs) {
     const size = wire?.value?.type?.shape?.[at];
@@ -125,21 +126,20 @@ const sequenceAt: Transfer = (layout, op, _output, constants) => {
   const sizes = constants.known(whole?.inputs[1]);
   if (whole?.type !== "SplitToSequence" || index === undefined || !sizes) return null;
   const axis = whole.node.int("axis") ?? 0;
-  const at = axis < 0 ? axis + layout.axes.length : axis;
+  const at = normalAxis(axis, layout.axes.length);
   const total = sizeOf(layout.axes[at] ?? []);
   if (typeof total !== "number") return null;
-  const [each] = sizes;
-  const size = (i: number) => (sizes.length > 1 ? sizes[i]! : Math.min(each!, total - i * each!));
-  const count = sizes.length > 1 ? sizes.length : Math.ceil(total / each!);
-  const place = index < 0 ? index + count : index;
-  let start = 0;
-  for (let i = 0; i < place; i++) start += size(i);
-  return cut(layout, at, start, start + size(place), size(place));
+  const given = sizes.length > 1;
+  const each = sizes[0]!;
+  const place = index < 0 ? index + (given ? sizes.length : Math.ceil(total / each)) : index;
+  const start = given ? sizes.slice(0, place).reduce((a, b) => a + b, 0) : place * each;
+  const size = given ? sizes[place]! : Math.min(each, total - start);
+  return size > 0 ? cut(layout, at, start, start + size, size) : null;
 };
 
 const gather: Transfer = (layout, op, output, constants) => {
   const axis = op.node.int("axis") ?? 0;
-  const at = axis < 0 ? axis + layout.axes.length : axis;
+  const at = normalAxis(axis, layout.axes.length);
   const total = sizeOf(layout.axes[at] ?? []);
   const wrap = (index: number) => (index < 0 && typeof total === "number" ? index + total : index);
   const indices = constants.known(op.inputs[1])?.map(wrap);
@@ -187,7 +187,7 @@ const tile: Transfer = (layout, op, output, constants) => {
 /** Something is joined on along an axis; which steps it counts is not known any more. */
 const concat: Transfer = (layout, op, output) => {
   const axis = op.node.int("axis") ?? 0;
-  const at = axis < 0 ? axis + layout.axes.length : axis;
+  const at = normalAxis(axis, layout.axes.length);
   const size = output.value?.type?.shape?.[at] ?? null;
   const origin = layout.axes[at]?.[0]?.axis ?? -1;
   const axes = layout.axes.map((digits, i) =>

@@ -1,4 +1,5 @@
 /** Whether a run of operations lets tokens meet: follows the token axis from its start to its end. */
+import { normalAxis } from "../onnx-ops/op.ts";
 import type { Constants } from "./constants.ts";
 import type { Op, Wire } from "./flow.ts";
 import { carry, identityLayout, isLayoutOp, type Layout } from "./layout.ts";
@@ -156,7 +157,7 @@ function throughReduction(layout: Layout, scene: Scene): Mixing {
       ? (op.node.ints("axes") ?? constants.known(op.inputs[1]) ?? [...layout.axes.keys()])
       : [single];
   if (axes.some((axis) => holdsTokens(layout, axis, scene))) return "tokens";
-  const reduced = axes.map((axis) => (axis < 0 ? axis + rank : axis));
+  const reduced = axes.map((axis) => normalAxis(axis, rank));
   const drops = op.type.startsWith("Reduce") && op.node.int("keepdims") === 0;
   const kept = layout.axes.flatMap((digits, i) => {
     if (single !== null || !reduced.includes(i)) return [digits];

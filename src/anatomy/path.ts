@@ -117,8 +117,9 @@ function bridge({ cuts, segments, kinds, at, constants }: Bridging): { from: Cut
     for (let i = last; i < segments.length && kinds[i] !== "join"; i++) {
       if (i > last && kinds[i] === "other") break;
       const wire = segments[i]!.to;
-      const between = segments.slice(from.at, i + 1).flatMap(({ ops }) => ops);
-      const layout = matched(from, wire) ?? inPlace(from.layout, wire, between, constants);
+      const layout =
+        matched(from, wire) ??
+        inPlace(from.layout, wire, segments.slice(from.at, i + 1), constants);
       if (layout) return { from, to: { at: i + 1, wire, layout } };
     }
   }

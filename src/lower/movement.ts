@@ -3,7 +3,7 @@ import { fail } from "../diag/diagnostic.ts";
 import type { Value } from "../ir/graph.ts";
 import type { Dim } from "../ir/types.ts";
 import { addDims, divideDims, endless, productOf, subtractDims } from "../onnx-ops/dims.ts";
-import { mayEqual, refuse } from "../onnx-ops/op.ts";
+import { mayEqual, normalAxis, refuse } from "../onnx-ops/op.ts";
 import { expanded, joined, permuted, picked, reshaped, room, sliced } from "./arrays.ts";
 import { grow, growAll, sizesTensor } from "./grow.ts";
 import { checkKinds } from "./kinds.ts";
@@ -13,7 +13,7 @@ import type { Extent, Known, Tensor, Wire } from "./values.ts";
 /** From 0. @throws GraftError where the tensor has no such axis. */
 export function axisOf(x: Tensor, axis: number, extra = 0): number {
   const rank = x.shape.length + extra;
-  if (Number.isInteger(axis) && axis >= -rank && axis < rank) return axis < 0 ? axis + rank : axis;
+  if (Number.isInteger(axis) && axis >= -rank && axis < rank) return normalAxis(axis, rank);
   const hint = rank === 0 ? null : `axes are 0..${rank - 1}, or ${-rank}..-1 from the end`;
   throw fail("no-such-axis", { axis, rank: x.shape.length }, { hint });
 }

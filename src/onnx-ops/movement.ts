@@ -2,7 +2,16 @@
 import type { Dim } from "../ir/types.ts";
 import { crop, numbersOf, scatterBack } from "./adjoints.ts";
 import { addDims, divideDims, type Extent, multiplyDims } from "./dims.ts";
-import { axisOf, likeFirst, mayEqual, type OpLiteral, ranked, refuse, unify } from "./op.ts";
+import {
+  axisOf,
+  likeFirst,
+  mayEqual,
+  normalAxis,
+  type OpLiteral,
+  ranked,
+  refuse,
+  unify,
+} from "./op.ts";
 import { vjp } from "./vjp.ts";
 
 export const movement: readonly OpLiteral[] = [
@@ -180,6 +189,6 @@ function marginsOf(
   const half = pads.length / 2;
   const places = axes ?? Array.from({ length: half }, (_, i) => i);
   return new Map(
-    places.map((axis, i) => [axis < 0 ? axis + rank : axis, [pads[i]!, pads[i + half]!] as const]),
+    places.map((axis, i) => [normalAxis(axis, rank), [pads[i]!, pads[i + half]!] as const]),
   );
 }

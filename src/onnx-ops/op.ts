@@ -93,11 +93,16 @@ export function refuse(op: string, operands: readonly Operand[], why: string): n
   throw fail("shapes-do-not-meet", { op, shapes }, { hint: why });
 }
 
-/** From 0, for one that may count from the end. */
+/** From 0, for an axis that may count from the end. */
+export function normalAxis(axis: number, rank: number): number {
+  return axis < 0 ? axis + rank : axis;
+}
+
+/** As `normalAxis`. @throws GraftError where the operand has no such axis. */
 export function axisOf(op: string, axis: number, operand: Ranked, extra = 0): number {
   const rank = operand.shape.length + extra;
   if (axis < -rank || axis >= rank) refuse(op, [operand], `there is no axis ${axis}`);
-  return axis < 0 ? axis + rank : axis;
+  return normalAxis(axis, rank);
 }
 
 /** Symbolic sizes count as equal unless both are numbers: the runtime will know. */

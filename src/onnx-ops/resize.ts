@@ -2,7 +2,7 @@
 import type { AttributeInput } from "./attributes.ts";
 import { float } from "./attributes.ts";
 import { type Extent, productOf } from "./dims.ts";
-import type { AttributeReader, OpLiteral } from "./op.ts";
+import { type AttributeReader, normalAxis, type OpLiteral } from "./op.ts";
 import { vjp } from "./vjp.ts";
 import type { Wire } from "./wire.ts";
 
@@ -17,7 +17,7 @@ export const resize: readonly OpLiteral[] = [
       if (attributes.string("coordinate_transformation_mode") === "tf_crop_and_resize") {
         return refuse("it crops");
       }
-      const axes = attributes.ints("axes")?.map((axis) => (axis < 0 ? axis + x!.rank : axis));
+      const axes = attributes.ints("axes")?.map((axis) => normalAxis(axis, x!.rank));
       const given = axes ?? x!.shape.map((_, i) => i);
       const factors = sizes ? undefined : scales?.known;
       if (!sizes && !factors) return refuse("its scales are computed");
