@@ -1,10 +1,10 @@
 /** Loads the bundled command line with its code compiled ahead: a quarter of a short run. */
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import module, { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import vm from "node:vm";
+import { crc32 } from "node:zlib";
 
 /** A CommonJS file, and what V8 has made of it. */
 export interface Ahead {
@@ -29,12 +29,12 @@ export function compiledOf(bundle: URL): URL {
   return new URL(`${bundle.href}.compiled`);
 }
 
-/** SHA-256: V8 itself compares only the lengths of the code, and runs whatever it is given. */
+/** Checksums: V8 itself compares only the lengths of the code, and runs whatever it is given. */
 export function sealOf({ code, compiled }: Required<Ahead>): Buffer {
-  return createHash("sha256").update(code).update(compiled).digest();
+  return Buffer.from(Uint32Array.of(crc32(code), crc32(compiled)).buffer);
 }
 
-const sealBytes = 32;
+const sealBytes = 8;
 
 /** null: there is no compiled code that can be read, is whole and is of this very bundle. */
 export function readAhead(bundle: URL): Required<Ahead> | null {
