@@ -23,9 +23,7 @@ export function encodeGraph(graph: Graph, encoder: Encoder): Encoded {
   edits.messages(proto.node, origin.nodes.length, nodesOf(graph, origin.nodes, encoder));
   const slots = slotsOf(origin.initializers);
   const initializers = [...graph.initializers].map((value) => {
-    const held = value.initializer!;
-    const content = encodeTensor(held, value.name, encoder.home(held));
-    return { slot: slots.get(value) ?? -1, content };
+    return { slot: slots.get(value) ?? -1, content: encodeWeight(value, encoder) };
   });
   edits.messages(proto.initializer, origin.initializers.length, initializers);
   const inputs = portsOf(graph.inputs, origin.inputs, encoder.inputs);
@@ -66,6 +64,16 @@ function nodesOf(
   return graph.nodes.map((node) => {
     return { slot: slots.get(node) ?? -1, content: encodeNode(node, encoder) };
   });
+}
+
+function encodeWeight(value: Value, { home: homeOf, known }: Encoder): Encoded {
+  const tensor = value.initializer!;
+  const home = homeOf(tensor);
+  const before = known?.weights.get(value);
+  if (before?.home === home) return before.encoded;
+  const encoded = encodeTensor(tensor, value.name, home);
+  known?.weights.set(value, { home, encoded });
+  return encoded;
 }
 
 /** Inputs or outputs: each keeps what the file said of it, under its present name. */

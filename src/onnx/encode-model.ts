@@ -1,14 +1,14 @@
 /** Model -> ModelProto: as it was, or with what changed. */
-import type { Graph, Initializer, Model, Node } from "../ir/graph.ts";
+import type { Graph, Initializer, Model } from "../ir/graph.ts";
 import { carry } from "./carried.ts";
 import { encodeFunction, encodeGraph } from "./encode-graph.ts";
-import type { Encoder, PortTypes } from "./encode-node.ts";
+import type { Encoder } from "./encode-node.ts";
 import type { Home } from "./encode-tensor.ts";
 import { originOf } from "./origin.ts";
 import { opsetMap, plainDomain } from "./read-node.ts";
 import { Rope } from "./rope.ts";
 import { numbersOf } from "./schema.ts";
-import { Edits, type Element, type Encoded, occurrences, whole } from "./splice.ts";
+import { Edits, type Element, occurrences, whole } from "./splice.ts";
 
 const proto = numbersOf("ModelProto");
 const functionProto = numbersOf("FunctionProto");
@@ -21,18 +21,18 @@ export const largestMessage = 2 ** 31 - 1;
  * Nothing is read but what was edited.
  * @param home where each tensor's bytes go.
  * @param inputs types to write in the place of the inputs' own.
- * @param nodes what nodes become; given to a second call, it saves it their encoding. Not to be
- * kept while the model changes.
+ * @param known given to a second call, it saves it what the first one encoded. Not to be kept while
+ * the model changes.
  */
 export function encodeModel(
   model: Model,
   home: (tensor: Initializer) => Home,
-  { inputs, nodes }: { inputs?: PortTypes | undefined; nodes?: Map<Node, Encoded> } = {},
+  { inputs, known }: Pick<Encoder, "inputs" | "known"> = {},
 ): Rope {
   const origin = originOf.model(model);
   const { carried } = origin;
   const body = (graph: Graph) => encodeGraph(graph, encoder);
-  const encoder: Encoder = { home, carried, body, inputs, nodes };
+  const encoder: Encoder = { home, carried, body, inputs, known };
   const edits = new Edits(origin);
   edits.int(proto.ir_version, origin.head.irVersion, model.irVersion);
   edits.text(proto.producer_name, origin.head.producer.name, model.producer.name);

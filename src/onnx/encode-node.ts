@@ -17,10 +17,16 @@ export interface Encoder {
   body(graph: Graph): Encoded;
   /** Of inputs of the main graph, where not their own. */
   readonly inputs?: PortTypes | undefined;
-  /** What nodes had become when the same graph was encoded before, and is not made anew. */
-  readonly nodes?: Map<Node, Encoded> | undefined;
+  readonly known?: Known | undefined;
   /** Whether what is edited in a node's metadata is left out. */
   readonly terse?: boolean | undefined;
+}
+
+/** What had become of parts of the graph when it was encoded before: they are not made anew. */
+export interface Known {
+  readonly nodes: Map<Node, Encoded>;
+  /** Valid for as long as their bytes go to the same home. */
+  readonly weights: Map<Value, { readonly home: Home; readonly encoded: Encoded }>;
 }
 
 export type PortTypes = ReadonlyMap<Value, TensorType>;
@@ -29,10 +35,10 @@ const node = numbersOf("NodeProto");
 const proto = numbersOf("AttributeProto");
 
 export function encodeNode(subject: Node, encoder: Encoder): Encoded {
-  const known = encoder.nodes?.get(subject);
+  const known = encoder.known?.nodes.get(subject);
   if (known) return known;
   const encoded = encodeAnew(subject, encoder);
-  if (isHomeless(subject)) encoder.nodes?.set(subject, encoded);
+  if (isHomeless(subject)) encoder.known?.nodes.set(subject, encoded);
   return encoded;
 }
 

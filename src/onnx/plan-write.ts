@@ -1,18 +1,18 @@
 /** What a model becomes in files, and how large, before any of it is written. */
 import { fail } from "../diag/diagnostic.ts";
-import type { Model, Node } from "../ir/graph.ts";
+import type { Model } from "../ir/graph.ts";
 import { encodeModel, largestMessage } from "./encode-model.ts";
+import type { Known } from "./encode-node.ts";
 import { allInline, type Layout, planLayout } from "./layout.ts";
 import { originOf } from "./origin.ts";
 import type { Rope } from "./rope.ts";
-import type { Encoded } from "./splice.ts";
 import { type External, planTargets, refuseOut, type Targets } from "./targets.ts";
 
 export interface WritePlan {
   readonly layout: Layout;
   /** The model file. */
   readonly rope: Rope;
-  readonly nodes: Map<Node, Encoded>;
+  readonly known: Known;
 }
 
 /** Where the model does not fit into its file, weights go to a data file whatever was asked for. */
@@ -28,11 +28,11 @@ export function planWrite(
     () => (inline ? allInline : planLayout(model, targets, external)),
     () => planLayout(model, targets, "file"),
   ];
-  const nodes = new Map<Node, Encoded>();
+  const known: Known = { nodes: new Map(), weights: new Map() };
   for (const way of ways) {
     const layout = way();
-    const rope = encodeModel(model, layout.home, { nodes });
-    if (rope.length <= largestMessage) return { layout, rope, nodes };
+    const rope = encodeModel(model, layout.home, { known });
+    if (rope.length <= largestMessage) return { layout, rope, known };
   }
   throw fail("model-too-large", { out });
 }

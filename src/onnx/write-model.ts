@@ -126,7 +126,7 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
   }
 
   async function stage(): Promise<void> {
-    const { layout, rope, nodes } = planWrite(model, targets, external, out);
+    const { layout, rope, known } = planWrite(model, targets, external, out);
     const kept = new Set(layout.files.map(({ base }) => base));
     for (const target of [...bases.keys()]) if (!kept.has(target)) dropBase(target);
     const total = rope.length + layout.files.reduce((sum, { size }) => sum + size, 0);
@@ -146,7 +146,7 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
       }
     }
     await writeRope(rope, temporaries.for(outPath), out, watch);
-    staged = { layout, rope, nodes, total, watch };
+    staged = { layout, rope, known, total, watch };
   }
 
   async function settle(): Promise<void> {
@@ -160,7 +160,7 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
   }
 
   async function loadable(inputs?: PortTypes): Promise<string> {
-    const { layout, nodes } = staged!;
+    const { layout, known } = staged!;
     if (layout.files.length === 0) return temporaries.for(outPath);
     const now = new Map(
       layout.files.map(({ location, path }) => {
@@ -169,11 +169,11 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
     );
     const home = (tensor: Parameters<Layout["home"]>[0]): Home => {
       const place = layout.home(tensor);
-      if (place === "inline") return place;
-      return { ...place, location: now.get(place.location) ?? place.location };
+      const location = place === "inline" ? undefined : now.get(place.location);
+      return place === "inline" || !location ? place : { ...place, location };
     };
     const check = temporaries.for(`${outPath}.check`);
-    const rope = encodeModel(model, home, { inputs, nodes });
+    const rope = encodeModel(model, home, { inputs, known });
     await writeRope(rope, check, out, { advance: () => {}, signal });
     return check;
   }
