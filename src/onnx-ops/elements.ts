@@ -119,8 +119,12 @@ function codecOf(dtype: DType): Codec {
   return codec;
 }
 
+const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
 /** float16 rounds to nearest even from the float64. */
 export function encodeElements(dtype: DType, values: ArrayLike<number>): Uint8Array {
+  // Most weights are float32, and an array of them is what raw_data has.
+  if (dtype === "float32" && littleEndian) return new Uint8Array(new Float32Array(values).buffer);
   const codec = codecOf(dtype);
   const bytes = new Uint8Array(values.length * codec.size);
   const view = new DataView(bytes.buffer);
