@@ -53,8 +53,8 @@ export function cacheOf(core: Core, { k, v }: Side): AttentionHost["cache"] {
   });
   const place = pastInput(core);
   const at = (i: number) => ({
-    past: place === null ? joined[i]!.past : pastOf(core, place + i),
-    present: place === null ? joined[i]!.present : presentOf(core, 1 + i),
+    past: (place === null ? null : pastOf(core, place + i)) ?? joined[i]!.past,
+    present: (place === null ? null : presentOf(core, 1 + i)) ?? joined[i]!.present,
   });
   const [key, value] = [at(0), at(1)];
   const past = key.past && value.past ? ([key.past, value.past] as const) : null;

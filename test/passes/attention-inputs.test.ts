@@ -52,17 +52,20 @@ test.each([
   expect(report.diagnostics.map(({ code }) => code)).toContain("inherit-refused");
 });
 
-test.each(["cached", "packed"])("nothing takes the place of attention that is %s", async (name) => {
-  const { past, present } = (await hostOf(name)).cache!;
-  expect([past!.length, present!.length]).toEqual([2, 2]);
-  const codeOf = async (text: string) => {
-    const cause = await editModel(await open(name), text).catch((e) => e);
-    return cause instanceof GraftError ? cause.diagnostics[0]!.code : cause;
-  };
-  expect(await codeOf("replace blocks[1].attn with mha")).toBe("replace-drops-cache");
-  expect(await codeOf("repeat blocks[1] times 2")).toBe("cannot-repeat");
-  expect(await codeOf("resize blocks[1].attn to heads 4")).toBe("cannot-resize");
-});
+test.each(["cached", "joined", "packed"])(
+  "nothing takes the place of attention that is %s",
+  async (name) => {
+    const { past, present } = (await hostOf(name)).cache!;
+    expect([past!.length, present!.length]).toEqual([2, 2]);
+    const codeOf = async (text: string) => {
+      const cause = await editModel(await open(name), text).catch((e) => e);
+      return cause instanceof GraftError ? cause.diagnostics[0]!.code : cause;
+    };
+    expect(await codeOf("replace blocks[1].attn with mha")).toBe("replace-drops-cache");
+    expect(await codeOf("repeat blocks[1] times 2")).toBe("cannot-repeat");
+    expect(await codeOf("resize blocks[1].attn to heads 4")).toBe("cannot-resize");
+  },
+);
 
 test("outputs that nobody reads are no cache", async () => {
   expect((await hostOf("unread")).cache).toBeNull();
