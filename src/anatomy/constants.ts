@@ -120,6 +120,14 @@ function sliced(items: Elements, op: Op, of: Parameters<Rule>[1]): Elements | nu
   return items.slice(first, Math.min(last, items.length));
 }
 
+/** One element in as many copies as asked for. */
+const expand: Rule = (op, of) => {
+  const [items, shape] = [of(op.inputs[0]), of(op.inputs[1])];
+  const count = shape?.reduce((a, b) => (a === null || b === null ? null : a * b), 1) ?? null;
+  if (items?.length !== 1 || count === null || count > largest) return null;
+  return Array.from({ length: count }, () => items[0]!);
+};
+
 const rules: Readonly<Record<string, Rule>> = {
   Constant: (op) => constantNode(op.node),
   Shape: (op) => {
@@ -149,6 +157,7 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   DequantizeLinear: dequantize,
   Identity: same,
+  Expand: expand,
   Unsqueeze: same,
   Squeeze: same,
   Reshape: same,

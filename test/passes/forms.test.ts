@@ -15,6 +15,7 @@ const forms = [
   "beside",
   "unpadded",
   "overwritten",
+  "indexed",
 ] as const;
 type Form = (typeof forms)[number] | "filters" | "zeroed" | "squeezed" | "padded";
 type Expected = Record<"x" | "y" | "without attn" | "without mlp", number[]>;
