@@ -2,14 +2,26 @@
 import type { Value } from "../ir/graph.ts";
 import type { AttentionHost } from "./anatomy.ts";
 import type { Core } from "./cores.ts";
-import type { Wire } from "./flow.ts";
+import type { Op, Wire } from "./flow.ts";
 import type { Side } from "./projections.ts";
 
+/** Copies, and the last few of all tokens: a sliding window keeps no more of a cache. */
+function keepsTokens({ type, inputs }: Op): boolean {
+  return type === "Identity" || type === "Slice" || (type === "Concat" && inputs.length === 1);
+}
+
 /** Back over copies: an exporter joins a cache to nothing first. */
-function unchanged(wire: Wire): Wire {
+function before(wire: Wire): Wire {
   const { from } = wire;
-  const copies = from?.type === "Identity" || (from?.type === "Concat" && from.inputs.length === 1);
-  return copies && from.inputs[0] ? unchanged(from.inputs[0]) : wire;
+  return from && keepsTokens(from) && from.inputs[0] ? before(from.inputs[0]) : wire;
+}
+
+/** The wire itself, and what copies it. */
+function* after(wire: Wire): Generator<Wire> {
+  yield wire;
+  for (const op of wire.uses) {
+    if (keepsTokens(op) && op.inputs[0] === wire && op.outputs[0]) yield* after(op.outputs[0]);
+  }
 }
 
 /** Where a fused operator takes keys of earlier calls; values come next. */
@@ -45,10 +57,12 @@ export function cacheOf(core: Core, { k, v }: Side): AttentionHost["cache"] {
   const { graph } = core.op.place;
   const joined = [k, v].map(({ path }) => {
     const past = path.joined?.inputs
-      .map((wire) => wire && unchanged(wire))
+      .map((wire) => wire && before(wire))
       .find((wire) => wire?.value && graph?.inputs.includes(wire.value));
     const ends = [path.joined?.outputs[0], path.rotation?.to, path.map.y];
-    const present = ends.find((wire) => wire?.value && graph?.outputs.includes(wire.value));
+    const present = ends
+      .flatMap((wire) => (wire ? [...after(wire)] : []))
+      .find((wire) => wire.value && graph?.outputs.includes(wire.value));
     return { past: past?.value ?? null, present: present?.value ?? null };
   });
   const place = pastInput(core);
