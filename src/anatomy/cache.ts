@@ -5,9 +5,9 @@ import type { Core } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
 import type { Side } from "./projections.ts";
 
-/** Copies, and the last few of all tokens: a sliding window keeps no more of a cache. */
+/** Copies, turned or not, and the last few of all tokens: a sliding window keeps no more of a cache. */
 function keepsTokens({ type, inputs }: Op): boolean {
-  return type === "Identity" || type === "Slice" || (type === "Concat" && inputs.length === 1);
+  return /^(Identity|Transpose|Slice)$/.test(type) || (type === "Concat" && inputs.length === 1);
 }
 
 /** Back over copies: an exporter joins a cache to nothing first. */

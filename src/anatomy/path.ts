@@ -14,6 +14,7 @@ import { withLateBias } from "./late-bias.ts";
 import { carry, identityLayout, isLayoutOp, type Layout, layoutOfShape } from "./layout.ts";
 import type { LinearMap } from "./linears.ts";
 import { regionBetween, type Segment, segmentsOf } from "./region.ts";
+import { isWritten, written } from "./written.ts";
 
 export interface Path {
   readonly map: LinearMap;
@@ -180,9 +181,10 @@ function splitLayout(known: Layout, split: readonly number[]): Layout {
   return { ...known, axes: [...known.axes.slice(0, axis), ...digits] };
 }
 
-function kindOf({ ops }: Segment, constants: Constants): Kind {
+function kindOf(segment: Segment, constants: Constants): Kind {
+  const { ops } = segment;
   const op = ops[0]!;
-  if (ops.length === 1 && op.type === "Concat") return "join";
+  if ((ops.length === 1 && op.type === "Concat") || isWritten(segment)) return "join";
   if (ops.length === 1 && isLayoutOp(op)) return "layout";
   return factorOf({ ops }, constants) === null ? "other" : "scale";
 }
@@ -196,8 +198,10 @@ function factorOf({ ops }: Pick<Segment, "ops">, constants: Constants): number |
   return op.type === "Mul" ? constants.scalar(a) : null;
 }
 
-function through(layout: Layout, { ops, to }: Segment, constants: Constants): Layout | null {
+function through(layout: Layout, segment: Segment, constants: Constants): Layout | null {
+  const { ops, to } = segment;
   const [op] = ops;
+  if (isWritten(segment)) return written(layout, op!, to);
   return op!.type === "Mul" || op!.type === "Div" ? layout : carry(layout, op!, to, constants);
 }
 
