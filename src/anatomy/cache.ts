@@ -2,25 +2,26 @@
 import type { Value } from "../ir/graph.ts";
 import type { AttentionHost } from "./anatomy.ts";
 import type { Core } from "./cores.ts";
-import type { Op, Wire } from "./flow.ts";
+import type { Wire } from "./flow.ts";
+import { isLayoutOp } from "./layout.ts";
 import type { Side } from "./projections.ts";
 
-/** Copies, turned or not, and the last few of all tokens: a sliding window keeps no more of a cache. */
-function keepsTokens({ type, inputs }: Op): boolean {
-  return /^(Identity|Transpose|Slice)$/.test(type) || (type === "Concat" && inputs.length === 1);
-}
-
-/** Back over copies: an exporter joins a cache to nothing first. */
+/**
+ * Back over what rearranges: an exporter joins a cache to nothing first, a sliding window keeps the
+ * last few tokens of one, and keys may stand beside values in one tensor.
+ */
 function before(wire: Wire): Wire {
   const { from } = wire;
-  return from && keepsTokens(from) && from.inputs[0] ? before(from.inputs[0]) : wire;
+  const alone = from && (isLayoutOp(from) || (from.type === "Concat" && from.inputs.length === 1));
+  return alone && from.inputs[0] ? before(from.inputs[0]) : wire;
 }
 
-/** The wire itself, and what copies it. */
+/** The wire itself, and what it is rearranged to. */
 function* after(wire: Wire): Generator<Wire> {
   yield wire;
   for (const op of wire.uses) {
-    if (keepsTokens(op) && op.inputs[0] === wire && op.outputs[0]) yield* after(op.outputs[0]);
+    if ((!isLayoutOp(op) && op.type !== "Concat") || !op.data.includes(wire)) continue;
+    for (const out of op.outputs) if (out) yield* after(out);
   }
 }
 

@@ -52,7 +52,7 @@ test.each([
   expect(report.diagnostics.map(({ code }) => code)).toContain("inherit-refused");
 });
 
-test.each(["cached", "joined", "windowed", "written", "packed"])(
+test.each(["cached", "joined", "windowed", "stacked", "written", "packed"])(
   "nothing takes the place of attention that is %s",
   async (name) => {
     const { past, present } = (await hostOf(name)).cache!;
