@@ -91,13 +91,13 @@ export function zipped(
   op: string,
   operands: readonly Known[],
   dtype: DType,
-  apply: (a: number, b: number, c: number) => number,
+  apply: (...elements: number[]) => number,
 ): Known {
   const shape = broadcast(op, operands) as readonly number[];
   const [a, b, c] = operands.map((operand) => expanded(operand, shape).data);
   const data = room(shape);
   for (let i = 0; i < data.length; i++) {
-    data[i] = apply(a![i]!, b ? b[i]! : 0, c ? c[i]! : 0);
+    data[i] = c ? apply(a![i]!, b![i]!, c[i]!) : apply(a![i]!, b![i]!);
   }
   return { kind: "known", dtype, shape, data };
 }
