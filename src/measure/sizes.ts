@@ -21,7 +21,6 @@ export function evaluateDim(
     const token = tokens[at++];
     if (token === undefined) return unknown;
     if (/^\d/.test(token)) return Number(token);
-    if (token === "-") return -atom();
     if (token === "(") return closing(sum());
     if (tokens[at] === "(" && (token === "ceil" || token === "floor")) {
       at++;
@@ -31,6 +30,10 @@ export function evaluateDim(
   };
   const closing = (value: number) => (tokens[at++] === ")" ? value : unknown);
   const product = (round: (x: number) => number): number => {
+    if (tokens[at] === "-") {
+      at++;
+      return -product(round); // `-N/2` is N/2, rounded down, taken away
+    }
     let value = atom();
     for (; tokens[at] === "*" || tokens[at]?.startsWith("/"); ) {
       value = tokens[at++] === "*" ? value * atom() : round(value / atom());

@@ -19,6 +19,8 @@ test.each([
   ["8*ceil(seq/8)", 16],
   ["seq//4", 2],
   ["-batch + seq", 7],
+  ["-batch/2 + seq", 9],
+  ["seq - batch/2", 9],
   ["2*?1 + 3", 13],
   ["odd name", 7],
 ])("%s is %d", (dim, expected) => {
