@@ -20,6 +20,7 @@ import { inferTypes } from "./infer-types.ts";
 import { parallelize } from "./parallelize.ts";
 import { prove, signatureOf } from "./prove.ts";
 import { recordEdits } from "./record-edits.ts";
+import { atItsLine } from "./refusals.ts";
 import { remove } from "./remove.ts";
 import { repeat } from "./repeat.ts";
 import { resize } from "./resize.ts";
@@ -74,7 +75,9 @@ export async function applyEdits(model: Model, plan: Plan, context: EditContext)
   const ledger = openLedger(model);
   for (const edit of plan.edits) rows.push(await applyOne(edit, session, ledger, context.signal));
   reporter.throwIfFailed();
-  await inferTypes(model, context.oracle);
+  await inferTypes(model, context.oracle).catch((cause) => {
+    throw atItsLine(cause, model, plan);
+  });
   prove(model, before);
   recordEdits(model, plan, context.seed);
   const edits = rows.map((row, i) => {

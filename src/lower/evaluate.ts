@@ -8,6 +8,7 @@ import { hostMember } from "./host.ts";
 import { hostTensor } from "./inherit.ts";
 import { filledBy, initialisers } from "./initialise.ts";
 import { mask } from "./masks.ts";
+import { notePlace } from "./places.ts";
 import { subscript } from "./subscript.ts";
 import {
   type HostMap,
@@ -34,7 +35,10 @@ export interface Wish {
 /** @throws GraftError at the innermost expression that means nothing. */
 export function evaluate(frame: Frame, expr: ast.Expr, wish: Wish = {}): Promise<Val> {
   return at(expr.span, async () => {
+    const { nodes } = frame.placement.patch;
+    const since = nodes.length;
     const value = await valueOfExpression(frame, expr, wish);
+    notePlace(nodes.slice(since), expr.span);
     if (typeof value === "number" && !Number.isFinite(value)) throw fail("not-finite", {});
     return value;
   });

@@ -3,3 +3,4 @@
 export { checkOperator } from "./check.ts";
 export { type PlacedOperator, type PlaceRequest, placeOperator } from "./place.ts";
 export type { PlacedWeight } from "./placement.ts";
+export { placeOf } from "./places.ts";

@@ -40,6 +40,8 @@ export const operatorMessages = {
   "wrong-inputs": error`\`${"op"}\` takes ${"wanted"}, and gets ${"count"}`,
   "wrong-outputs": error`\`${"op"}\` gives ${"wanted"}, and ${"count"} are wanted`,
   "operator-with-body": error`\`${"op"}\` has a graph for an attribute, which the language cannot write`,
+  "size-not-whole": error`\`${"size"}\` has to be whole here, and the model takes other sizes too`,
+  "runtime-refused": error`ONNX Runtime refuses this ${"op"} at sizes that the model takes: ${"reason"}`,
   "operator-refused": error`\`${"op"}\` cannot take ${"types"}`,
   "opset-too-old": error`Operators need opset 13 or later, and ${"model"} has opset ${"opset"}`,
 
