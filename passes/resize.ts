@@ -55,14 +55,14 @@ export function resize(edit: Resize, site: Site, session: Session): boolean {
   const biases = patchFor(session, edit, site, part.scope);
   body = withOwnBiases(body, biases, part.scope);
   if (biases.weights.size > 0) commit(session, biases, site);
-  const seeds = seedsOf(body, label);
+  const seeds = seedsOf(body, refuse);
   const { graph } = session.model;
   const within = nodesOf(session, site.block);
   for (const { kind, value } of seeds) {
     if (kind === "bias" || readersOf(value).every((node) => within.has(node))) continue;
     throw refuse(`its weight ${value.name} is shared with other parts`);
   }
-  const traced = traceUnits({ ...body, graph, within, resized, seeds, label });
+  const traced = traceUnits({ ...body, graph, within, resized, seeds, refusal: refuse });
   if (part.outputs.some((output) => traced.marks.has(output))) {
     throw refuse(`its ${body.noun} reach beyond its output`);
   }

@@ -1,6 +1,5 @@
 /** The projections of a part as marked tensors: where each unit's rows and columns lie. */
 import type { AttentionHost, Linear, MlpHost } from "../../src/anatomy/anatomy.ts";
-import { fail } from "../../src/diag/diagnostic.ts";
 import type { Value } from "../../src/ir/graph.ts";
 import { dtypes } from "../../src/ir/types.ts";
 import { storedTensor } from "../../src/onnx-ops/stored.ts";
@@ -45,9 +44,11 @@ export function anatomyOf(host: MlpHost | AttentionHost): Anatomized {
   };
 }
 
-/** @throws GraftError with the reason why a projection cannot be cut. */
-export function seedsOf({ units, inputs, outputs }: Anatomized, label: string): Seed[] {
-  const refuse = (reason: string) => fail("cannot-resize", { label, reason });
+/** @throws what `refuse` makes of the reason why a projection cannot be cut. */
+export function seedsOf(
+  { units, inputs, outputs }: Anatomized,
+  refuse: (reason: string) => Error,
+): Seed[] {
   const seeds: Seed[] = [];
   for (const group of grouped(inputs, (map) => map.weight)) {
     const [role, map] = group[0]!;

@@ -1,5 +1,4 @@
 /** Carries marks from the projections through a graph and collects what has to change. */
-import { fail } from "../../src/diag/diagnostic.ts";
 import type { Graph, Node, Value } from "../../src/ir/graph.ts";
 import type { Dim } from "../../src/ir/types.ts";
 import { storedInts, storedTensor } from "../../src/onnx-ops/stored.ts";
@@ -16,7 +15,8 @@ export interface Request {
   readonly seeds: readonly MarkedTensor[];
   /** `an MLP's hidden units`, for messages. */
   readonly noun: string;
-  readonly label: string;
+  /** What to throw for a reason: it knows the edit and its place. */
+  readonly refusal: (reason: string) => Error;
 }
 
 export interface Traced {
@@ -160,13 +160,9 @@ function checkUses(value: Value, request: Request): void {
   const stray = [...value.uses].find(({ node }) => node.graph !== request.graph);
   if (stray) refuse(stray.node, "it is inside of a subgraph", request);
   if (!request.graph.outputs.includes(value)) return;
-  throw fail("cannot-resize", {
-    label: request.label,
-    reason: `the model's output ${value.name} has ${request.noun}`,
-  });
+  throw request.refusal(`the model's output ${value.name} has ${request.noun}`);
 }
 
-function refuse(node: Node, why: string, { label, noun }: Request): never {
-  const reason = `${node.op} (${node.name || "unnamed"}) works on ${noun}, and ${why}`;
-  throw fail("cannot-resize", { label, reason });
+function refuse(node: Node, why: string, { refusal, noun }: Request): never {
+  throw refusal(`${node.op} (${node.name || "unnamed"}) works on ${noun}, and ${why}`);
 }
