@@ -44,7 +44,7 @@ export function parallelize(
   const patch = patchFor(session, edit, first, scope);
   const nodes = nodesOf(session, second.block);
   const streams: Stream[] = [streamOf(first, second, session)];
-  const context = contextOf(first, second, session);
+  const context = contextOf(first, second, session, nodes);
   if (context) streams.push(context);
   for (const { x, first: middle, entry } of streams) {
     if (behindCasts(entry) !== behindCasts(middle)) {
@@ -106,16 +106,26 @@ function streamOf(first: Site, second: Site, session: Session): Stream {
   };
 }
 
-/** The second stream of joint blocks. */
-function contextOf(first: Site, second: Site, session: Session): Stream | null {
+/** The second stream of joint blocks: of a last one perhaps no more than that it reads the first's. */
+function contextOf(
+  first: Site,
+  second: Site,
+  session: Session,
+  nodes: ReadonlySet<Node>,
+): Stream | null {
   const [one, other] = [first.block.context, second.block.context];
-  if (!one?.output || !other) return null;
+  if (!one?.output) return null;
+  const left = now(session, one.output);
+  const reads = aliasesOf(left, nodes).some(({ uses }) =>
+    [...uses].some(({ node }) => nodes.has(node)),
+  );
+  if (!other && !reads) return null;
   return {
     name: "context_merge",
     x: now(session, one.input),
-    first: now(session, one.output),
-    entry: now(session, other.input),
-    second: other.output && now(session, other.output),
+    first: left,
+    entry: other ? now(session, other.input) : left,
+    second: other?.output ? now(session, other.output) : null,
   };
 }
 
