@@ -227,9 +227,10 @@ function withBias(op: Op, product: Product, constants: Constants): LinearMap {
   if (product.bias || y.uses.length !== 1) return { ...plain, bias: product.bias?.value ?? null };
   const add = y.uses[0]!;
   const other = add.inputs.find((wire) => wire && wire !== y);
+  if (add.type !== "Add") return { ...plain, bias: null };
   const fused = add.inputs.length === 3 ? fusedBias(add, y, product.out, constants) : null;
   if (fused) return { ...plain, ...fused };
-  if (add.type !== "Add" || add.inputs.length !== 2 || !other || !isWeight(other, constants))
+  if (add.inputs.length !== 2 || !other || !isWeight(other, constants))
     return { ...plain, bias: null };
   const bias = biasOf(other, product, constants);
   if (!bias) return { ...plain, bias: null };
