@@ -5,6 +5,7 @@ import type { Span } from "../diag/span.ts";
 import { nearest } from "../diag/suggest.ts";
 import { opNames } from "../onnx-ops/schemas.ts";
 import { callOperator } from "./body.ts";
+import { wayOf } from "./elsewhere.ts";
 import { evaluate, type Wish } from "./evaluate.ts";
 import { at, type Frame } from "./frame.ts";
 import { cast } from "./grow.ts";
@@ -68,10 +69,12 @@ async function argumentsOf(frame: Frame, { callee, args }: ast.Call): Promise<Ar
 
 async function callMember(frame: Frame, callee: ast.Member, expr: ast.Call): Promise<Val> {
   const object = await evaluate(frame, callee.object);
-  if (kindOf(object) !== "host" || callee.name.name !== "rotate") {
+  const { name, span } = callee.name;
+  if (kindOf(object) !== "host" || name !== "rotate") {
     const { source, start, end } = callee.span;
     const value = `\`${source.text.slice(start, end)}\``;
-    throw fail("not-callable", { value }, { at: callee.name.span });
+    const way = library.has(name) ? `\`${name}(x, ...)\`` : wayOf(name);
+    throw fail("not-callable", { value }, { at: span, hint: way });
   }
   const { placement } = frame;
   const params = [tensor("q"), tensor("k")];
@@ -120,7 +123,11 @@ function stackedMaps(args: readonly Argument[]): Val | null {
 
 function unknownFunction(frame: Frame, { name, span }: ast.NameExpr): Promise<never> {
   return at(span, () => {
-    if (Object.hasOwn(initialisers, name)) throw fail("initialiser-elsewhere", { name });
+    const way = wayOf(name);
+    if (Object.hasOwn(initialisers, name)) {
+      throw fail("initialiser-elsewhere", { name }, { hint: way });
+    }
+    if (way) throw fail("unknown-function", { name }, { hint: way });
     const names = [...frame.layers.keys(), ...library.keys(), ...frame.scope.operators.keys()];
     const close = nearest(name, names);
     throw fail("unknown-function", { name }, { hint: close ? `did you mean \`${close}\`?` : null });

@@ -10,6 +10,7 @@ import { checkDefault } from "../plan/operator-use.ts";
 import type { OperatorScope } from "../plan/plan.ts";
 import { checkCall, checkLayer } from "./check-call.ts";
 import { bodyOf, checkLines } from "./check-lines.ts";
+import { wayOf } from "./elsewhere.ts";
 import { checkMember } from "./host.ts";
 import { initialisers } from "./initialise.ts";
 import { layerKind } from "./layers.ts";
@@ -73,6 +74,7 @@ function namesOf(
     ...reservedNames,
     ...scope.params.keys(),
     ...Object.keys(dtypes),
+    "pi",
     ...Object.keys(initialisers),
     ...params.map(({ name }) => name.name),
   ]);
@@ -126,7 +128,7 @@ function checkName({ name, domain, span }: ast.NameExpr, { values, layers }: Nam
   const close = nearest(name, values);
   const hint = layers.has(name)
     ? `\`${name}\` is a layer: call it`
-    : close && `did you mean \`${close}\`?`;
+    : (wayOf(name) ?? (close && `did you mean \`${close}\`?`));
   throw fail("unknown-name", { name }, { at: span, hint });
 }
 
@@ -137,7 +139,7 @@ function checkCallee(callee: ast.Expr, { functions }: Names): void {
   if (functions.has(name) || opNames().includes(name)) return;
   const isOnnx = /^[A-Z]/.test(name);
   const close = nearest(name, isOnnx ? opNames() : functions);
-  const details = { at: span, hint: close && `did you mean \`${close}\`?` };
+  const details = { at: span, hint: wayOf(name) ?? (close && `did you mean \`${close}\`?`) };
   if (isOnnx) throw fail("unknown-onnx-operator", { op: name }, details);
   throw fail("unknown-function", { name }, details);
 }

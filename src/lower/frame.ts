@@ -6,6 +6,7 @@ import { nearest } from "../diag/suggest.ts";
 import { type DType, dtypes } from "../ir/types.ts";
 import { reservedNames } from "../plan/evaluate.ts";
 import type { OperatorScope } from "../plan/plan.ts";
+import { wayOf } from "./elsewhere.ts";
 import type { Shaped } from "./initialise.ts";
 import type { LayerForm } from "./layers.ts";
 import type { Placement } from "./placement.ts";
@@ -104,7 +105,8 @@ export function lookUp(frame: Frame, name: string): Val | undefined {
   if (name === "host") return { kind: "host" };
   const param = scope.params.get(name);
   if (param !== undefined) return param;
-  return name in dtypes ? { kind: "dtype", dtype: name as DType } : undefined;
+  if (name in dtypes) return { kind: "dtype", dtype: name as DType };
+  return name === "pi" ? Math.PI : undefined;
 }
 
 /** @throws GraftError with the nearest name that would mean something. */
@@ -121,7 +123,8 @@ export function unknownName(frame: Frame, name: string): never {
     "host",
   ];
   const close = nearest(name, candidates);
-  throw fail("unknown-name", { name }, { hint: close ? `did you mean \`${close}\`?` : null });
+  const hint = wayOf(name) ?? (close && `did you mean \`${close}\`?`);
+  throw fail("unknown-name", { name }, { hint });
 }
 
 /** Runs `step`; mistakes that have no place yet are put at `span`. */

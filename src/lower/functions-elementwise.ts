@@ -2,7 +2,7 @@
 import { fail } from "../diag/diagnostic.ts";
 import { dtypes } from "../ir/types.ts";
 import { roundHalfAway } from "../plan/evaluate.ts";
-import { binary, where } from "./arithmetic.ts";
+import { binary, negate, where } from "./arithmetic.ts";
 import { mapped, zipped } from "./arrays.ts";
 import { asReal, grow, inFloat32, isStrong, tensorOf, unified } from "./grow.ts";
 import { checkKinds } from "./kinds.ts";
@@ -57,6 +57,27 @@ const composed: Readonly<Record<string, Composed>> = {
   expm1: {
     apply: Math.expm1,
     grow: (g, x) => binary(g, "-", elementwise(g, "exp", x), 1),
+  },
+  /** x * relu6(x + 3) / 6 */
+  hardswish: {
+    apply: (x) => (x * Math.min(Math.max(x + 3, 0), 6)) / 6,
+    grow: (g, x) => {
+      const share = binary(g, "/", elementwise(g, "relu6", binary(g, "+", x, 3)), 6);
+      return binary(g, "*", x, share);
+    },
+  },
+  logsigmoid: {
+    apply: (x) => Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x))),
+    grow: (g, x) => negate(g, elementwise(g, "softplus", negate(g, x))),
+  },
+  mish: {
+    apply: (x) => x * Math.tanh(Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
+    grow: (g, x) => binary(g, "*", x, elementwise(g, "tanh", elementwise(g, "softplus", x))),
+  },
+  relu6: {
+    apply: (x) => Math.min(Math.max(x, 0), 6),
+    whole: "kept",
+    grow: (g, x) => clip(g, x, 0, 6),
   },
   log1p: {
     apply: Math.log1p,

@@ -1,12 +1,15 @@
 /** The library's functions that make tensors, and casts. */
+import { fail } from "../diag/diagnostic.ts";
 import { type DType, dtypes } from "../ir/types.ts";
 import { subtractDims } from "../onnx-ops/dims.ts";
 import { binary } from "./arithmetic.ts";
-import { built, filled } from "./arrays.ts";
+import { built, filled, known } from "./arrays.ts";
 import { cast, grow, isStrong, tensorOf } from "./grow.ts";
 import { expand, unsqueeze } from "./movement.ts";
 import {
+  anything,
   asTensor,
+  count,
   define,
   extent,
   type LibraryFunction,
@@ -16,7 +19,16 @@ import {
   whole,
 } from "./params.ts";
 import type { Ground } from "./placement.ts";
-import { type Extent, type Operand, sizeValue, type Tensor, type Val } from "./values.ts";
+import {
+  type Extent,
+  kindOf,
+  type List,
+  type Operand,
+  show,
+  sizeValue,
+  type Tensor,
+  type Val,
+} from "./values.ts";
 
 const castable = "float16 float32 float64 bfloat16 int8 int32 int64 uint8 bool".split(" ");
 
@@ -38,6 +50,13 @@ export const makeFunctions: Readonly<Record<string, LibraryFunction>> = {
   ),
   eye: define([extent("n")], (g, n) => cast(g, triangle(g, n, "==", 0) as Tensor, g.dtype)),
 
+  /** `count` numbers from `from` to `to`, both among them. */
+  linspace: define([number("from"), number("to"), count("count")], (g, from, to, n) =>
+    built(g.dtype, [n], (i) => (n === 1 ? from : from + (i * (to - from)) / (n - 1))),
+  ),
+  /** `tensor([0.5, 1, 0.5])`, `tensor([[1, 2], [3, 4]])`, in the type of `x`. */
+  tensor: define([anything("values")], (g, values) => literal(g, values)),
+
   /** In the type of `x`. */
   float: define([operand("t")], (g, t) => converted(g, t, g.dtype)),
   int: define([operand("t")], (g, t) => converted(g, t, "int64")),
@@ -48,6 +67,32 @@ export const makeFunctions: Readonly<Record<string, LibraryFunction>> = {
     ]),
   ),
 };
+
+/** Lists of numbers, nested as deep as the tensor has axes. */
+function literal({ dtype }: Ground, values: Val): Tensor {
+  const shape: number[] = [];
+  for (let first = values; isList(first); first = first.items[0]!) shape.push(first.items.length);
+  const data: number[] = [];
+  const wrong = (got: Val) =>
+    fail("wrong-value", {
+      what: "`values` of `tensor`",
+      wanted: "numbers, in lists of equal length",
+      got: show(got),
+    });
+  const collect = (value: Val, depth: number): void => {
+    if (depth < shape.length) {
+      if (!isList(value) || value.items.length !== shape[depth]) throw wrong(values);
+      for (const item of value.items) collect(item, depth + 1);
+    } else if (typeof value === "number") data.push(value);
+    else throw wrong(value);
+  };
+  collect(values, 0);
+  return known(dtype, shape, data);
+}
+
+function isList(value: Val | undefined): value is List {
+  return value !== undefined && kindOf(value) === "list";
+}
 
 /** Numbers keep being numbers: they take any type. */
 function converted(ground: Ground, t: Operand, dtype: DType): Val {
@@ -60,7 +105,7 @@ function full(ground: Ground, dims: readonly Extent[], value: number): Tensor {
   return expand(ground, filled(ground.dtype, [], value), dims);
 }
 
-function range(ground: Ground, from: Extent, to: Extent, step: number): Tensor {
+export function range(ground: Ground, from: Extent, to: Extent, step: number): Tensor {
   if (typeof from === "number" && typeof to === "number") {
     const length = Math.max(0, Math.ceil((to - from) / step));
     return built("int64", [length], (i) => from + i * step);

@@ -77,6 +77,14 @@ export const mathFunctions: Readonly<Record<string, LibraryFunction>> = {
     return binary(g, "/", x, binary(g, "max", length, eps));
   }),
 
+  /** log(sum(exp(x))), safe from overflow. */
+  logsumexp: define([tensor("x"), axes()], (g, given, on) => {
+    const x = asReal(g, given);
+    const at = on.map((axis) => axisOf(x, axis));
+    const top = reduce(g, "max", x, at);
+    const raised = elementwise(g, "exp", binary(g, "-", x, top)) as Tensor;
+    return binary(g, "+", top, elementwise(g, "log", reduce(g, "sum", raised, at)));
+  }),
   softmax: define([tensor("x"), axis()], (g, x, at) => softmax(g, x, axisOf(x, at))),
   log_softmax: define([tensor("x"), axis()], (g, given, at) => {
     const x = asReal(g, given);

@@ -3,6 +3,7 @@ import { fail } from "../diag/diagnostic.ts";
 import type { Dim } from "../ir/types.ts";
 import { divideDims, multiplyDims, subtractDims } from "../onnx-ops/dims.ts";
 import { refuse } from "../onnx-ops/op.ts";
+import { einsum } from "./einsum.ts";
 import { tensorOf, unified } from "./grow.ts";
 import {
   axisOf,
@@ -33,10 +34,12 @@ import {
   rest,
   shape,
   tensor,
+  text,
   whole,
   wholes,
 } from "./params.ts";
 import type { Ground } from "./placement.ts";
+import { roll } from "./roll.ts";
 import { ceilDivide } from "./size-arithmetic.ts";
 import { type Extent, isOperand, list, show, type Tensor, type Val } from "./values.ts";
 
@@ -107,6 +110,22 @@ export const shapeFunctions: Readonly<Record<string, LibraryFunction>> = {
   gather: define([tensor("x"), operand("indices"), axis()], (g, x, indices, at) =>
     gather(g, x, tensorOf(g, indices, "int64"), axisOf(x, at)),
   ),
+  /** What leaves at one end comes in at the other. */
+  roll: define([tensor("x"), whole("shift"), axis()], (g, x, shift, at) =>
+    roll(g, x, shift, axisOf(x, at)),
+  ),
+  /** Each element `times` times. */
+  repeat_interleave: define([tensor("x"), count("times"), axis()], (g, x, times, at) => {
+    const on = axisOf(x, at);
+    const rows = unsqueeze(g, x, [on + 1]);
+    const copies = expand(g, rows, rows.shape.with(on + 1, times));
+    const shape: readonly Extent[] = x.shape;
+    return reshape(g, copies, shape.with(on, multiplyDims(shape[on]!, times) as Extent));
+  }),
+  /** `einsum("bnd,bmd->bnm", q, k)` */
+  einsum: define([text("equation"), rest("tensors")], (g, equation, operands) =>
+    einsum(g, equation, tensors(g, operands, "einsum")),
+  ),
   flip: define([tensor("x"), axis()], (g, x, at) => flip(g, x, axisOf(x, at))),
   /** The whole tensor, `times` times along an axis. */
   tile: define([tensor("x"), count("times"), axis()], (g, x, times, at) =>
@@ -115,13 +134,13 @@ export const shapeFunctions: Readonly<Record<string, LibraryFunction>> = {
 };
 
 /** Operands of one type, numbers and sizes among them. */
-function tensors(ground: Ground, values: readonly Val[]): Tensor[] {
+function tensors(ground: Ground, values: readonly Val[], name = "concat"): Tensor[] {
   const wrong = values.find((value) => !isOperand(value));
   if (wrong !== undefined) {
-    throw fail("wrong-value", { what: "`concat`", wanted: "tensors", got: show(wrong) });
+    throw fail("wrong-value", { what: `\`${name}\``, wanted: "tensors", got: show(wrong) });
   }
-  if (values.length === 0) throw fail("missing-argument", { name: "concat", argument: "tensors" });
-  return unified(ground, "concat", values.filter(isOperand));
+  if (values.length === 0) throw fail("missing-argument", { name, argument: "tensors" });
+  return unified(ground, name, values.filter(isOperand));
 }
 
 /** Sizes of the parts; one of them may be -1, which is what is left. */

@@ -117,6 +117,9 @@ export const choice = <const C extends string>(name: string, options: readonly C
     fallback,
   );
 
+export const text = (name: string) =>
+  param<string>(name, "a text", (v) => (typeof v === "string" ? v : undefined), undefined);
+
 export const anything = (name: string) => param<Val>(name, "a value", (value) => value, undefined);
 
 /** One axis or several, as they were written. */

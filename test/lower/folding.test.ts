@@ -4,7 +4,7 @@ import { library } from "../../src/lower/library.ts";
 import { evaluate, grow } from "./workbench.ts";
 
 const elementwise =
-  "abs ceil cos elu erf exp expm1 floor gelu log log1p leaky_relu reciprocal relu round rsqrt sigmoid sign silu sin softplus sqrt square tanh";
+  "abs ceil cos elu erf exp expm1 floor gelu hardswish log log1p logsigmoid leaky_relu mish reciprocal relu relu6 round rsqrt sigmoid sign silu sin softplus sqrt square tanh";
 const positive = /^(log|log1p|reciprocal|rsqrt|sqrt)$/;
 
 const expressions = [
@@ -28,11 +28,22 @@ const expressions = [
     "softmax(a)",
     "log_softmax(a, axis: 1)",
     "cumsum(a, axis: 1)",
+    "logsumexp(a, axis: [1, 2])",
     "normalize(a)",
     "argmax(b)",
     "tan(a / 2)",
   ],
-  ...["pad(a, 1, 2, axis: 1)", "flip(a)", "tile(a, 2)", "gather(a, range(3) - 1)", "stack(a, b)"],
+  ...[
+    "pad(a, 1, 2, axis: 1)",
+    "flip(a)",
+    "tile(a, 2)",
+    "roll(a, 2)",
+    "roll(a, -9, axis: 1)",
+    "repeat_interleave(a, 3, axis: 1)",
+    'einsum("bnd,bmd->nm", a, b)',
+    "gather(a, range(3) - 1)",
+    "stack(a, b)",
+  ],
   ...["concat(a, b, axis: 1)", "a[:, 1:-1, ..]", "a[.., none, :]", "split(a, 2)[1]"],
 ];
 

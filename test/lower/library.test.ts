@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { evaluate, grow } from "./workbench.ts";
+
+const x = Float32Array.from({ length: 10 }, (_, i) => i / 4 - 1);
+const shape = [1, 5, 2];
+
+/** y of an operator whose tokens are known only when the model runs. */
+async function result(expression: string): Promise<number[]> {
+  const text = `operator op() for attn {\n  return ${expression}\n}`;
+  const { model } = await grow(text, { shape: [1, "N", 2] });
+  return Array.from((await evaluate(model, { shape, data: x })).data);
+}
+
+// PyTorch's, of x = arange(10).reshape(1, 5, 2) / 4 - 1
+test.each<[string, number[]]>([
+  ["roll(x, 1, axis: 1)", [1, 1.25, -1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75]],
+  ["roll(x, -7, axis: 1)", [0, 0.25, 0.5, 0.75, 1, 1.25, -1, -0.75, -0.5, -0.25]],
+  [
+    "repeat_interleave(x, 2, axis: 1)[:, 1:N + 1]",
+    [-1, -0.75, -0.5, -0.25, -0.5, -0.25, 0, 0.25, 0, 0.25],
+  ],
+  [
+    'einsum("bnd,de->bne", x, tensor([[0, 2], [1, 0]]))',
+    [-0.75, -2, -0.25, -1, 0.25, 0, 0.75, 1, 1.25, 2],
+  ],
+  ["x * 0 + tensor([1, 0.5]) * linspace(-1, 3, 2) + pi", [Math.PI - 1, Math.PI + 1.5]],
+  ["logsigmoid(x)", [-1.3132617, -1.136871, -0.974077, -0.8259394, -Math.LN2, -0.5759394]],
+  ["hardswish(x)", [-0.3333333, -0.28125, -0.2083333, -0.1145833, 0, 0.1354167]],
+  ["mish(x)", [-0.3034014, -0.2764947, -0.2207438, -0.129927, 0, 0.1695724]],
+])("%s", async (expression, wanted) => {
+  const got = await result(expression);
+  for (const [i, number] of wanted.entries()) expect(got[i]).toBeCloseTo(number, 5);
+});
