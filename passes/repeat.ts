@@ -29,9 +29,8 @@ export function repeat(edit: Repeat, site: Site, session: Session): boolean {
   const { block, label } = site;
   const refuse = (reason: string) =>
     fail("cannot-repeat", { label, reason }, { at: edit.statement.target.span });
-  if ([...block.parts.values()].some(({ host }) => host.kind === "attention" && host.cache)) {
-    throw refuse("it keeps keys and values of earlier calls, and a copy would need its own");
-  }
+  const kept = [...block.parts.values()].flatMap(({ keeps }) => keeps ?? [])[0];
+  if (kept) throw refuse(`it keeps ${kept} of earlier calls, and a copy would need its own`);
   const plan = planCopy(block, session);
   if (plan.streams.some(([from, to]) => !sameShape(from, to))) {
     throw refuse("what leaves it has another shape than what enters it");

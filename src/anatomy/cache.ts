@@ -2,28 +2,8 @@
 import type { Value } from "../ir/graph.ts";
 import type { AttentionHost } from "./anatomy.ts";
 import type { Core } from "./cores.ts";
-import type { Wire } from "./flow.ts";
-import { isLayoutOp } from "./layout.ts";
 import type { Side } from "./projections.ts";
-
-/**
- * Back over what rearranges: an exporter joins a cache to nothing first, a sliding window keeps the
- * last few tokens of one, and keys may stand beside values in one tensor.
- */
-function before(wire: Wire): Wire {
-  const { from } = wire;
-  const alone = from && (isLayoutOp(from) || (from.type === "Concat" && from.inputs.length === 1));
-  return alone && from.inputs[0] ? before(from.inputs[0]) : wire;
-}
-
-/** The wire itself, and what it is rearranged to. */
-function* after(wire: Wire): Generator<Wire> {
-  yield wire;
-  for (const op of wire.uses) {
-    if ((!isLayoutOp(op) && op.type !== "Concat") || !op.data.includes(wire)) continue;
-    for (const out of op.outputs) if (out) yield* after(out);
-  }
-}
+import { after, before } from "./state.ts";
 
 /** Where a fused operator takes keys of earlier calls; values come next. */
 function pastInput({ form }: Core): number | null {

@@ -11,6 +11,7 @@ import { linearOf } from "./path.ts";
 import { type Draft, placeOf } from "./placed.ts";
 import { base } from "./projections.ts";
 import { regionBetween, segmentsOf } from "./region.ts";
+import { keepsState } from "./state.ts";
 
 /** A part whose nodes are still to be collected from the operations on its way. */
 export interface PartDraft {
@@ -19,6 +20,7 @@ export interface PartDraft {
   readonly x: Wire;
   readonly context: Wire | null;
   readonly outputs: readonly Wire[];
+  readonly keeps: Part["keeps"];
   readonly host: Part["host"];
   /** Of a norm: which branch it belongs to, and on which side of it. */
   readonly role: string | null;
@@ -123,9 +125,16 @@ function partOf(draft: Draft, prefix: string, asMlp: boolean, context: Context):
     x: branch.x,
     context: partner?.branch.x ?? second,
     outputs,
+    keeps: keptBy(draft, found.host),
     role: null,
     ...found,
   };
+}
+
+function keptBy({ branch, core }: Draft, host: Part["host"]): string | null {
+  const caches = host.kind === "attention" && host.cache;
+  if (!caches && !keepsState(branch)) return null;
+  return core ? "keys and values" : "a state";
 }
 
 /**
@@ -165,7 +174,8 @@ function hostOf(draft: Draft, asMlp: boolean, { findings }: Context): Found {
   }
   if (sort === "mixer") {
     const what = asMlp || placeOf(draft) === "mlp" ? "feature map" : "token mixer";
-    return plainly(other(branch, what, true, reasonOf(branch)));
+    const why = keepsState(branch) ? "it keeps a state of earlier calls" : reasonOf(branch);
+    return plainly(other(branch, what, true, why));
   }
   if (placeOf(draft) !== "mlp") {
     return plainly(other(branch, "feature map", false, "its tokens do not meet"));
@@ -202,6 +212,7 @@ function normPart(name: string, norm: NormMatch, role: string | null = null): Pa
     x: norm.from,
     context: null,
     outputs: [norm.to],
+    keeps: null,
     host: norm.host,
     role,
     ...ordinary,

@@ -6,6 +6,7 @@ import { graftedBranch } from "./grafted.ts";
 import { mixingOf } from "./mixing.ts";
 import { regionBetween } from "./region.ts";
 import type { Step } from "./residual.ts";
+import { keepsState } from "./state.ts";
 
 /**
  * `attn`: attention within the stream; `cross`: attention to another value; `mlp`: tokens apart;
@@ -65,7 +66,9 @@ function draftOf(branch: Branch, { linears, constants }: Findings): Draft {
     return { sort: own ? "attn" : "cross", branch, core: single, as, partner: null, joined: null };
   }
   const mixing = mixingOf(branch.x, branch.ops, linears, constants);
-  const sort = mixing === "features" ? "mlp" : "mixer";
+  // A state holds what earlier tokens left: they meet those of this call, of which one may be all.
+  const apart = mixing === "features" && !keepsState(branch);
+  const sort = apart ? "mlp" : "mixer";
   return { sort, branch, core: null, as, partner: null, joined: null };
 }
 

@@ -103,6 +103,7 @@ function buildPart(part: PartDraft, { scope, prefix, nodes, findings }: Building
     x,
     context: part.context?.value ?? null,
     contextFirst: part.contextFirst,
+    keeps: part.keeps,
     outputs,
     host: part.host,
   };

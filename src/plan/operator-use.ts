@@ -104,10 +104,10 @@ export function checkPlace(
       reporter.report("replace-takes-mlp", { label }, { at: use.span });
       return;
     }
-    if (part.host.kind === "attention" && part.host.cache) {
+    if (part.keeps) {
       reporter.report(
         "replace-drops-cache",
-        { label, name },
+        { label, name, kept: part.keeps },
         {
           at: use.span,
           hint: "export the model without its cache",

@@ -93,6 +93,7 @@ export async function grow(operator: string, host: HostShape): Promise<Grown> {
     x,
     context: null,
     contextFirst: false,
+    keeps: null,
     outputs: [old],
     host: nothing,
   };

@@ -21,6 +21,11 @@ async function hostOf(name: string): Promise<AttentionHost> {
   return stack!.blocks[0]!.parts.get("attn")!.host as AttentionHost;
 }
 
+async function codeOf(name: string, text: string): Promise<string> {
+  const cause = await editModel(await open(name), text).catch((e) => e);
+  return cause instanceof GraftError ? cause.diagnostics[0]!.code : cause;
+}
+
 test("mha hides the keys that are not counted", async () => {
   const model = await open("counted");
   const feeds = { x: x(3, 5), counts: counts(5, 3, 1) };
@@ -57,15 +62,29 @@ test.each(["cached", "joined", "windowed", "stacked", "written", "packed"])(
   async (name) => {
     const { past, present } = (await hostOf(name)).cache!;
     expect([past!.length, present!.length]).toEqual([2, 2]);
-    const codeOf = async (text: string) => {
-      const cause = await editModel(await open(name), text).catch((e) => e);
-      return cause instanceof GraftError ? cause.diagnostics[0]!.code : cause;
-    };
-    expect(await codeOf("replace blocks[1].attn with mha")).toBe("replace-drops-cache");
-    expect(await codeOf("repeat blocks[1] times 2")).toBe("cannot-repeat");
-    expect(await codeOf("resize blocks[1].attn to heads 4")).toBe("cannot-resize");
+    expect(await codeOf(name, "replace blocks[1].attn with mha")).toBe("replace-drops-cache");
+    expect(await codeOf(name, "repeat blocks[1] times 2")).toBe("cannot-repeat");
+    expect(await codeOf(name, "resize blocks[1].attn to heads 4")).toBe("cannot-resize");
   },
 );
+
+test("tokens meet in a state of earlier calls, which nothing takes the place of", async () => {
+  const [stack] = anatomize(await open("filtered")).stacks;
+  const parts = stack!.blocks.map((block) =>
+    [...block.parts].map(([name, { keeps }]) => [name, keeps]),
+  );
+  const block = [
+    ["norm1", null],
+    ["attn", "a state"],
+    ["norm2", null],
+    ["mlp", null],
+  ];
+  expect(parts).toEqual([block, block]);
+  expect(await codeOf("filtered", "replace blocks[1].attn with hyena_x")).toBe(
+    "replace-drops-cache",
+  );
+  expect(await codeOf("filtered", "repeat blocks[1] times 2")).toBe("cannot-repeat");
+});
 
 test("outputs that nobody reads are no cache", async () => {
   expect((await hostOf("unread")).cache).toBeNull();

@@ -34,6 +34,7 @@ export function attention(name: string, scope: string, width = 8): Part {
     x: value("x"),
     context: null,
     contextFirst: false,
+    keeps: null,
     outputs: [value("y")],
     host: {
       kind: "attention",
@@ -69,6 +70,7 @@ export function mlp(name: string, scope: string, width = 8): Part {
     x: value("x"),
     context: null,
     contextFirst: false,
+    keeps: null,
     outputs: [value("y")],
     host: {
       kind: "mlp",
@@ -90,6 +92,7 @@ export function norm(name: string, scope: string): Part {
     x: value("x"),
     context: null,
     contextFirst: false,
+    keeps: null,
     outputs: [value("y")],
     host: {
       kind: "norm",

@@ -51,7 +51,7 @@ export const planMessages = {
   "wrong-place": error`\`${"name"}\` is an operator for ${"place"}, and \`${"label"}\` is ${"wanted"}`,
   "replace-whole-block": error`\`${"name"}\` cannot replace the whole of \`${"label"}\``,
   "replace-takes-mlp": error`\`${"label"}\` computes the block's MLP in the same projections; replacing it would drop the MLP`,
-  "replace-drops-cache": error`\`${"label"}\` keeps keys and values of earlier calls, which \`${"name"}\` does not`,
+  "replace-drops-cache": error`\`${"label"}\` keeps ${"kept"} of earlier calls, which \`${"name"}\` does not`,
   "joint-needs-context": error`\`${"label"}\` attends over two streams at once, and \`${"name"}\` takes one`,
   "unknown-argument": error`\`${"name"}\` has no argument \`${"argument"}\``,
   "argument-twice": error`\`${"argument"}\` of \`${"name"}\` is given twice`,
