@@ -2,7 +2,6 @@
 import { createHash } from "node:crypto";
 import {
   existsSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   rmdirSync,
@@ -13,6 +12,7 @@ import {
 import { join } from "node:path";
 import { fail, GraftError } from "../../src/diag/diagnostic.ts";
 import { asReadFailure } from "../../src/onnx/disk-file.ts";
+import { makeFolder } from "../../src/onnx/make-folder.ts";
 import { replaceFile } from "../../src/onnx/replace-file.ts";
 import { asWriteFailure } from "../../src/onnx/temporary.ts";
 import { anew, type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
@@ -89,7 +89,7 @@ export async function beginRun(folder: string, plan: RunPlan, settings: RunSetti
   const path = join(folder, files.facts);
   refuseRun(folder);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
   } catch (cause) {
     throw asWriteFailure(folder, cause);
   }

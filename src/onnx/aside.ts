@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fail } from "../diag/diagnostic.ts";
+import { makeFolder } from "./make-folder.ts";
 import { asWriteFailure, discard, watch } from "./temporary.ts";
 
 /**
@@ -23,7 +24,7 @@ export async function fillFolder<T>(out: string, fill: (aside: string) => Promis
 
 function makeAside(out: string): string {
   try {
-    mkdirSync(dirname(join(out, ".")), { recursive: true });
+    makeFolder(dirname(join(out, ".")));
     const there = statSync(out, { throwIfNoEntry: false });
     if (there && !there.isDirectory()) {
       throw fail("out-unwritable", { path: out, why: "it is no folder" });

@@ -1,9 +1,10 @@
 /** Files that are being written, under names of their own beside the final ones. */
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, openSync, renameSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, openSync, renameSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fail } from "../diag/diagnostic.ts";
 import { closeIdleFiles, reasonOf } from "./disk-file.ts";
+import { makeFolder } from "./make-folder.ts";
 
 const unfinished = new Set<string>();
 const madeFolders = new Set<string>();
@@ -72,12 +73,8 @@ export function discard(path: string): void {
 /** Makes the folders on the way to `path` that are not there yet, and returns them, inner first. */
 function makeFolders(path: string): string[] {
   try {
-    const first = mkdirSync(dirname(path), { recursive: true });
-    const made: string[] = [];
-    for (let at = dirname(path); first && at.length >= first.length; at = dirname(at)) {
-      made.push(at);
-      madeFolders.add(at);
-    }
+    const made = makeFolder(dirname(path));
+    for (const folder of made) madeFolders.add(folder);
     return made;
   } catch (cause) {
     throw asWriteFailure(dirname(path), cause);
@@ -130,6 +127,7 @@ export function publish(files: readonly Publication[]): void {
       const isLast = files.at(-1)?.final === final;
       const there = statSync(final, { throwIfNoEntry: false });
       if (there?.isDirectory()) throw fail("out-folder", { path: final });
+      if (there?.isFile()) chmodSync(temporary, there.mode & 0o777);
       if (there && !isLast) {
         const backup = temporaryFor(final);
         unfinished.delete(backup);

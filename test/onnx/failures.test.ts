@@ -149,6 +149,17 @@ test("files have the mode of any new file, whatever the input's is", async () =>
   }
 });
 
+test("files that take the place of others have the mode of those", async () => {
+  const folder = freshFolder();
+  const out = join(folder, "out.onnx");
+  for (const path of [out, `${out}.data`]) writeFileSync(path, "before", { mode: 0o640 });
+  await writeModel(await readModel(external), out);
+  for (const path of [out, `${out}.data`]) {
+    expect(statSync(path).size).toBeGreaterThan(100);
+    expect(statSync(path).mode & 0o777).toBe(0o640);
+  }
+});
+
 test("progress goes up to the whole", async () => {
   const steps: [number, number][] = [];
   const { bytesWritten } = await writeModel(
