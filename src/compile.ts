@@ -150,10 +150,11 @@ function untouched(model: Model): Work {
 
 async function edited(options: CompileOptions, program: Program, model: Model): Promise<Work> {
   let before: Figures | undefined;
+  const nodes = nodeCount(model);
   const work = await editModel(options, program, {
     model,
     planned() {
-      before = figuresOf(model, bytesRead(model), true);
+      before = { ...figuresOf(model, bytesRead(model), true), nodes };
     },
   });
   const { plan, report, explanations, diagnostics } = work;

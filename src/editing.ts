@@ -5,7 +5,7 @@ import { loadWeights, type WeightFile } from "../passes/load-weights.ts";
 import { applyEdits, type Report } from "../passes/pipeline.ts";
 import { unfuse } from "../passes/unfuse.ts";
 import { type Anatomy, anatomize } from "./anatomy/index.ts";
-import { type Diagnostic, fail, GraftError } from "./diag/diagnostic.ts";
+import { type Diagnostic, diagnostic, fail, GraftError } from "./diag/diagnostic.ts";
 import { type Dissected, dissectModel } from "./dissect.ts";
 import type { Explanation } from "./explain/explanation.ts";
 import type { Model } from "./ir/graph.ts";
@@ -99,7 +99,9 @@ async function planModel(
   const sha256 = () => digestOf([options.model]);
   const { plan, ...found } = planOn(program, dissected, { report, sha256 }, planned);
   if (!plan) throw new GraftError(found.diagnostics);
-  return { ...found, plan, model: dissected.model, oracle: dissected.oracle };
+  const { model, oracle, inlined } = dissected;
+  const notes = inlined > 0 ? [diagnostic("functions-inlined", { count: inlined })] : [];
+  return { ...found, plan, model, oracle, diagnostics: [...notes, ...found.diagnostics] };
 }
 
 /**

@@ -8,8 +8,7 @@ import { type Inspection, inspectionOf } from "./inspect/index.ts";
  * @throws GraftError where the file is no model.
  */
 export async function inspect(path: string, signal?: AbortSignal): Promise<Inspection> {
-  const { model, anatomy, declared } = await dissect(path, signal);
-  return inspectionOf(model, anatomy, declared);
+  return inspectionOf(await dissect(path, signal));
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Nodes that ONNX Runtime has no idea of. */
+import { calleeOf } from "../../src/ir/calls.ts";
 import type { Graph, Model, Node } from "../../src/ir/graph.ts";
 import { fitsOrt, ownerIn } from "./scene.ts";
 
@@ -7,7 +8,7 @@ const domains = new Set(["", "ai.onnx", "ai.onnx.ml", "com.microsoft"]);
 /** Nodes that cannot be part of a probe, as far as the model alone tells. */
 export function unknownNodes(model: Model, graph: Graph): Set<Node> {
   const unknown = (node: Node): boolean => {
-    const known = domains.has(node.domain) || model.functions.has(`${node.domain}::${node.opType}`);
+    const known = domains.has(node.domain) || calleeOf(node, model.functions) !== undefined;
     const values = [...node.inputs, ...node.outputs];
     return (
       !known ||

@@ -4,6 +4,7 @@
  * functions as their bodies; weights and what is computed from them alone are constant, and a Shape
  * ends the data path: only sizes flow on from there.
  */
+import { calleeOf, callsAreFinite } from "../ir/calls.ts";
 import type { Graph, Model, Node, Value } from "../ir/graph.ts";
 import { expansions } from "./fused.ts";
 
@@ -71,7 +72,9 @@ const sizesOnly = new Set(["Shape", "Size"]);
 const random = /^(Random|Bernoulli|Multinomial)/;
 const deepest = 16;
 
-export function buildFlow({ graph, functions }: Pick<Model, "graph" | "functions">): Flow {
+export function buildFlow(model: Pick<Model, "graph" | "functions">): Flow {
+  const { graph, functions } = model;
+  const finite = callsAreFinite(model);
   const ops: Op[] = [];
   const byNode = new Map<Node, Op[]>();
   let wires = 0;
@@ -136,7 +139,7 @@ export function buildFlow({ graph, functions }: Pick<Model, "graph" | "functions
         return made;
       },
     };
-    const body = functions.get(`${node.domain}::${node.opType}`);
+    const body = finite ? calleeOf(node, functions) : undefined;
     if (body && site.depth < deepest) {
       addBody(body, node, site, named);
       return;

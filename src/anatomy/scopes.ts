@@ -33,9 +33,14 @@ function fromName(name: string): string[] {
   return path.flatMap(split);
 }
 
-/** `blocks.1.attn.qkv.bias` is a tensor of the module blocks.1.attn.qkv. */
+/**
+ * `blocks.1.attn.qkv.bias` is a tensor of the module blocks.1.attn.qkv. Exporters that turn a weight
+ * around leave the name to the bias alone, which is added to the product.
+ */
 function fromWeights(node: Node): string[] {
-  for (const value of node.inputs) {
+  const [sum, ...others] = node.op === "MatMul" ? (node.outputs[0]?.uses ?? []) : [];
+  const reads = sum?.node.op === "Add" && others.length === 0 ? sum.node.inputs : [];
+  for (const value of [...node.inputs, ...reads]) {
     if (!value?.initializer || !isDotted(value.name)) continue;
     return split(value.name).slice(0, -1);
   }

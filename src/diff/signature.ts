@@ -64,6 +64,8 @@ function attributeText(value: AttributeValue): string {
     case "float":
     case "int":
       return String(value.value);
+    case "reference":
+      return `@${value.name}`;
     case "opaque":
       return "";
   }

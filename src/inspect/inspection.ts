@@ -3,7 +3,7 @@ import type { Anatomy, Block, Linear, Part, Stack } from "../anatomy/anatomy.ts"
 import { graftOf } from "../anatomy/index.ts";
 import type { Model, Value } from "../ir/graph.ts";
 import type { Dim, TensorType } from "../ir/types.ts";
-import { flops, nodeCount, parameters } from "../measure/index.ts";
+import { flops, parameters } from "../measure/index.ts";
 import { bytesRead } from "../onnx/index.ts";
 import { type OwnParameters, ownParameters } from "./parameters.ts";
 
@@ -70,15 +70,20 @@ export interface PartView {
   readonly [detail: string]: unknown;
 }
 
-/**
- * Needs the types of the model's values, as `anatomize` does.
- * @param declared what the file itself says of its inputs and outputs.
- */
-export function inspectionOf(
-  model: Model,
-  anatomy: Anatomy,
-  declared: ReadonlyMap<Value, TensorType | null> = new Map(),
-): Inspection {
+export interface Inspected {
+  /** Its values have their types, as `anatomize` needs them. */
+  readonly model: Model;
+  readonly anatomy: Anatomy;
+  /** What the file itself says of its inputs and outputs. */
+  readonly declared: ReadonlyMap<Value, TensorType | null>;
+  /** How many nodes the file's main graph has. */
+  readonly nodes: number;
+  /** How many calls of functions have become nodes since. */
+  readonly inlined: number;
+}
+
+export function inspectionOf(subject: Inspected): Inspection {
+  const { model, anatomy, declared, nodes, inlined } = subject;
   const portOf = (value: Value) => portView(value, declared.get(value));
   const own = ownParameters(anatomy);
   return {
@@ -87,7 +92,7 @@ export function inspectionOf(
       ir_version: model.irVersion,
       opsets: Object.fromEntries(model.opsets),
       producer: [model.producer.name, model.producer.version].filter((text) => text).join(" "),
-      nodes: nodeCount(model),
+      nodes,
       parameters: parameters(model),
       bytes: bytesRead(model),
     },
@@ -95,7 +100,10 @@ export function inspectionOf(
     outputs: model.graph.outputs.map(portOf),
     stacks: anatomy.stacks.map((stack) => stackView(stack, model, own)),
     unplaced: anatomy.unplaced.length,
-    remarks: anatomy.remarks,
+    remarks: [
+      ...anatomy.remarks,
+      ...(inlined > 0 ? [`${inlined} calls of its own functions are shown as their nodes`] : []),
+    ],
   };
 }
 

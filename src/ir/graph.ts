@@ -66,7 +66,9 @@ export type AttributeValue =
       readonly value: readonly (Initializer & { readonly name: string })[];
     }
   | { readonly type: "graphs"; readonly value: readonly Graph[] }
-  /** Reference to a function's attribute, sparse tensors, type protos: kept, not understood. */
+  /** In the body of a function: what its call gives under this name. */
+  | { readonly type: "reference"; readonly name: string }
+  /** Sparse tensors, type protos: kept, not understood. */
   | { readonly type: "opaque" };
 
 export interface Attribute {
@@ -161,14 +163,33 @@ export class Graph {
   }
 }
 
+/** The body of a function of the model; its values are its own. */
+export class FunctionBody extends Graph {
+  /** Versions by domain, as it imports them itself. */
+  readonly opsets: ReadonlyMap<string, number>;
+  /** Attributes that its calls may give, with their defaults; null: none. */
+  readonly attributes: ReadonlyMap<string, Attribute | null>;
+
+  constructor(
+    name: string,
+    origin: Origin | null,
+    opsets: ReadonlyMap<string, number>,
+    attributes: ReadonlyMap<string, Attribute | null>,
+  ) {
+    super(name, origin);
+    this.opsets = opsets;
+    this.attributes = attributes;
+  }
+}
+
 export interface Model {
   readonly irVersion: number;
   /** Versions by domain; "" is ai.onnx. */
   readonly opsets: Map<string, number>;
   readonly producer: { readonly name: string; readonly version: string };
   readonly graph: Graph;
-  /** Bodies of model-local functions, by `domain::name`; their values are local to each. */
-  readonly functions: ReadonlyMap<string, Graph>;
+  /** Those of its own, by `domain::name`. */
+  readonly functions: Map<string, FunctionBody>;
   /** metadata_props of the model; Patch's provenance adds to it. */
   readonly metadata: Map<string, string>;
   /** As the user gave it; what messages show. */

@@ -1,3 +1,4 @@
+import { calleeOf } from "../ir/calls.ts";
 import type { Graph, Model, Node, Value } from "../ir/graph.ts";
 import { multiplyAdds, type Shapes } from "./multiply-adds.ts";
 import { evaluateDim } from "./sizes.ts";
@@ -24,7 +25,7 @@ export function uncounted(model: Model, nodes: Iterable<Node> = model.graph.node
   return [...nodes].filter((node) => {
     const rule = multiplyAdds[node.op];
     if (rule) return rule(shapes(node)) === undefined;
-    return node.subgraphs.length > 0 || model.functions.has(`${node.domain}::${node.opType}`);
+    return node.subgraphs.length > 0 || calleeOf(node, model.functions) !== undefined;
   });
 }
 

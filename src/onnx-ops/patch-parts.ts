@@ -1,6 +1,6 @@
 /** What a patch is made of. */
 import { setOutputs } from "../ir/edit.ts";
-import { Node, type Use, Value } from "../ir/graph.ts";
+import { type Attribute, Node, type Use, Value } from "../ir/graph.ts";
 import type { TensorType } from "../ir/types.ts";
 import type { AttributeInput } from "./attributes.ts";
 
@@ -39,7 +39,13 @@ export interface Shunt {
   readonly among: ReadonlySet<Node> | null;
 }
 
-interface Copying {
+/** What copies have in the place of what their originals have. */
+export interface Copied {
+  readonly nameOf?: (node: Node) => string;
+  readonly attributesOf?: (node: Node) => Map<string, Attribute>;
+}
+
+interface Copying extends Copied {
   readonly stamp: Stamp | null;
   /** What stands for values of the original; gets the copy's outputs. */
   readonly map: Map<Value, Value>;
@@ -47,12 +53,13 @@ interface Copying {
 }
 
 /** A node like another one, not yet of any graph. Subgraphs are shared. */
-export function copyOf(node: Node, name: string, { stamp, map, freshName }: Copying): Node {
+export function copyOf(node: Node, name: string, copying: Copying): Node {
+  const { stamp, map, freshName, attributesOf } = copying;
   const copy = new Node({
     name,
     opType: node.opType,
     domain: node.domain,
-    attributes: new Map(node.attributes),
+    attributes: attributesOf?.(node) ?? new Map(node.attributes),
     metadata: new Map([...node.metadata, ...propsOf(stamp)]),
   });
   copy.inputs = node.inputs.map((value) => value && (map.get(value) ?? value));

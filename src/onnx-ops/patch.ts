@@ -31,6 +31,7 @@ import { encodeElements } from "./elements.ts";
 import { type FreshName, freshNames } from "./names.ts";
 import {
   abandoned,
+  type Copied,
   copyOf,
   lostUse,
   type NodeOptions,
@@ -161,10 +162,7 @@ export class Patch {
     return this.constant(dtype, [], inMemory(encodeElements(dtype, [value])));
   }
 
-  /**
-   * A new weight: an initializer called exactly `name`. Giving the bytes of an old initializer
-   * copies nothing: the new one is the same span of the data file.
-   */
+  /** A new initializer called exactly `name`. Bytes of an old one are not copied: it is the same span. */
   weight(name: string, dtype: DType, shape: readonly number[], data: Bytes): Value {
     if (this.weights.has(name)) throw new Error(`weight ${name} is made twice`);
     const value = new Value(name, { dtype, shape });
@@ -179,13 +177,14 @@ export class Patch {
   }
 
   /**
-   * Copies nodes of the graph, in order. Inputs found in `map` are replaced; what the copies define
-   * is added to `map`. Subgraphs are shared with the original.
+   * Copies nodes, of a function's body too, in order. Inputs found in `map` are replaced; what the
+   * copies define is added to it. Subgraphs are shared with the original.
    */
-  clone(nodes: readonly Node[], map: Map<Value, Value>): void {
+  clone(nodes: readonly Node[], map: Map<Value, Value>, copied: Copied = {}): void {
+    const copying = { ...copied, stamp: this.stamp, map, freshName: this.#freshName };
     for (const node of nodes) {
-      const name = this.#freshName(nodePath(this.#scope, node.opType));
-      this.nodes.push(copyOf(node, name, { stamp: this.stamp, map, freshName: this.#freshName }));
+      const name = copied.nameOf?.(node) ?? nodePath(this.#scope, node.opType);
+      this.nodes.push(copyOf(node, this.#freshName(name), copying));
     }
   }
 

@@ -149,6 +149,7 @@ function setValue(edits: Edits, value: AttributeValue, encoder: Encoder): void {
     case "strings":
       set(proto.strings, value.value, (item) => new Rope().bytes(proto.strings, item));
       break;
+    case "reference":
     case "opaque":
       throw new Error("an attribute that is not understood cannot be made anew");
     default: {

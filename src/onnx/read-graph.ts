@@ -1,12 +1,12 @@
 /** GraphProto and FunctionProto -> Graph: first everything is defined, then names are linked. */
 import { fail } from "../diag/diagnostic.ts";
 import { defineInitializer, defineValue, setInput, setOutputs } from "../ir/edit.ts";
-import { Graph, type Node, Value } from "../ir/graph.ts";
+import { type Attribute, FunctionBody, Graph, type Node, Value } from "../ir/graph.ts";
 import { Cursor, wireType } from "./cursor.ts";
 import { decode } from "./decode.ts";
 import { type Entry, type GraphOrigin, type NamedTensor, originOf } from "./origin.ts";
 import { readAnnotation, readSparse, readValueInfo } from "./read-entries.ts";
-import { type NodeReader, readNode } from "./read-node.ts";
+import { type NodeReader, opsetMap, readAttribute, readNode, readOpset } from "./read-node.ts";
 import { readTensor } from "./read-tensor.ts";
 import { numbersOf } from "./schema.ts";
 import type { Slice } from "./source.ts";
@@ -55,7 +55,7 @@ export function readGraph(slice: Slice, reader: NodeReader, depth = 0): Graph {
   return graph;
 }
 
-export function readFunction(slice: Slice, reader: NodeReader): Graph {
+export function readFunction(slice: Slice, reader: NodeReader): FunctionBody {
   const record = decode("FunctionProto", slice);
   const origin = growing("FunctionProto", slice);
   const bodies = { ...reader, body: (body: Slice) => readGraph(body, reader, 1) };
@@ -65,7 +65,13 @@ export function readFunction(slice: Slice, reader: NodeReader): Graph {
   origin.outputs = record.output.map(named);
   origin.valueInfos = record.value_info.map((info) => readValueInfo(info, reader.types));
   origin.nodes = record.node.map((node) => readNode(node, bodies));
-  const graph = new Graph(origin.name, origin);
+  const opsets = opsetMap(record.opset_import.map(readOpset));
+  const defaults = record.attribute_proto.map((item) => readAttribute(item, origin.name, bodies));
+  const attributes = new Map<string, Attribute | null>([
+    ...record.attribute.map((name) => [name, null] as const),
+    ...defaults.map((attribute) => [attribute.name, attribute] as const),
+  ]);
+  const graph = new FunctionBody(origin.name, origin, opsets, attributes);
   graph.inputs = record.input.map((name) => define(graph, new Value(name)));
   defineNodes(graph, origin.nodes);
   return graph;

@@ -10,7 +10,7 @@ import { ExternalData } from "./external-data.ts";
 import type { ModelOrigin, NamedTensor } from "./origin.ts";
 import { mapOf, readProperty } from "./properties.ts";
 import { linkGraph, readFunction, readGraph } from "./read-graph.ts";
-import { type NodeReader, opsetMap, plainDomain } from "./read-node.ts";
+import { type NodeReader, opsetMap, plainDomain, readOpset } from "./read-node.ts";
 import { readTensor } from "./read-tensor.ts";
 import type { MessageName } from "./schema.ts";
 import { otherFormat } from "./signatures.ts";
@@ -88,7 +88,7 @@ export function readModelFrom(source: Source, data: ExternalData): Model {
     linkGraph(body);
     refuseCycles(body);
   }
-  const opsets = record.opset_import.map(opsetOf);
+  const opsets = record.opset_import.map(readOpset);
   const properties: string[] = [];
   for (const entry of record.metadata_props) readProperty(entry, properties);
   const head = {
@@ -117,14 +117,9 @@ export function readModelFrom(source: Source, data: ExternalData): Model {
   };
 }
 
-function opsetOf(slice: Slice): readonly [domain: string, version: number] {
-  const { domain = "", version = 0 } = decode("OperatorSetIdProto", slice);
-  return [domain, version];
-}
-
 /** Of functions given twice each is kept, the later ones under keys that nothing calls. */
-function byKey(bodies: readonly Graph[], slices: readonly Slice[]): Map<string, Graph> {
-  const functions = new Map<string, Graph>();
+function byKey<T>(bodies: readonly T[], slices: readonly Slice[]): Map<string, T> {
+  const functions = new Map<string, T>();
   bodies.forEach((body, i) => {
     const key = functionKey(slices[i]!);
     functions.set(functions.has(key) ? `${key}#${i}` : key, body);

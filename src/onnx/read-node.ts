@@ -72,8 +72,13 @@ export function opsetMap(opsets: readonly (readonly [string, number])[]): Map<st
   return new Map(opsets.map(([domain, version]) => [plainDomain(domain), version]));
 }
 
+export function readOpset(slice: Slice): readonly [domain: string, version: number] {
+  const { domain = "", version = 0 } = decode("OperatorSetIdProto", slice);
+  return [domain, version];
+}
+
 /** @param owner what messages call tensors that have no name of their own. */
-function readAttribute(slice: Slice, owner: string, reader: NodeReader): Attribute {
+export function readAttribute(slice: Slice, owner: string, reader: NodeReader): Attribute {
   const plain = plainAttribute(slice);
   const record = plain ?? decode("AttributeProto", slice);
   const { name = "" } = record;
@@ -123,7 +128,7 @@ const kinds = Object.keys(attributeTypes) as (keyof typeof attributeTypes)[];
 
 /** Models of before IR version 2 do not say the type: it is that of the field that is set. */
 function kindOf(record: Decoded<"AttributeProto">): AttributeValue["type"] {
-  if (record.ref_attr_name) return "opaque";
+  if (record.ref_attr_name) return "reference";
   if (record.type) return kinds[record.type - 1] ?? "opaque";
   if (record.f !== undefined) return "float";
   if (record.i !== undefined) return "int";
@@ -173,6 +178,8 @@ function attributeValue(
       return record.g ? { type, value: reader.body(record.g) } : opaque;
     case "graphs":
       return { type, value: record.graphs.map((graph) => reader.body(graph)) };
+    case "reference":
+      return { type, name: record.ref_attr_name! };
     case "opaque":
       for (const sparse of [record.sparse_tensor, ...record.sparse_tensors]) {
         if (sparse) reader.carry("SparseTensorProto", sparse);

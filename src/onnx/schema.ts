@@ -44,7 +44,7 @@ export const schema = {
     name: [1, "string"],
     input: [4, "string", "repeated"],
     output: [5, "string", "repeated"],
-    attribute: [6, "kept", "repeated"],
+    attribute: [6, "string", "repeated"],
     node: [7, "NodeProto", "repeated"],
     doc_string: [8, "kept"],
     opset_import: [9, "OperatorSetIdProto", "repeated"],

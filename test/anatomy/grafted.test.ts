@@ -41,7 +41,9 @@ test.each(["dit-tiny-dynamo20", "dit-tiny-ts17"])(
   async (name) => {
     const { model } = await edit(fixture(name), bare);
     await inferTypes(model, createOracle());
-    const { stacks, unplaced, remarks } = inspectionOf(model, anatomize(model));
+    const anatomy = anatomize(model);
+    const facts = { declared: new Map(), nodes: 0, inlined: 0 };
+    const { stacks, unplaced, remarks } = inspectionOf({ model, anatomy, ...facts });
     const blocks = stacks.map((stack) =>
       stack.blocks.map(({ parts }) =>
         Object.entries(parts)

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { inferTypes } from "../../passes/infer-types.ts";
+import { inlineCalls } from "../../passes/inline.ts";
 import { createOracle } from "../../runtime/index.ts";
 import { inMemory, materialize } from "../../src/ir/bytes.ts";
 import { setInitializer } from "../../src/ir/edit.ts";
@@ -29,6 +30,7 @@ export async function open(name: string): Promise<Model> {
   const model = await readModel(
     fixtureNames.includes(name) ? `${fixtures}/${name}.onnx` : unpack(name),
   );
+  inlineCalls(model);
   await inferTypes(model, oracle);
   return model;
 }

@@ -33,6 +33,7 @@ function theirTensor(tensor: onnx.ITensorProto): unknown {
 }
 
 function theirAttribute(a: onnx.IAttributeProto): unknown {
+  if (a.refAttrName) return `@${a.refAttrName}`;
   switch (a.type) {
     case 1:
       return a.f;
@@ -102,6 +103,8 @@ function ourAttribute(attribute: AttributeValue): unknown {
       return ours(attribute.value);
     case "graphs":
       return attribute.value.map(ours);
+    case "reference":
+      return `@${attribute.name}`;
     case "opaque":
       return "not understood";
     default:
@@ -204,6 +207,9 @@ test("functions have a namespace of their own", async () => {
   const { functions } = await readModel(everything);
   const body = functions.get("ai.example::Leaky:second")!;
   expect([...body.values.keys()]).toEqual(["a", "b", "c"]);
-  expect(body.nodes[0]!.attributes.get("alpha")!.value).toEqual({ type: "opaque" });
+  expect(body.nodes[0]!.attributes.get("alpha")!.value).toEqual({
+    type: "reference",
+    name: "slope",
+  });
   expect(body.outputs[0]!.producer === body.nodes[1]).toBe(true);
 });

@@ -5,7 +5,14 @@ import { onnx } from "onnx-proto";
 import { describe, expect, test } from "vitest";
 import { inMemory } from "../../src/ir/bytes.ts";
 import { renameValue, setInput } from "../../src/ir/edit.ts";
-import { type Attribute, Graph, type Model, Node, Value } from "../../src/ir/graph.ts";
+import {
+  type Attribute,
+  FunctionBody,
+  Graph,
+  type Model,
+  Node,
+  Value,
+} from "../../src/ir/graph.ts";
 import { readModel, tensorValues, writeModel } from "../../src/onnx/index.ts";
 import { encodeElements } from "../../src/onnx-ops/elements.ts";
 import { Patch } from "../../src/onnx-ops/patch.ts";
@@ -278,7 +285,7 @@ test("a model can be made from nothing", async () => {
       opsets: new Map([["", 17]]),
       producer: { name: "graftc", version: "1" },
       graph,
-      functions: new Map([["f", new Graph("f")]]),
+      functions: new Map([["f", new FunctionBody("f", null, new Map(), new Map())]]),
       metadata: new Map([["a", "b"]]),
       path: out,
       origin: null,

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import * as ort from "onnxruntime-node";
 import { parse } from "../../grammar/index.ts";
 import { inferTypes } from "../../passes/infer-types.ts";
+import { inlineCalls } from "../../passes/inline.ts";
 import { applyEdits, type Report } from "../../passes/pipeline.ts";
 import { createOracle } from "../../runtime/index.ts";
 import { anatomize } from "../../src/anatomy/index.ts";
@@ -37,6 +38,7 @@ const oracle = createOracle();
 
 export async function read(path: string): Promise<Model> {
   const model = await readModel(path);
+  inlineCalls(model);
   await inferTypes(model, oracle);
   return model;
 }

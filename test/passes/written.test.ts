@@ -15,7 +15,7 @@ const edits = [
 ] as const;
 
 test.each(
-  ["bmm", "sequences", "centred", "flattened", "folded"].flatMap((way) =>
+  ["bmm", "sequences", "centred", "flattened", "folded", "functions"].flatMap((way) =>
     edits.map((each) => [way, ...each] as const),
   ),
 )("%s: %s after %s", async (way, key, text) => {

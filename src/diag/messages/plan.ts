@@ -97,6 +97,7 @@ export const planMessages = {
   "weights-shape": error`${"path"}: \`${"name"}\` is ${"got"}, and the model needs ${"wanted"}`,
   "weights-type": error`${"path"}: \`${"name"}\` is ${"got"}, and the model needs ${"wanted"}`,
   "signature-changed": error`The edits would change the model's ${"side"} \`${"name"}\` from ${"before"} to ${"after"}`,
+  "functions-inlined": note`${"count"} calls of the model's own functions are written out as the nodes that they stand for`,
   "resized-to-same": note`\`${"label"}\` has ${"count"} ${"noun"} already`,
   "not-identity": warning`The copies of ${"label"} do not start as the identity: ${"reason"}`,
 } as const;
