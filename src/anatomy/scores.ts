@@ -5,6 +5,7 @@ import type { Op, Wire } from "./flow.ts";
 import { hidesGated } from "./gated-scores.ts";
 import { isDataProduct, turnOf } from "./products.ts";
 import { uniform } from "./uniform.ts";
+import { shapeOf } from "./weights.ts";
 
 const veryNegative = -1e30;
 /** What hides a key where it stands in the place of a score: some models have no more than this. */
@@ -59,7 +60,11 @@ export function scoresBehind(wire: Wire, constants: Constants, depth: number): S
     const [left, right] = [behind(a), behind(b)];
     const found = pick(left, right, a, b);
     if (!found) return null;
-    return masked(found, op, { wire: found === left ? b : a, means: "add" });
+    const [scores, added] = found === left ? [a, b] : [b, a];
+    // All keys of a head have the bias of mixed heads in common.
+    if (scores.from && mixesHeads(scores.from) && shapeOf(added, constants)?.length === 1)
+      return extend(found);
+    return masked(found, op, { wire: added, means: "add" });
   }
   const peak = b?.from;
   if (op.type === "Sub" && peak?.type === "ReduceMax" && peak.inputs[0] === a) {
