@@ -1,7 +1,10 @@
 /** Calls of a model's own functions become the nodes that they stand for. */
 import { calleeOf, callsAreFinite } from "../src/ir/calls.ts";
 import type { Attribute, FunctionBody, Model, Node, Value } from "../src/ir/graph.ts";
+import { sortTopologically } from "../src/ir/order.ts";
 import { Patch } from "../src/onnx-ops/patch.ts";
+
+type Functions = Model["functions"];
 
 /** What blocks are made of; a function without any of it is an activation or a norm. */
 const products = new Set(["MatMul", "Gemm", "Conv", "Einsum", "Attention"]);
@@ -15,7 +18,9 @@ const products = new Set(["MatMul", "Gemm", "Conv", "Einsum", "Attention"]);
 export function inlineCalls(model: Model): number {
   const { graph, functions } = model;
   const bodies = graph.nodes.flatMap((node) => calleeOf(node, functions) ?? []);
-  if (!bodies.some((body) => multiplies(body, model)) || !callsAreFinite(model)) return 0;
+  if (!bodies.some((body) => multiplies(body, functions)) || !callsAreFinite(model)) return 0;
+  // What a call hands to the next one is then known when that is inlined.
+  sortTopologically(graph);
   let count = 0;
   for (let calls = inlinable(model); calls.length > 0; calls = inlinable(model)) {
     const patch = new Patch(graph, null, "");
@@ -26,7 +31,6 @@ export function inlineCalls(model: Model): number {
         if (!model.opsets.has(domain)) model.opsets.set(domain, version);
       }
     }
-    patch.reread(0, results);
     patch.prune(0, [...results.values()]);
     for (const [from, to] of results) patch.shunt(from, to);
     patch.commit();
@@ -36,12 +40,13 @@ export function inlineCalls(model: Model): number {
   return count;
 }
 
-function multiplies(body: FunctionBody, { functions }: Model, seen = new Set([body])): boolean {
-  return body.nodes.some((node) => {
-    if (products.has(node.opType) || node.domain === "com.microsoft") return true;
+function multiplies(body: FunctionBody, functions: Functions, seen = new Set<FunctionBody>()) {
+  if (seen.has(body)) return false;
+  seen.add(body);
+  return body.nodes.some((node): boolean => {
     const inner = calleeOf(node, functions);
-    if (!inner || seen.has(inner)) return false;
-    return multiplies(inner, { functions } as Model, seen.add(inner));
+    if (inner) return multiplies(inner, functions, seen);
+    return products.has(node.opType) || node.domain === "com.microsoft";
   });
 }
 
