@@ -9,16 +9,19 @@ type Functions = Model["functions"];
 /** What blocks are made of; a function without any of it is an activation or a norm. */
 const products = new Set(["MatMul", "Gemm", "Conv", "Einsum", "Attention"]);
 
+/** `blocks`: only where a function multiplies matrices, so that parts of blocks are inside of it. */
+export type Inline = "blocks" | "all";
+
 /**
- * Inlines every call of the main graph that can be, where a function multiplies matrices: blocks and
- * their parts are then inside of functions, and nothing could be done to them there. Functions that
- * nobody calls any more go. Calls in the bodies of If and Loop stay.
+ * Inlines every call of the main graph that can be. Functions that nobody calls any more go. Calls
+ * in the bodies of If and Loop stay.
  * @returns how many calls were inlined.
  */
-export function inlineCalls(model: Model): number {
+export function inlineCalls(model: Model, inline: Inline): number {
   const { graph, functions } = model;
   const bodies = graph.nodes.flatMap((node) => calleeOf(node, functions) ?? []);
-  if (!bodies.some((body) => multiplies(body, functions)) || !callsAreFinite(model)) return 0;
+  const wanted = inline === "all" || bodies.some((body) => multiplies(body, functions));
+  if (bodies.length === 0 || !wanted || !callsAreFinite(model)) return 0;
   // What a call hands to the next one is then known when that is inlined.
   sortTopologically(graph);
   let count = 0;

@@ -153,6 +153,7 @@ async function edited(options: CompileOptions, program: Program, model: Model): 
   const nodes = nodeCount(model);
   const work = await editModel(options, program, {
     model,
+    inline: "blocks",
     planned() {
       before = { ...figuresOf(model, bytesRead(model), true), nodes };
     },

@@ -1,5 +1,5 @@
 import { inferTypes } from "../passes/infer-types.ts";
-import { inlineCalls } from "../passes/inline.ts";
+import { type Inline, inlineCalls } from "../passes/inline.ts";
 import { createOracle } from "../runtime/index.ts";
 import type { Anatomy } from "./anatomy/anatomy.ts";
 import { anatomize } from "./anatomy/index.ts";
@@ -33,11 +33,15 @@ export async function dissect(path: string, signal?: AbortSignal): Promise<Disse
 }
 
 /** The same for a model that is read already. */
-export async function dissectModel(model: Model, signal?: AbortSignal): Promise<Dissected> {
+export async function dissectModel(
+  model: Model,
+  signal?: AbortSignal,
+  inline: Inline = "blocks",
+): Promise<Dissected> {
   const { inputs, outputs } = model.graph;
   const declared = new Map([...inputs, ...outputs].map((value) => [value, value.type]));
   const nodes = nodeCount(model);
-  const inlined = inlineCalls(model);
+  const inlined = inlineCalls(model, inline);
   const oracle = createOracle(signal);
   await inferTypes(model, oracle);
   await breath(signal);

@@ -1,6 +1,7 @@
 /** From a file and a program to an edited model in memory: what compiling and training share. */
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, openSync, readSync, realpathSync } from "node:fs";
+import type { Inline } from "../passes/inline.ts";
 import { loadWeights, type WeightFile } from "../passes/load-weights.ts";
 import { applyEdits, type Report } from "../passes/pipeline.ts";
 import { unfuse } from "../passes/unfuse.ts";
@@ -56,6 +57,8 @@ export interface Stations {
   readonly model?: Model;
   /** Called when the edits are planned, and none is applied. */
   readonly planned?: () => void;
+  /** Of the model's own functions; all of them unless said, for gradients pass none. */
+  readonly inline?: Inline;
 }
 
 /** A model with a program planned on it, and no edit applied. */
@@ -91,11 +94,11 @@ export async function editModel(
 async function planModel(
   options: EditingOptions,
   program: Program,
-  { model: read, planned }: Stations = {},
+  { model: read, planned, inline = "all" }: Stations = {},
 ): Promise<PlannedModel> {
   const report = options.analysis === undefined ? null : readAnalysis(options.analysis);
   const host = read ?? (await readModel(options.model));
-  const dissected = await dissectModel(host, options.signal);
+  const dissected = await dissectModel(host, options.signal, inline);
   const sha256 = () => digestOf([options.model]);
   const { plan, ...found } = planOn(program, dissected, { report, sha256 }, planned);
   if (!plan) throw new GraftError(found.diagnostics);

@@ -30,7 +30,7 @@ export async function open(name: string): Promise<Model> {
   const model = await readModel(
     fixtureNames.includes(name) ? `${fixtures}/${name}.onnx` : unpack(name),
   );
-  inlineCalls(model);
+  inlineCalls(model, "blocks");
   await inferTypes(model, oracle);
   return model;
 }

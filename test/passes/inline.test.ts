@@ -22,14 +22,14 @@ test("calls within calls compute what they did", async () => {
   const feeds = { x: new ort.Tensor("float32", [1, -2, 0.5, 3, 0.25, -1], [2, 3]) };
   const expected = await (await ort.InferenceSession.create(path)).run(feeds);
   // Two layers, the linear, two activations and the elu in each, and the elu at the end.
-  expect(inlineCalls(model)).toBe(11);
+  expect(inlineCalls(model, "blocks")).toBe(11);
   verify(model);
   expect(await run(model, feeds)).toEqual(expected);
 });
 
 test("attributes are those of the call, defaults, or left out", async () => {
   const model = await readModel(path);
-  inlineCalls(model);
+  inlineCalls(model, "blocks");
   const alphas = (op: string) =>
     model.graph.nodes.filter((node) => node.op === op).map((node) => node.float("alpha"));
   expect(alphas("LeakyRelu")).toEqual([0.25, 0.5, 0.25, 0.5]);
@@ -38,7 +38,7 @@ test("attributes are those of the call, defaults, or left out", async () => {
 
 test("what means something else there stays a call, and its function stays", async () => {
   const model = await readModel(path);
-  inlineCalls(model);
+  inlineCalls(model, "blocks");
   const local = (names: Iterable<string>) =>
     [...names].filter((name) => name.startsWith("local")).sort();
   expect(local(opsOf(model))).toEqual(["local::choosing", "local::partly"]);
@@ -48,7 +48,7 @@ test("what means something else there stays a call, and its function stays", asy
 test("functions of another opset stay calls", async () => {
   const model = await readModel(path);
   model.opsets.set("", 18);
-  expect(inlineCalls(model)).toBe(0);
+  expect(inlineCalls(model, "blocks")).toBe(0);
   expect(opsOf(model)).toContain("local::layer");
 });
 
@@ -57,9 +57,11 @@ test("activations alone stay functions", async () => {
   const source = Source.hold("gelufn.onnx", bytes);
   const model = readModelFrom(source, new ExternalData("gelufn.onnx", true));
   const before = opsOf(model);
-  expect(inlineCalls(model)).toBe(0);
+  expect(inlineCalls(model, "blocks")).toBe(0);
   expect(opsOf(model)).toEqual(before);
-  expect(before.filter((op) => op.includes("::")).length).toBeGreaterThan(0);
+  const calls = before.filter((op) => op.includes("::"));
+  expect(calls.length).toBeGreaterThan(0);
+  expect(inlineCalls(model, "all")).toBe(calls.length);
 });
 
 /** A model of one call of the last of these, each of which makes of x what `bodies` names. */
@@ -100,19 +102,19 @@ test("functions that multiply without end stay calls", () => {
     name,
     i === 0 ? ["MatMul"] : Array(2).fill(names[i - 1]),
   ]);
-  expect(inlineCalls(calling(Object.fromEntries(doubled.slice(0, 5))))).toBe(31);
-  expect(inlineCalls(calling(Object.fromEntries(doubled)))).toBe(0);
+  expect(inlineCalls(calling(Object.fromEntries(doubled.slice(0, 5))), "blocks")).toBe(31);
+  expect(inlineCalls(calling(Object.fromEntries(doubled)), "blocks")).toBe(0);
 });
 
 test("functions that call themselves stay calls", () => {
-  expect(inlineCalls(calling({ g: ["MatMul", "f"], f: ["g"] }))).toBe(0);
+  expect(inlineCalls(calling({ g: ["MatMul", "f"], f: ["g"] }), "blocks")).toBe(0);
 });
 
 test("a result that is an input handed through", () => {
   const model = calling({ same: ["MatMul"] });
   const [body] = model.functions.values();
   body!.outputs = [body!.inputs[0]!];
-  expect(inlineCalls(model)).toBe(1);
+  expect(inlineCalls(model, "blocks")).toBe(1);
   verify(model);
   expect(opsOf(model)).toEqual(["Identity"]);
   expect(model.graph.nodes[0]).toBeInstanceOf(Node);

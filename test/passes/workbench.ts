@@ -38,7 +38,7 @@ const oracle = createOracle();
 
 export async function read(path: string): Promise<Model> {
   const model = await readModel(path);
-  inlineCalls(model);
+  inlineCalls(model, "blocks");
   await inferTypes(model, oracle);
   return model;
 }
