@@ -1,6 +1,6 @@
 /** Lines of an operator, and one operator called by another. */
 import type * as ast from "../../grammar/ast.ts";
-import { fail, GraftError } from "../diag/diagnostic.ts";
+import { type Diagnostic, fail, GraftError } from "../diag/diagnostic.ts";
 import type { Span } from "../diag/span.ts";
 import { bodyOf, reportDead } from "./check-lines.ts";
 import { evaluate, type Wish } from "./evaluate.ts";
@@ -154,6 +154,9 @@ async function evaluateFrom(frame: Frame, expr: ast.Expr | null): Promise<HostMa
   throw wrongValue("`from`", "a part of the host", value, expr.span);
 }
 
+/** How often an operator may stand within itself: more is a slip, and each is nodes of the model. */
+const mostCalls = 64;
+
 /**
  * Calls an operator: the first argument is its `x`.
  * @param bound the name its weights are under.
@@ -166,9 +169,9 @@ export async function callOperator(
   span: Span,
 ): Promise<Val> {
   const name = operator.name.name;
-  if (caller.chain.includes(operator)) {
-    const chain = [...caller.chain, operator].map((each) => each.name.name).join(" calls ");
-    throw fail("recursive-operator", { name, chain }, { at: span });
+  if (caller.chain.filter((each) => each === operator).length === mostCalls) {
+    const hint = "an `if` on a parameter that falls has to end it";
+    throw fail("recursive-operator", { name, limit: mostCalls }, { at: span, hint });
   }
   const formals = [{ name: "x" }, ...operator.params.map((formal) => ({ name: formal.name.name }))];
   const given = assign(name, formals, args);
@@ -197,8 +200,11 @@ export async function callOperator(
   } catch (cause) {
     if (!(cause instanceof GraftError)) throw cause;
     const text = `\`${name}\` is called here`;
+    const known = (d: Diagnostic) => d.at === span || d.related.some(({ at }) => at === span);
     throw new GraftError(
-      cause.diagnostics.map((d) => ({ ...d, related: [...d.related, { at: span, text }] })),
+      cause.diagnostics.map((d) =>
+        known(d) ? d : { ...d, related: [...d.related, { at: span, text }] },
+      ),
     );
   }
 }

@@ -31,3 +31,19 @@ test.each<[string, number[]]>([
   const got = await result(expression);
   for (const [i, number] of wanted.entries()) expect(got[i]).toBeCloseTo(number, 5);
 });
+
+test("an operator that calls itself is unrolled", async () => {
+  const text = `
+    operator doubled(times: natural) {
+      if times == 0 {
+        return x
+      }
+      return doubled(2 * x, times - 1)
+    }
+    operator op() for attn {
+      return doubled(x, 5)
+    }`;
+  const { model } = await grow(text, { shape });
+  const { data } = await evaluate(model, { shape, data: x });
+  expect(Array.from(data)).toEqual(Array.from(x, (element) => 32 * element));
+});

@@ -24,7 +24,7 @@ export const operatorMessages = {
   "unknown-member": error`${"value"} has no \`${"member"}\``,
   "unknown-layer-type": error`No kind of layer is called \`${"name"}\``,
   "not-callable": error`${"value"} cannot be called`,
-  "recursive-operator": error`\`${"name"}\` calls itself: ${"chain"}`,
+  "recursive-operator": error`\`${"name"}\` calls itself more than ${"limit"} times`,
   "no-return": error`\`${"name"}\` returns nothing`,
   "declared-twice": error`\`${"name"}\` is declared twice`,
   "initialiser-elsewhere": error`\`${"name"}\` fills a weight: it belongs to \`init\` or \`weight ... =\``,
