@@ -73,13 +73,17 @@ async function callMember(frame: Frame, callee: ast.Member, expr: ast.Call): Pro
   if (kindOf(object) !== "host" || name !== "rotate") {
     const { source, start, end } = callee.span;
     const value = `\`${source.text.slice(start, end)}\``;
-    const way = library.has(name) ? `\`${name}(x, ...)\`` : wayOf(name);
-    throw fail("not-callable", { value }, { at: span, hint: way });
+    throw fail("not-callable", { value }, { at: span, hint: wayToCall(object, name) });
   }
   const { placement } = frame;
   const params = [tensor("q"), tensor("k")];
   const [q, k] = bind(placement, "host.rotate", params, await argumentsOf(frame, expr), expr.span);
   return list(rotate(placement, placement.host, q as Tensor, k as Tensor));
+}
+
+function wayToCall(object: Val, name: string): string | undefined {
+  if (kindOf(object) === "host") return `\`layer ... from host.${name}\` takes its weights`;
+  return library.has(name) ? `\`${name}(x, ...)\`` : wayOf(name);
 }
 
 async function callLayer(

@@ -1,6 +1,9 @@
 /** What functions of other libraries are called here, for messages. */
 
 const ways: Readonly<Record<string, string>> = {
+  False: "`false`",
+  None: "`none`",
+  True: "`true`",
   amax: "`max(x, axis: ...)`",
   amin: "`min(x, axis: ...)`",
   arange: "outside of weights it is `range(n)`",

@@ -4,10 +4,11 @@ import { fail } from "../diag/diagnostic.ts";
 import { binary, matmul, negate, not } from "./arithmetic.ts";
 import { evaluateCall } from "./calls.ts";
 import { at, type Frame, lookUp, unknownName } from "./frame.ts";
-import { hostMember } from "./host.ts";
+import { hasBias, hostMember } from "./host.ts";
 import { hostTensor } from "./inherit.ts";
 import { filledBy, initialisers } from "./initialise.ts";
 import { mask } from "./masks.ts";
+import { notANumber } from "./params.ts";
 import { notePlace } from "./places.ts";
 import { subscript } from "./subscript.ts";
 import {
@@ -120,7 +121,7 @@ function operandOf(frame: Frame, expr: ast.Expr, value: Val): Operand {
   if (kindOf(value) === "host-map") {
     return hostTensor(value as HostMap, frame.filling?.dtype ?? frame.placement.dtype);
   }
-  throw fail("not-a-number", { value: show(value) }, { at: expr.span });
+  throw notANumber(value, expr.span);
 }
 
 async function memberValue(frame: Frame, { object, name }: ast.Member): Promise<Val> {
@@ -132,6 +133,7 @@ async function memberValue(frame: Frame, { object, name }: ast.Member): Promise<
       if (name.name === "rotate") throw fail("not-a-number", { value: "`host.rotate`" });
       return hostMember(placement.host, name.name);
     }
+    if (name.name === "bias" && kindOf(value) === "host-map") return hasBias(value as HostMap);
     if (name.name === "shape" && isTensor(value)) return list(value.shape.map(sizeValue));
     if (name.name === "dtype" && isTensor(value)) return { kind: "dtype", dtype: value.dtype };
     throw fail(

@@ -130,6 +130,11 @@ function allRows(linear: Linear): HostRows {
   return { linear, from: 0, to: linear.out };
 }
 
+/** Whether some row of a map has a bias; as layers usually do, where the host has no such map. */
+export function hasBias({ pieces }: HostMap): boolean {
+  return pieces.length === 0 || pieces.some(({ linear }) => linear.bias !== null);
+}
+
 /** Several maps, one below the other. */
 export function stackMaps(maps: readonly HostMap[]): HostMap {
   return {

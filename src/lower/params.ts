@@ -207,6 +207,14 @@ export function wrongValue(what: string, wanted: string, value: Val, at: Span | 
   return fail("wrong-value", { what, wanted, got: show(value) }, { at, hint });
 }
 
+/** The error of a value that is no tensor; lists of numbers have a function that makes one. */
+export function notANumber(value: Val, at: Span | null = null): GraftError {
+  const items = kindOf(value) === "list" ? (value as List).items : [];
+  const numbers = items.length > 0 && items.every((item) => typeof item === "number");
+  const hint = numbers ? "`tensor([...])` makes a tensor of numbers" : null;
+  return fail("not-a-number", { value: show(value) }, { at, hint });
+}
+
 /** @throws GraftError for one without a name behind one with. */
 export function checkNamedLast(
   name: string,

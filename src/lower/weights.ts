@@ -5,7 +5,6 @@ import type { Span } from "../diag/span.ts";
 import { type Bytes, inMemory } from "../ir/bytes.ts";
 import { byteLength, type DType, elements, showShape } from "../ir/types.ts";
 import { encodeElements } from "../onnx-ops/elements.ts";
-import { refuse } from "../onnx-ops/op.ts";
 import { expanded, filled, permuted } from "./arrays.ts";
 import { evaluate } from "./evaluate.ts";
 import { at, type Filling, type Frame, lookUp } from "./frame.ts";
@@ -14,7 +13,7 @@ import { hostTensor, type InheritedMap, inherit, type Layout, shapeOfMap } from 
 import { type Fill, filledBytes, initialisers, type Shaped } from "./initialise.ts";
 import type { TensorSpec } from "./layers.ts";
 import { permute } from "./movement.ts";
-import { bind } from "./params.ts";
+import { bind, notANumber } from "./params.ts";
 import type { PlacedWeight, Placement } from "./placement.ts";
 import { streamOf } from "./random.ts";
 import { type HostMap, type Known, kindOf, show, type Tensor, type Wire } from "./values.ts";
@@ -198,13 +197,14 @@ function knownOf({ shape, dtype }: Filling & Shaped, value: Awaited<ReturnType<t
   if (kindOf(known) === "wire") {
     throw fail("not-constant", { name: "The start of a weight", cause: "what the model computes" });
   }
-  if (kindOf(known) !== "known") throw fail("not-a-number", { value: show(value) });
+  if (kindOf(known) !== "known") throw notANumber(value);
   const tensor = known as Known;
   const fits = tensor.shape.every((dim, i) => {
     return dim === 1 || dim === shape[shape.length - tensor.shape.length + i];
   });
   if (!fits || tensor.shape.length > shape.length) {
-    refuse("a weight", [tensor], `it has the shape ${showShape(shape)}`);
+    const params = { what: "A weight", wanted: `a start of ${showShape(shape)}` };
+    throw fail("wrong-value", { ...params, got: show(tensor) });
   }
   return expanded(tensor, shape);
 }
@@ -227,7 +227,10 @@ interface Storing extends Pick<PlacedWeight, "layer" | "name" | "layout" | "sour
 /** @returns the tensor as the operator sees it: [out, in], whichever way it is stored. */
 function store(placement: Placement, weight: Storing): Tensor {
   const { layer, name, spec, dtype, data, layout, source } = weight;
-  if (placement.patch.weights.has(name)) throw fail("stored-twice", { name });
+  if (placement.patch.weights.has(name)) {
+    const hint = "bind each call to a name of its own, or store one `as` another";
+    throw fail("stored-twice", { name }, { hint });
+  }
   checkHolds(dtype, spec.shape);
   const turned = layout === "in,out";
   const shape = turned ? spec.shape.toReversed() : spec.shape;

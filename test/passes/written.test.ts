@@ -25,3 +25,19 @@ test.each(
   const { difference, scale } = distance(outputs[key]!, (await run(model, feeds)).y!);
   expect(difference / scale).toBeLessThan(5e-6);
 });
+
+test.each([
+  ["test/fixtures/fused/llama-ts17.onnx", ["q.weight"]],
+  ["test/fixtures/models/dit-tiny-dynamo20.onnx", ["q.bias", "q.weight"]],
+])("a layer has a bias where its host has one: %s", async (path, names) => {
+  const { report } = await edit(
+    path,
+    `operator plain() for attn {
+      layer q = linear(D, D, bias: host.q.bias) from host.q
+      return q(x)
+    }
+    replace blocks[0].attn with plain`,
+  );
+  const added = report.weights.map(({ name }) => name.split(".").slice(-2).join("."));
+  expect(added.sort()).toEqual(names);
+});
