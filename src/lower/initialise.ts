@@ -41,12 +41,12 @@ export const initialisers: Readonly<Record<string, Initialiser>> = {
       return (i) => element(indexOf(weight.shape, i));
     },
   },
-  /** 0, 1, 2, ... along the last axis. */
+  /** 0, 1, 2, ... along the last axis; with arguments it is the library's `range`. */
   arange: {
-    params: [number("from", 0), number("step", 1)],
-    fill: ({ shape }, [from, step]) => {
+    params: [],
+    fill: ({ shape }) => {
       const length = shape.at(-1) ?? 1;
-      return (i) => from! + (i % length) * step!;
+      return (i) => i % length;
     },
   },
   normal: {

@@ -47,3 +47,16 @@ test("an operator that calls itself is unrolled", async () => {
   const { data } = await evaluate(model, { shape, data: x });
   expect(Array.from(data)).toEqual(Array.from(x, (element) => 32 * element));
 });
+
+test.each([
+  ["arange", 0, 1],
+  ["arange(2)", 0, 1],
+  ["arange(3, 5)", 3, 4],
+  ["arange(1, 5, 2)", 1, 3],
+  ["-arange(3, 5)", -3, -4],
+])("a weight of %s is torch.arange's", async (start, ...row) => {
+  const text = `operator op() for attn {\n  weight w: [5, 2] = ${start}\n  return x * 0 + w\n}`;
+  const { model } = await grow(text, { shape });
+  const { data } = await evaluate(model, { shape, data: x });
+  expect(Array.from(data)).toEqual(Array(5).fill(row).flat());
+});
