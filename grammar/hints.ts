@@ -53,6 +53,10 @@ const habits: readonly [fits: (found: Found) => boolean, hint: string][] = [
     "comparisons do not chain: join two with `and`",
   ],
   [({ token }) => is(token, t.not), "put `not` and what it negates in parentheses"],
+  [
+    ({ token, before: [dots] }) => is(token, t["."]) && is(dots, t[".."]),
+    "two points stand for the axes between: `x[.., 0]`",
+  ],
   [({ token }) => is(token, t["."]), "a number begins with a digit: `0.5`"],
   [
     ({ before: [dot, number] }) => is(dot, t["."]) && is(number, t.Int),
@@ -66,6 +70,16 @@ const habits: readonly [fits: (found: Found) => boolean, hint: string][] = [
     ({ rule, token }) => /^(atom|arg|line)$/.test(rule) && is(token, t.where),
     "what chooses by a condition is `select(condition, a, b)`",
   ],
+  [
+    ({ rule, token }) => rule === "body" && /^(from|init)$/.test(token.image),
+    "`from` comes first, then `init`, then `as`",
+  ],
+  [({ rule, token }) => rule === "body" && is(token, t.for), "an operator may call itself instead"],
+  [
+    ({ rule, token }) => rule === "body" && is(token, t["("]),
+    "names are taken apart without parentheses: `a, b = split(x, 2)`",
+  ],
+  [({ rule, token }) => rule === "body" && is(token, t["="]), "a line has one `=`"],
   [({ rule, token }) => rule === "file" && isCloser(token), "no bracket is open here"],
   [
     ({ rule, token }) => rule === "file" && lineWords.has(token.image),
