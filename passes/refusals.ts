@@ -10,10 +10,16 @@ export function atItsLine(cause: unknown, { graph }: Model, plan: Plan): unknown
   if (!(cause instanceof GraftError) || cause.diagnostics[0]?.code !== "types-refused")
     return cause;
   const said = cause.diagnostics[0].message;
-  const node = graph.nodes.find((each) => placeOf(each) && isAbout(said, each.name));
+  const refused = graph.nodes.find((each) => isAbout(said, each.name));
+  const makers = refused?.inputs.flatMap((value) => value?.producer ?? []) ?? [];
+  const node = [refused, ...makers].find((each) => each && placeOf(each));
   if (!node) return cause;
   const reason = said.split("] ").at(-1)!;
   const related = askingFor(node, plan);
+  if (node !== refused) {
+    const details = { at: placeOf(node), related };
+    return new GraftError([diagnostic("result-refused", { reason }, details)]);
+  }
   const quotient = quotientIn(node);
   const hint =
     quotient || node.op === "Reshape" ? "`pad_to(x, multiple, axis: ...)` fills an axis up" : null;

@@ -42,6 +42,7 @@ export const operatorMessages = {
   "operator-with-body": error`\`${"op"}\` has a graph for an attribute, which the language cannot write`,
   "size-not-whole": error`\`${"size"}\` has to be whole here, and the model takes other sizes too`,
   "runtime-refused": error`ONNX Runtime refuses this ${"op"} at sizes that the model takes: ${"reason"}`,
+  "result-refused": error`What this makes does not fit what reads it, at sizes that the model takes: ${"reason"}`,
   "operator-refused": error`\`${"op"}\` cannot take ${"types"}`,
   "opset-too-old": error`Operators need opset 13 or later, and ${"model"} has opset ${"opset"}`,
 
