@@ -112,7 +112,10 @@ function valueInfosOf(graph: Graph): Element[] {
   return [...kept, ...added.map((value) => ({ slot: -1, content: newInfo(value) }))];
 }
 
-/** The entries whose value is still there, or never was, but for those that are `withdrawn`. */
+/**
+ * The entries whose value is still there, but for those that are `withdrawn`. Optimizers leave some of
+ * values that are gone: those stay, unless an edit has made a value of that name.
+ */
 function surviving(
   graph: Graph,
   entries: readonly Entry[],
@@ -122,7 +125,7 @@ function surviving(
   return entries.flatMap((entry, slot) => {
     const { value } = entry;
     if (withdrawn(entry)) return [];
-    if (value && graph.values.get(value.name) !== value) return [];
+    if (graph.values.get(value?.name ?? entry.name) !== (value ?? undefined)) return [];
     return [{ slot, content: encoded(entry, value?.name ?? entry.name) }];
   });
 }
