@@ -8,7 +8,7 @@ import { encodeElements } from "../onnx-ops/elements.ts";
 import { expanded, filled, permuted } from "./arrays.ts";
 import { evaluate } from "./evaluate.ts";
 import { at, type Filling, type Frame, lookUp } from "./frame.ts";
-import { wire } from "./grow.ts";
+import { cast, wire } from "./grow.ts";
 import { hostTensor, type InheritedMap, inherit, type Layout, shapeOfMap } from "./inherit.ts";
 import { type Fill, filledBytes, initialisers, type Shaped } from "./initialise.ts";
 import type { TensorSpec } from "./layers.ts";
@@ -45,17 +45,19 @@ export async function layerWeights(frame: Frame, name: string): Promise<readonly
   return tensors;
 }
 
-/** A `weight` of the operator, made when it is first read. */
+/** A `weight` of the operator, made when it is first read, in the type that `x` has. */
 export async function weightNamed(frame: Frame, name: string): Promise<Tensor> {
+  const { placement } = frame;
   const weight = frame.weights.get(name)!;
   if (weight.tensor) return weight.tensor;
   const { line, shape, from } = weight;
   const spec: TensorSpec = { tensor: "", shape, start: () => () => 0 };
   const stored = storedName(frame, line, "");
   const inherited = takeFrom(frame, line, spec, from, "out,in");
-  weight.tensor = inherited
+  const made = inherited
     ? storeInherited(frame, line, spec, stored, inherited)
     : await storeFresh(frame, line, spec, stored);
+  weight.tensor = cast(placement, made, placement.dtype);
   return weight.tensor;
 }
 
