@@ -15,6 +15,7 @@ import { sortTopologically } from "../src/ir/order.ts";
 import { flops } from "../src/measure/index.ts";
 import type { Plan, PlannedEdit, Site } from "../src/plan/plan.ts";
 import { applyGraft } from "./apply-grafts.ts";
+import { freeRuntimeNames } from "./graph/runtime-names.ts";
 import { openLedger, type WeightLedger } from "./graph/weight-ledger.ts";
 import { inferTypes } from "./infer-types.ts";
 import { parallelize } from "./parallelize.ts";
@@ -75,6 +76,7 @@ export async function applyEdits(model: Model, plan: Plan, context: EditContext)
   const ledger = openLedger(model);
   for (const edit of plan.edits) rows.push(await applyOne(edit, session, ledger, context.signal));
   reporter.throwIfFailed();
+  if (session.grown.size > 0) freeRuntimeNames(model);
   await inferTypes(model, context.oracle).catch((cause) => {
     throw atItsLine(cause, model, plan);
   });
