@@ -156,6 +156,8 @@ async function evaluateFrom(frame: Frame, expr: ast.Expr | null): Promise<HostMa
 
 /** How often an operator may stand within itself: more is a slip, and each is nodes of the model. */
 const mostCalls = 64;
+/** Calls within calls multiply, and no operator that somebody wrote comes to as many. */
+const mostInPlace = 4096;
 
 /**
  * Calls an operator: the first argument is its `x`.
@@ -172,6 +174,10 @@ export async function callOperator(
   if (caller.chain.filter((each) => each === operator).length === mostCalls) {
     const hint = "an `if` on a parameter that falls has to end it";
     throw fail("recursive-operator", { name, limit: mostCalls }, { at: span, hint });
+  }
+  if (++caller.placement.calls.count > mostInPlace) {
+    const hint = "calls within calls multiply, and each call is nodes of the model";
+    throw fail("too-many-calls", { limit: mostInPlace }, { at: span, hint });
   }
   const formals = [{ name: "x" }, ...operator.params.map((formal) => ({ name: formal.name.name }))];
   const given = assign(name, formals, args);

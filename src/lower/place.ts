@@ -148,6 +148,7 @@ function openPlacement(request: PlaceRequest): Placement {
     names,
     missing,
     weights: [],
+    calls: { count: 0 },
   };
 }
 

@@ -42,6 +42,8 @@ export interface Placement extends Ground {
   readonly missing: ReadonlyMap<string, string>;
   /** Made so far. */
   readonly weights: PlacedWeight[];
+  /** Of operators by operators, so far. */
+  readonly calls: { count: number };
 }
 
 /** A weight that an operator brought. */

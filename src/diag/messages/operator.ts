@@ -25,6 +25,7 @@ export const operatorMessages = {
   "unknown-layer-type": error`No kind of layer is called \`${"name"}\``,
   "not-callable": error`${"value"} cannot be called`,
   "recursive-operator": error`\`${"name"}\` calls itself more than ${"limit"} times`,
+  "too-many-calls": error`One place comes to more than ${"limit"} calls of operators`,
   "no-return": error`\`${"name"}\` returns nothing`,
   "declared-twice": error`\`${"name"}\` is declared twice`,
   "initialiser-elsewhere": error`\`${"name"}\` fills a weight: it belongs to \`init\` or \`weight ... =\``,
