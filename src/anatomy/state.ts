@@ -9,18 +9,26 @@ import { isLayoutOp } from "./layout.ts";
  * last few tokens of one, and keys may stand beside values in one tensor.
  */
 export function before(wire: Wire): Wire {
-  const { from } = wire;
-  const alone = from && (isLayoutOp(from) || (from.type === "Concat" && from.inputs.length === 1));
-  return alone && from.inputs[0] ? before(from.inputs[0]) : wire;
+  let first = wire;
+  for (let from = first.from; from; from = first.from) {
+    const alone = isLayoutOp(from) || (from.type === "Concat" && from.inputs.length === 1);
+    if (!alone || !from.inputs[0]) return first;
+    first = from.inputs[0];
+  }
+  return first;
 }
 
 /** The wire itself, and what it is rearranged to. */
-export function* after(wire: Wire): Generator<Wire> {
-  yield wire;
-  for (const op of wire.uses) {
-    if ((!isLayoutOp(op) && op.type !== "Concat") || !op.data.includes(wire)) continue;
-    for (const out of op.outputs) if (out) yield* after(out);
+export function after(wire: Wire): ReadonlySet<Wire> {
+  const found = new Set([wire]);
+  // What is added on the way is looked at, too.
+  for (const each of found) {
+    for (const op of each.uses) {
+      if ((!isLayoutOp(op) && op.type !== "Concat") || !op.data.includes(each)) continue;
+      for (const out of op.outputs) if (out) found.add(out);
+    }
   }
+  return found;
 }
 
 /** Whether a branch reads what an earlier call may have handed on, and hands on the like. */
