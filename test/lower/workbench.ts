@@ -14,6 +14,7 @@ import { blankModel, declareOutput } from "../../src/onnx-ops/blank-model.ts";
 import { float16Bits, float16Value } from "../../src/onnx-ops/elements.ts";
 import { Patch } from "../../src/onnx-ops/patch.ts";
 import type { ArgValue, OperatorScope } from "../../src/plan/plan.ts";
+import { bitsOf, halves } from "../halves.ts";
 
 process.env.ORT_DISABLE_TELEMETRY = "1";
 
@@ -161,10 +162,10 @@ export async function evaluate(
   });
   const half = model.graph.inputs[0]!.type!.dtype === "float16";
   const feed = half
-    ? new ort.Tensor("float16", Uint16Array.from(x.data, float16Bits), x.shape)
+    ? halves(Uint16Array.from(x.data, float16Bits), x.shape)
     : new ort.Tensor("float32", x.data, x.shape);
   const { y } = await session.run({ x: feed });
-  const data = half ? Float32Array.from(y!.data as Uint16Array, float16Value) : y!.data;
+  const data = half ? Float32Array.from(bitsOf(y!), float16Value) : y!.data;
   await session.release();
   return { shape: y!.dims, data: data as Float32Array };
 }

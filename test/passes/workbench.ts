@@ -13,7 +13,9 @@ import { builtins } from "../../src/grafts.ts";
 import type { Model } from "../../src/ir/graph.ts";
 import { encodeModel } from "../../src/onnx/encode-model.ts";
 import { readModel } from "../../src/onnx/index.ts";
+import { float16Value } from "../../src/onnx-ops/elements.ts";
 import { loadProgram } from "../../src/plan/index.ts";
+import { bitsOf, halves } from "../halves.ts";
 
 process.env.ORT_DISABLE_TELEMETRY = "1";
 
@@ -112,12 +114,7 @@ function tensorOf(dtype: string, bytes: Buffer, shape: number[]): ort.Tensor {
     case "F32":
       return new ort.Tensor("float32", new Float32Array(copy), shape);
     case "F16":
-      return {
-        type: "float16",
-        data: new Uint16Array(copy),
-        dims: shape,
-        location: "cpu",
-      } as never;
+      return halves(new Uint16Array(copy), shape);
     case "I64":
       return new ort.Tensor("int64", new BigInt64Array(copy), shape);
     case "BOOL":
@@ -139,13 +136,6 @@ export function distance(a: ort.Tensor, b: ort.Tensor): { difference: number; sc
 }
 
 function numbersOf(tensor: ort.Tensor): number[] {
-  const data = tensor.data as Float32Array | Uint16Array;
-  if (tensor.type !== "float16") return Array.from(data);
-  return Array.from(data as Uint16Array, (bits) => {
-    const exponent = (bits >> 10) & 31;
-    const value = exponent
-      ? (1 + (bits & 1023) / 1024) * 2 ** (exponent - 15)
-      : (bits & 1023) * 2 ** -24;
-    return bits & 0x8000 ? -value : value;
-  });
+  if (tensor.type !== "float16") return Array.from(tensor.data as Float32Array);
+  return Array.from(bitsOf(tensor), float16Value);
 }

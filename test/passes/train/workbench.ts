@@ -11,6 +11,7 @@ import { encodeElements } from "../../../src/onnx-ops/elements.ts";
 import { Grower } from "../../../src/onnx-ops/grower.ts";
 import { Patch } from "../../../src/onnx-ops/patch.ts";
 import type { Wire } from "../../../src/onnx-ops/wire.ts";
+import { halves } from "../../halves.ts";
 import type { Numbers } from "../../lower/workbench.ts";
 
 process.env.ORT_DISABLE_TELEMETRY = "1";
@@ -112,8 +113,9 @@ export async function open(model: Model): Promise<Opened> {
 function tensorOf(dtype: DType, { shape, data }: Numbers): ort.Tensor {
   if (dtype === "float32") return new ort.Tensor("float32", data, shape);
   const bytes = encodeElements(dtype, data);
-  const words = dtype === "int64" ? new BigInt64Array(bytes.buffer) : new Uint16Array(bytes.buffer);
-  return new ort.Tensor(dtype as "int64", words as BigInt64Array, shape);
+  return dtype === "int64"
+    ? new ort.Tensor(dtype, new BigInt64Array(bytes.buffer), shape)
+    : halves(new Uint16Array(bytes.buffer), shape);
 }
 
 /** Runs a model once. */
