@@ -27,7 +27,8 @@ export function einsum(ground: Ground, equation: string, operands: readonly Tens
   const stray = [...form.output].find((letter) => !sizes.has(letter));
   if (stray) refuse("einsum", operands, `no tensor has an axis \`${stray}\``);
   const wires = operands.map((operand) => asWire(ground, operand));
-  return grow(ground, "Einsum", wires, { equation });
+  // Without what was written for the eye: readers differ in which blanks they take.
+  return grow(ground, "Einsum", wires, { equation: `${form.terms}->${form.output}` });
 }
 
 function ordinal(index: number): string {
