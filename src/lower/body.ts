@@ -172,7 +172,7 @@ export async function callOperator(
 ): Promise<Val> {
   const name = operator.name.name;
   if (caller.chain.filter((each) => each === operator).length === mostCalls) {
-    const hint = "an `if` on a parameter that falls has to end it";
+    const hint = `an \`if\` on a parameter has to end it within ${mostCalls} calls`;
     throw fail("recursive-operator", { name, limit: mostCalls }, { at: span, hint });
   }
   if (++caller.placement.calls.count > mostInPlace) {

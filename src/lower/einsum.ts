@@ -9,7 +9,9 @@ import type { Extent, Tensor } from "./values.ts";
 export function einsum(ground: Ground, equation: string, operands: readonly Tensor[]): Tensor {
   const ranks = operands.map(({ shape }) => shape.length);
   const form = equationOf(equation, ranks);
-  if (!form) refuse("einsum", operands, `"${equation}" is for another number of tensors`);
+  if (!form) {
+    refuse("einsum", operands, `"${equation}" is no equation of ${operands.length} tensors`);
+  }
   const sizes = new Map<string, Extent>();
   form.terms.forEach((term, i) => {
     const { shape } = operands[i]!;
@@ -28,7 +30,7 @@ export function einsum(ground: Ground, equation: string, operands: readonly Tens
   if (stray) refuse("einsum", operands, `no tensor has an axis \`${stray}\``);
   const wires = operands.map((operand) => asWire(ground, operand));
   // Without what was written for the eye: readers differ in which blanks they take.
-  return grow(ground, "Einsum", wires, { equation: `${form.terms}->${form.output}` });
+  return grow(ground, "Einsum", wires, { equation: equation.replace(/\s/g, "") });
 }
 
 function ordinal(index: number): string {

@@ -12,9 +12,9 @@ export interface Equation {
 
 /** With letters in the place of `...`, aligned at its end as NumPy aligns; null: it has no such form. */
 export function equationOf(text: string, ranks: readonly number[]): Equation | null {
-  const [left, right] = text.replace(/\s/g, "").split("->");
+  const [left, right, ...more] = text.replace(/\s/g, "").split("->");
   const given = left!.split(",");
-  if (given.length !== ranks.length) return null;
+  if (given.length !== ranks.length || more.length > 0) return null;
   const free = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].filter((letter) => !text.includes(letter));
   const hidden = given.map((term, i) =>
     term.includes("...") ? ranks[i]! - term.length + "...".length : 0,
