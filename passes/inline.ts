@@ -1,10 +1,8 @@
 /** Calls of a model's own functions become the nodes that they stand for. */
-import { calleeOf, callsAreFinite } from "../src/ir/calls.ts";
+import { calleeOf, callsAreFinite, type Functions } from "../src/ir/calls.ts";
 import type { Attribute, FunctionBody, Model, Node, Value } from "../src/ir/graph.ts";
 import { sortTopologically } from "../src/ir/order.ts";
 import { Patch } from "../src/onnx-ops/patch.ts";
-
-type Functions = Model["functions"];
 
 /** What blocks are made of; a function without any of it is an activation or a norm. */
 const products = new Set(["MatMul", "Gemm", "Conv", "Einsum", "Attention"]);

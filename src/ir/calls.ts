@@ -1,7 +1,7 @@
 /** Calls of a model's own functions. */
 import type { FunctionBody, Model, Node } from "./graph.ts";
 
-type Functions = Model["functions"];
+export type Functions = Model["functions"];
 
 /** What a node calls; undefined for an operator. Functions cannot take the place of ai.onnx's own. */
 export function calleeOf({ domain, op }: Node, functions: Functions): FunctionBody | undefined {
