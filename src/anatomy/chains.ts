@@ -4,9 +4,10 @@
  */
 import type { Findings } from "./branch.ts";
 import type { Constants } from "./constants.ts";
+import { normsAmong } from "./end-norms.ts";
 import { type Flow, levelOf, type Op, type Wire } from "./flow.ts";
 import { isWhole, keepsOrder, keepsStream } from "./moves.ts";
-import { matchNorm, type NormMatch } from "./norms.ts";
+import type { NormMatch } from "./norms.ts";
 import { behindCasts, type Pair, pairsOf } from "./pairs.ts";
 import { regionBetween, type Segment, segmentsOf } from "./region.ts";
 import type { Step } from "./residual.ts";
@@ -202,18 +203,17 @@ function linkBetween<S extends Step>(
     const norms = normsAmong(segmentsOf(region), findings);
     return joinsFeatures(region.ops) ? { kind: "skip", ops, norms, skips } : null;
   }
-  if (keepsStream(ops, from.y)) {
-    return { kind: "moved", ops, norms: [], skips: [] };
-  }
   const segments = segmentsOf(region);
   const norms = normsAmong(segments, findings);
-  const covered = norms.reduce((sum, norm) => sum + norm.ops.length, 0);
+  if (norms.length === 0) {
+    return keepsStream(ops, from.y) ? { kind: "moved", ops, norms, skips: [] } : null;
+  }
   const plain = segments.every(
     (segment) =>
       norms.some((norm) => segment.ops.every((op) => norm.ops.includes(op))) ||
       isPlain(segment, findings.constants),
   );
-  return covered > 0 && plain ? { kind: "norm", ops, norms, skips: [] } : null;
+  return plain ? { kind: "norm", ops, norms, skips: [] } : null;
 }
 
 /** Casts, constant factors and offsets from the side keep a stream what it is; so does a cut of all of it. */
@@ -230,16 +230,6 @@ function joinsFeatures(ops: readonly Op[]): boolean {
     const axis = op.node.int("axis");
     return op.type === "Add" || (op.type === "Concat" && (axis === -1 || axis === (rank ?? 3) - 1));
   });
-}
-
-function normsAmong(segments: readonly Segment[], { constants }: Findings): NormMatch[] {
-  const norms: NormMatch[] = [];
-  for (let i = 0; i < segments.length; ) {
-    const norm = matchNorm(segments, i, constants);
-    if (norm) norms.push(norm);
-    i += norm?.length ?? 1;
-  }
-  return norms;
 }
 
 function sameShape(a: Wire, b: Wire): boolean {

@@ -1,13 +1,13 @@
 /** Blocks as rows of steps, before they get names: where each begins and ends. */
 import type { Findings } from "./branch.ts";
 import { type Chain, chainsOf, type Link } from "./chains.ts";
+import { normAfter } from "./end-norms.ts";
 import type { Flow, Op, Wire } from "./flow.ts";
 import { groupsOf, type Item, lettersOf } from "./grouping.ts";
 import { joinSecondStreams, secondChains } from "./joint.ts";
 import { keepsOrder } from "./moves.ts";
-import { matchNorm, type NormMatch } from "./norms.ts";
+import type { NormMatch } from "./norms.ts";
 import { isTokenStream, type Placed, placeOf } from "./placed.ts";
-import { regionBetween, segmentsOf } from "./region.ts";
 
 export interface StepDraft {
   readonly step: Placed;
@@ -136,7 +136,7 @@ export function stepDrafts(chain: Chain<Placed>, findings: Findings): StepDraft[
     const last = !next || link?.kind === "pair";
     // A sum that only a fused operator knows (no value of the model) ends behind that operator.
     if (last && (postNorm || !step.y.value)) {
-      const [norm] = normsAfter(step.y, findings);
+      const norm = normAfter(step.y, findings);
       const norms = norm && postNorm ? [norm] : [];
       if (norm) return { step, norms, exit: norm.to, glue: norm.ops, asMlp };
     }
@@ -182,27 +182,4 @@ function splitAtNorms(drafts: readonly BlockDraft[], groups: readonly Item[][]):
     if (between[i]) stacks.push([]);
   });
   return stacks.filter((blocks) => blocks.length > 0).map((blocks) => ({ blocks }));
-}
-
-/** The norm that reads a sum where a post-norm block ends. */
-function normsAfter(sum: Wire, { constants, linears }: Findings): NormMatch[] {
-  const seen = new Set<Op>();
-  const open = [...sum.uses];
-  const ends: Wire[] = [];
-  for (let op = open.shift(); op && seen.size < 48; op = open.shift()) {
-    if (seen.has(op)) continue;
-    seen.add(op);
-    for (const wire of op.outputs) {
-      if (!wire) continue;
-      const read = wire.uses.some((reader) => linears.byOp.has(reader) || reader.type === "Gather");
-      if (read || wire.uses.length === 0) ends.push(wire);
-      else open.push(...wire.uses);
-    }
-  }
-  for (const end of ends) {
-    const region = regionBetween(sum, end);
-    const norm = region && matchNorm(segmentsOf(region), 0, constants);
-    if (norm) return [norm];
-  }
-  return [];
 }

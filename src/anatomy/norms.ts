@@ -224,12 +224,13 @@ function isNormaliser({ ops }: Segment): boolean {
   );
 }
 
-function widthOf(wire: Wire): number | null {
+export function widthOf(wire: Wire): number | null {
   const last = wire.value?.type?.shape?.at(-1);
   return typeof last === "number" ? last : null;
 }
 
-function affineOperand(
+/** What a segment multiplies or shifts every feature by; null where it is one number for all. */
+export function affineOperand(
   segment: Segment | undefined,
   type: "Mul" | "Add",
   width: number | null,

@@ -12,11 +12,16 @@ const edits = [
   ["y", "repeat blocks[all] times 2"],
   ["one_head", "resize blocks[0].attn to heads 1"],
   ["five_units", "resize blocks[0].mlp to hidden 5"],
+  ["second_block", "remove blocks[0]"],
 ] as const;
 
+const ways = ["bmm", "sequences", "centred", "flattened", "folded", "functions", "affine"];
+// Copies of blocks that norm the stream itself are no identities, which their warning says.
+const possible = (way: string, text: string) => way !== "affine" || !text.startsWith("repeat");
+
 test.each(
-  ["bmm", "sequences", "centred", "flattened", "folded", "functions"].flatMap((way) =>
-    edits.map((each) => [way, ...each] as const),
+  ways.flatMap((way) =>
+    edits.flatMap((each) => (possible(way, each[1]) ? [[way, ...each] as const] : [])),
   ),
 )("%s: %s after %s", async (way, key, text) => {
   const { feeds, outputs } = recordedAt(`${pathOf(way)}.io.safetensors`);
