@@ -3,6 +3,7 @@ import type { Findings } from "./branch.ts";
 import { type Chain, chainsOf, type Link } from "./chains.ts";
 import { normAfter } from "./end-norms.ts";
 import type { Flow, Op, Wire } from "./flow.ts";
+import { shareNorms } from "./gaps.ts";
 import { groupsOf, type Item, lettersOf } from "./grouping.ts";
 import { joinSecondStreams, secondChains } from "./joint.ts";
 import { keepsOrder } from "./moves.ts";
@@ -107,7 +108,8 @@ function mixes(chain: Chain<Placed>): boolean {
 }
 
 function stacksOf(chain: Chain<Placed>, findings: Findings): StackDraft[] {
-  const groups = withoutLead(groupsOf(chain, lettersOf(chain)));
+  const letters = lettersOf(chain);
+  const groups = withoutLead(groupsOf(chain, letters));
   const indexOf = new Map(chain.map((item, i) => [item, i]));
   const steps = new Map(stepDrafts(chain, findings).map((draft) => [draft.step, draft]));
   const drafts = groups.map((group): BlockDraft => {
@@ -120,7 +122,8 @@ function stacksOf(chain: Chain<Placed>, findings: Findings): StackDraft[] {
     const input = beside ?? (lead && before ? before.step.y : step.x);
     return { steps: own, input, output: own.at(-1)!.exit, lead, second: null };
   });
-  return splitAtNorms(drafts, groups);
+  const words = groups.map((group) => group.map((item) => letters[indexOf.get(item)!]!).join(""));
+  return splitAtNorms(shareNorms(drafts, words, findings), groups);
 }
 
 /** The steps of a row with their ends. */

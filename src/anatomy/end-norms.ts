@@ -5,6 +5,9 @@ import type { Op, Wire } from "./flow.ts";
 import { affineOperand, matchNorm, type NormMatch, widthOf } from "./norms.ts";
 import { regionBetween, type Segment, segmentsOf } from "./region.ts";
 
+/** How many values a norm that exporters took apart may have. */
+const longestNorm = 48;
+
 /** The norms on the way from one step to the next. */
 export function normsAmong(segments: readonly Segment[], { constants }: Findings): NormMatch[] {
   const norms: NormMatch[] = [];
@@ -21,7 +24,7 @@ export function normAfter(sum: Wire, { constants, linears }: Findings): NormMatc
   const seen = new Set<Op>();
   const open = [...sum.uses];
   const ends: Wire[] = [];
-  for (let op = open.shift(); op && seen.size < 48; op = open.shift()) {
+  for (let op = open.shift(); op && seen.size < longestNorm; op = open.shift()) {
     if (seen.has(op)) continue;
     seen.add(op);
     for (const wire of op.outputs) {
@@ -35,6 +38,23 @@ export function normAfter(sum: Wire, { constants, linears }: Findings): NormMatc
     const region = regionBetween(sum, end);
     const norm = region && matchEnd(segmentsOf(region), 0, constants);
     if (norm) return norm;
+  }
+  return null;
+}
+
+/** The norm that ends in `wire`. */
+export function normBefore(wire: Wire, { constants }: Findings): NormMatch | null {
+  const open = [wire];
+  const seen = new Set(open);
+  for (let start = open.shift(); start && seen.size < longestNorm; start = open.shift()) {
+    const region = regionBetween(start, wire);
+    const segments = region ? segmentsOf(region) : [];
+    const norm = region && matchEnd(segments, 0, constants);
+    if (norm?.to === wire) return norm;
+    for (const source of start.from?.data ?? []) {
+      if (!seen.has(source)) open.push(source);
+      seen.add(source);
+    }
   }
   return null;
 }

@@ -1,6 +1,7 @@
 /** Steps in a row cut into blocks: by what repeats, starting a block where tokens mix again. */
 import type { Chain, ChainItem } from "./chains.ts";
 import { type Placed, placeOf, type Sort } from "./placed.ts";
+import { differingStep, scopeOf, sharedScope } from "./scopes.ts";
 
 export type Item = ChainItem<Placed>;
 /** One letter a step: Attention, Cross-attention, Mlp, Parallel attention and MLP, X unknown. */
@@ -42,8 +43,10 @@ function formOf(ops: readonly { readonly type: string }[]): string {
 
 /** The blocks of a row, each a run of its items. */
 export function groupsOf(chain: Chain<Placed>, letters: readonly Letter[]): Item[][] {
+  const byModule = modulesOf(chain, letters);
   const forced = chain.map(
-    ({ link, beside }) => beside !== null || link?.kind === "skip" || link?.kind === "pair",
+    ({ link, beside }, i) =>
+      beside !== null || link?.kind === "skip" || link?.kind === "pair" || byModule[i]!,
   );
   const starts = letters.some((letter) => letter === "M" || letter === "P")
     ? byTemplate(letters, forced)
@@ -56,6 +59,31 @@ export function groupsOf(chain: Chain<Placed>, letters: readonly Letter[]): Item
   return groups;
 }
 
+/**
+ * Two blocks, of which one lacks a step, show nothing that repeats. Where equal steps come from modules
+ * that an index tells apart, and each step has such an index, a new one begins a block.
+ */
+function modulesOf(chain: Chain<Placed>, letters: readonly Letter[]): boolean[] {
+  const none = letters.map(() => false);
+  if (mixersBehindMlps(letters).includes(true) || new Set(letters).size === letters.length)
+    return none;
+  const paths = chain.map(({ step }) => pathOf(step));
+  const twin = letters.findIndex((letter, i) => letters.indexOf(letter) < i);
+  const at = differingStep([paths[letters.indexOf(letters[twin]!)]!, paths[twin]!]);
+  const indices = paths.map((path) => path.slice(0, at + 1).join("."));
+  const groups = new Set(indices).size;
+  const told = at >= 0 && paths.every((path) => /^\d+$/.test(path[at] ?? ""));
+  return told && groups < letters.length
+    ? indices.map((x, i) => i > 0 && x !== indices[i - 1])
+    : none;
+}
+
+/** The module path that the projections of a step share. */
+function pathOf({ drafts }: Placed): string[] {
+  const maps = drafts.flatMap(({ branch }) => branch.linears);
+  return sharedScope(maps.map(({ op }) => scopeOf(op.place)));
+}
+
 /** Without MLPs: the shortest period of the whole row. */
 function byPeriod(letters: readonly Letter[], forced: readonly boolean[]): boolean[] {
   let period = 1;
@@ -65,10 +93,8 @@ function byPeriod(letters: readonly Letter[], forced: readonly boolean[]): boole
 
 /** First by the rule (a mixer behind an MLP starts a block), then by the form most blocks have. */
 function byTemplate(letters: readonly Letter[], forced: readonly boolean[]): boolean[] {
-  const ends = (letter: Letter | undefined) => letter === "M" || letter === "P";
-  const simple = letters.map((letter, i) => {
-    return forced[i]! || i === 0 || (ends(letters[i - 1]) && letter !== "M");
-  });
+  const behind = mixersBehindMlps(letters);
+  const simple = letters.map((_, i) => forced[i]! || i === 0 || behind[i]!);
   const template = rotated(commonest(wordsOf(letters, simple)), letters, simple);
   // Where blocks have one sum, any other sum is that of a block which lacks a branch.
   if (template === "P") return letters.map(() => true);
@@ -84,6 +110,11 @@ function byTemplate(letters: readonly Letter[], forced: readonly boolean[]): boo
     at = template.indexOf(letter);
     return true;
   });
+}
+
+function mixersBehindMlps(letters: readonly Letter[]): boolean[] {
+  const ends = (letter: Letter | undefined) => letter === "M" || letter === "P";
+  return letters.map((letter, i) => ends(letters[i - 1]) && letter !== "M");
 }
 
 function wordsOf(letters: readonly Letter[], starts: readonly boolean[]): string[] {

@@ -1,9 +1,9 @@
 /** Blocks of two streams: which one is the block's own, and which steps of the other belong to it. */
 import type { Findings } from "./branch.ts";
 import type { Chain } from "./chains.ts";
-import { type BlockDraft, type StackDraft, stepDrafts } from "./drafts.ts";
+import { type BlockDraft, type StackDraft, type StepDraft, stepDrafts } from "./drafts.ts";
 import type { Flow, Op, Wire } from "./flow.ts";
-import type { Draft, Placed } from "./placed.ts";
+import { type Draft, type Placed, placeOf } from "./placed.ts";
 import { regionBetween } from "./region.ts";
 
 type Row = Chain<Placed>;
@@ -68,25 +68,82 @@ export function joinSecondStreams(
   const blocks = stacks.flatMap((stack) => stack.blocks);
   for (const second of seconds) {
     const steps = stepDrafts(second, findings);
-    const places = new Map(steps.flatMap(({ step }, i) => step.drafts.map((draft) => [draft, i])));
-    const joined = blocks.flatMap((block) => {
-      const drafts = block.steps.flatMap(({ step }) => step.drafts);
-      const starts = drafts.flatMap(({ partner }) => (partner && places.get(partner)) ?? []);
-      return starts.length > 0 ? [{ block, start: Math.min(...starts) }] : [];
-    });
-    joined.forEach(({ block, start }, i) => {
-      const share = steps.slice(start, joined[i + 1]?.start ?? steps.length);
+    const starts = startsOf(blocks, steps);
+    for (const { at, from, to } of sharesOf(starts, steps, blocks.length)) {
+      const share = steps.slice(from, to);
       const output = share.at(-1)!.exit;
-      block.second = { input: share[0]!.step.x, output, steps: share };
-    });
-    const last = joined.at(-1);
-    const row = stacks.find((stack) => last && stack.blocks.includes(last.block))?.blocks ?? [];
-    const after = last && row[row.indexOf(last.block) + 1];
+      blocks[at]!.second = { input: share[0]!.step.x, output, steps: share };
+    }
+    const last = starts.length > 0 ? blocks[starts.at(-1)!.at] : undefined;
+    const row = stacks.find((stack) => last && stack.blocks.includes(last))?.blocks ?? [];
+    const after = last && row[row.indexOf(last) + 1];
     const end = steps.at(-1)!.exit;
     if (after && !after.second && readsStream(after, end)) {
       after.second = { input: end, output: null, steps: [] };
     }
   }
+}
+
+interface Start {
+  /** The block's place among all. */
+  readonly at: number;
+  /** The first step that it shares with the second stream. */
+  readonly from: number;
+}
+
+function startsOf(blocks: readonly BlockDraft[], steps: readonly StepDraft[]): Start[] {
+  const places = new Map(steps.flatMap(({ step }, i) => step.drafts.map((draft) => [draft, i])));
+  return blocks.flatMap((block, at) => {
+    const drafts = block.steps.flatMap(({ step }) => step.drafts);
+    const found = drafts.flatMap(({ partner }) => (partner && places.get(partner)) ?? []);
+    return found.length > 0 ? { at, from: Math.min(...found) } : [];
+  });
+}
+
+interface Share extends Start {
+  readonly to: number;
+}
+
+/**
+ * Each block has the steps up to the next one's. Blocks in between that lost their joint attention
+ * have the MLPs that are more than a block has.
+ */
+function sharesOf(starts: readonly Start[], steps: readonly StepDraft[], count: number): Share[] {
+  const isMlp = ({ step }: StepDraft) => step.drafts.every((draft) => placeOf(draft) === "mlp");
+  const whole = wholeShare(starts);
+  const rest = Math.max(whole - 1, 1);
+  // MLPs of `from` to `to` for the blocks from `at` on, but for those that are a block's of their own.
+  const loose = (at: number, free: number, from: number, to: number): Share[] => {
+    const blocks = Math.min(Math.floor((to - from) / rest), free);
+    const begin = to - blocks * rest;
+    if (blocks < 1 || !steps.slice(begin, to).every(isMlp)) return [];
+    return Array.from({ length: blocks }, (_, i) => {
+      const start = begin + i * rest;
+      return { at: at + i, from: start, to: start + rest };
+    });
+  };
+  const [first] = starts;
+  if (!first) return [];
+  const ahead = loose(0, first.at, 0, first.from);
+  const shift = first.at - ahead.length;
+  const leading = ahead.map((share) => ({ ...share, at: share.at + shift }));
+  const others = starts.flatMap(({ at, from }, i) => {
+    const next = starts[i + 1];
+    const end = next?.from ?? steps.length;
+    const behind = loose(at + 1, (next?.at ?? count) - at - 1, from + whole, end);
+    return [{ at, from, to: behind[0]?.from ?? end }, ...behind];
+  });
+  return [...leading, ...others];
+}
+
+/** How many steps of the second stream most blocks have: a joint attention, and an MLP. */
+function wholeShare(starts: readonly Start[]): number {
+  const sizes = starts.flatMap(({ at, from }, i) => {
+    const next = starts[i + 1];
+    return next?.at === at + 1 ? next.from - from : [];
+  });
+  const often = (size: number) => sizes.filter((other) => other === size).length;
+  return sizes.sort((a, b) => often(b) - often(a) || a - b)[0] ?? 2;
 }
 
 /** Whether an attention of the block reads another stream's end beside its own. */

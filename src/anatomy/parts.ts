@@ -40,6 +40,7 @@ export interface PartsOfBlock {
 export function partsOf(block: BlockDraft, findings: Findings): PartsOfBlock {
   const names = new Names();
   const seen = new Set<Op>();
+  const lead = leadNorms(block, names);
   const own = streamParts(block.steps, "", { names, seen, findings, block });
   const second = block.second
     ? streamParts(block.second.steps, "context_", { names, seen, findings, block })
@@ -49,7 +50,7 @@ export function partsOf(block: BlockDraft, findings: Findings): PartsOfBlock {
   const pre = own.pre + second.pre;
   const post = own.post + second.post;
   const style = post === 0 ? "pre-norm" : pre === 0 ? "post-norm" : "mixed";
-  return { parts: [...leadNorms(block), ...own.parts, ...second.parts, ...extra], style };
+  return { parts: [...lead, ...own.parts, ...second.parts, ...extra], style };
 }
 
 class Names {
@@ -219,9 +220,10 @@ function normPart(name: string, norm: NormMatch, role: string | null = null): Pa
   };
 }
 
-function leadNorms({ lead }: BlockDraft): PartDraft[] {
-  return (lead?.norms ?? []).map((norm, i) =>
-    normPart(i === 0 ? "skip_norm" : `skip_norm${i + 1}`, norm),
+/** Norms before the first step: of a long skip, or of a step that is gone. */
+function leadNorms({ lead }: BlockDraft, names: Names): PartDraft[] {
+  return (lead?.norms ?? []).map((norm) =>
+    normPart(lead!.kind === "norm" ? names.norm("norm") : names.part("skip_norm"), norm),
   );
 }
 

@@ -82,8 +82,8 @@ export function blockScopes(paths: readonly (readonly string[])[]): string[] {
   });
 }
 
-/** The first step in which the paths of two blocks differ by an index alone. */
-function differingStep(paths: readonly (readonly string[])[]): number {
+/** The first step in which the paths of two blocks differ by an index; -1 where there is none. */
+export function differingStep(paths: readonly (readonly string[])[]): number {
   const [first, ...others] = paths;
   for (const other of others) {
     const at = first!.findIndex((step, i) => step !== other[i]);
