@@ -123,7 +123,26 @@ function stacksOf(chain: Chain<Placed>, findings: Findings): StackDraft[] {
     return { steps: own, input, output: own.at(-1)!.exit, lead, second: null };
   });
   const words = groups.map((group) => group.map((item) => letters[indexOf.get(item)!]!).join(""));
-  return splitAtNorms(shareNorms(drafts, words, findings), groups);
+  return splitAtNorms(shareNorms(withOffset(drafts), words, findings), groups);
+}
+
+/** Where every block first adds one and the same value, as Cosmos adds positions, so does the first. */
+function withOffset(drafts: readonly BlockDraft[]): readonly BlockDraft[] {
+  const [first, ...others] = drafts;
+  const [offset, ...more] = new Set(others.map(offsetOf));
+  const op = first!.input.from;
+  if (!offset || more.length > 0 || first!.lead || op?.type !== "Add") return drafts;
+  const [input, ...rest] = op.inputs.filter((wire) => wire !== offset);
+  if (!op.inputs.includes(offset) || !input?.value || rest.length > 0) return drafts;
+  const lead: Link = { kind: "moved", ops: [op], norms: [], skips: [] };
+  return [{ ...first!, input, lead }, ...others];
+}
+
+/** What a block adds to its stream before anything else. */
+function offsetOf({ input, lead }: BlockDraft): Wire | null {
+  const [op, ...more] = lead?.ops ?? [];
+  if (op?.type !== "Add" || more.length > 0) return null;
+  return op.inputs.find((wire) => wire !== input) ?? null;
 }
 
 /** The steps of a row with their ends. */
