@@ -111,7 +111,10 @@ function stacksOf(chain: Chain<Placed>, findings: Findings): StackDraft[] {
   const letters = lettersOf(chain);
   const groups = withoutLead(groupsOf(chain, letters));
   const indexOf = new Map(chain.map((item, i) => [item, i]));
-  const steps = new Map(stepDrafts(chain, findings).map((draft) => [draft.step, draft]));
+  const normed =
+    groups.length > 1 && groups.slice(1).every(([head]) => head!.link?.kind === "norm");
+  const drafted = stepDrafts(chain, findings, normed);
+  const steps = new Map(drafted.map((draft) => [draft.step, draft]));
   const drafts = groups.map((group): BlockDraft => {
     const own = group.map(({ step }) => steps.get(step)!);
     const { step, link, beside } = group[0]!;
@@ -145,11 +148,11 @@ function offsetOf({ input, lead }: BlockDraft): Wire | null {
   return op.inputs.find((wire) => wire !== input) ?? null;
 }
 
-/** The steps of a row with their ends. */
-export function stepDrafts(chain: Chain<Placed>, findings: Findings): StepDraft[] {
+/** The steps of a row with their ends; where all blocks before the last one end `normed`, so does that. */
+export function stepDrafts(chain: Chain<Placed>, findings: Findings, normed = false): StepDraft[] {
   const letters = lettersOf(chain);
   const links = chain.flatMap(({ link }) => (link && link.kind !== "pair" ? [link.kind] : []));
-  const postNorm = links.filter((kind) => kind === "norm").length * 2 > links.length;
+  const postNorm = normed || links.filter((kind) => kind === "norm").length * 2 > links.length;
   return chain.map(({ step }, i): StepDraft => {
     const ahead = chain[i + 1];
     const link = ahead?.beside ? null : ahead?.link;

@@ -49,7 +49,7 @@ export function groupsOf(chain: Chain<Placed>, letters: readonly Letter[]): Item
       beside !== null || link?.kind === "skip" || link?.kind === "pair" || byModule[i]!,
   );
   const starts = letters.some((letter) => letter === "M" || letter === "P")
-    ? byTemplate(letters, forced)
+    ? (byFrame(letters, forced) ?? byTemplate(letters, forced))
     : byPeriod(letters, forced);
   const groups: Item[][] = [];
   chain.forEach((item, i) => {
@@ -86,9 +86,26 @@ function pathOf({ drafts }: Placed): string[] {
 
 /** Without MLPs: the shortest period of the whole row. */
 function byPeriod(letters: readonly Letter[], forced: readonly boolean[]): boolean[] {
+  const period = periodOf(letters);
+  return letters.map((_, i) => i % period === 0 || forced[i]!);
+}
+
+/** The least number of letters that the row repeats as a whole. */
+function periodOf(letters: readonly Letter[]): number {
   let period = 1;
   while (!letters.every((letter, i) => letter === letters[i % period])) period++;
-  return letters.map((_, i) => i % period === 0 || forced[i]!);
+  return period;
+}
+
+/** What a block has on both sides, an MLP of its mixers or a mixer of its MLP, shows where rows repeat. */
+const framed = /^M+[^MP]+M+$|^[^MP]+M+[^MP]+$/;
+
+function byFrame(letters: readonly Letter[], forced: readonly boolean[]): boolean[] | null {
+  const period = periodOf(letters);
+  const starts = letters.map((_, i) => i % period === 0);
+  const whole = letters.length % period === 0 && letters.length > period;
+  const along = forced.every((force, i) => starts[i] || !force);
+  return whole && along && framed.test(letters.slice(0, period).join("")) ? starts : null;
 }
 
 /** First by the rule (a mixer behind an MLP starts a block), then by the form most blocks have. */

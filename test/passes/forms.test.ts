@@ -15,10 +15,13 @@ const forms = [
   "beside",
   "unpadded",
   "overwritten",
+  "macaron",
+  "behind",
   "indexed",
 ] as const;
 type Form = (typeof forms)[number] | "filters" | "zeroed" | "squeezed" | "padded";
-type Expected = Record<"x" | "y" | "without attn" | "without mlp", number[]>;
+type Result = "x" | "y" | "without attn" | "without mlp";
+type Expected = Record<Result, number[]> & { "without block"?: number[] };
 
 const folder = "test/fixtures/forms";
 const expected: Record<Form, Expected> = JSON.parse(
@@ -32,7 +35,7 @@ const nothing = (part: string) => `operator nothing for ${part} { return 0 * x }
 async function edited(form: Form, text: string, result: keyof Expected) {
   const { model, report } = await editModel(await read(`${folder}/${form}.onnx`), text);
   const { y } = await run(model, { x: tensor(expected[form].x) });
-  const { difference, scale } = distance(y!, tensor(expected[form][result]));
+  const { difference, scale } = distance(y!, tensor(expected[form][result]!));
   expect(difference / scale).toBeLessThan(5e-6);
   return { codes: report.diagnostics.map(({ code }) => code), keeps: report.keepsFunction };
 }
@@ -119,4 +122,18 @@ test("a window that is wider than the grid holds more than its tokens", async ()
   const { host } = stacks[0]!.blocks[1]!.parts.get("attn")!;
   const opaque = "tokens from elsewhere join its own before they attend";
   expect(host).toMatchObject({ kind: "attention", opaque });
+});
+
+test("a norm that ends every block ends the last one, too", async () => {
+  const { stacks } = anatomize(await read(`${folder}/macaron.onnx`));
+  const parts = ["norm1", "mlp", "norm2", "attn", "norm3", "mlp2", "norm4"];
+  expect(stacks[0]!.blocks.map((block) => [...block.parts.keys()])).toEqual([parts, parts]);
+  await edited("macaron", "remove blocks[1]", "without block");
+});
+
+test("a mixer that stands behind every MLP is its block's, also behind the last one", async () => {
+  const { stacks } = anatomize(await read(`${folder}/behind.onnx`));
+  const parts = ["norm1", "attn", "norm2", "mlp", "attn2"];
+  expect(stacks[0]!.blocks.map((block) => [...block.parts.keys()])).toEqual([parts, parts]);
+  await edited("behind", "remove blocks[1]", "without block");
 });
