@@ -7,7 +7,7 @@ import { at, type Frame, lookUp, unknownName } from "./frame.ts";
 import { hasBias, hostMember } from "./host.ts";
 import { hostTensor } from "./inherit.ts";
 import { filledBy, initialisers } from "./initialise.ts";
-import { mask } from "./masks.ts";
+import { mask, seen } from "./masks.ts";
 import { notANumber } from "./params.ts";
 import { notePlace } from "./places.ts";
 import { subscript } from "./subscript.ts";
@@ -130,6 +130,7 @@ async function memberValue(frame: Frame, { object, name }: ast.Member): Promise<
     if (kindOf(value) === "host") {
       const { placement } = frame;
       if (name.name === "mask") return mask(placement, placement.host);
+      if (name.name === "seen") return seen(placement, placement.host);
       if (name.name === "rotate") throw fail("not-a-number", { value: "`host.rotate`" });
       return hostMember(placement.host, name.name);
     }

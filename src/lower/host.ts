@@ -62,7 +62,7 @@ const facts: Readonly<Record<string, (host: Geometry) => number>> = {
 };
 
 /** Members that are computed in the graph; replay.ts has them. */
-const replayed = ["rotate", "mask"];
+const replayed = ["rotate", "mask", "seen"];
 
 const memberNames = [
   ...Object.keys(attentionMaps),

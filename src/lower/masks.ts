@@ -2,11 +2,12 @@
 import type { AttentionHost, HostMask } from "../anatomy/anatomy.ts";
 import { multiplyDims } from "../onnx-ops/dims.ts";
 import { binary, where } from "./arithmetic.ts";
-import { cast, wire } from "./grow.ts";
+import { cast, tensorOf, wire } from "./grow.ts";
 import type { Host } from "./host.ts";
 import { library } from "./library.ts";
 import { reshape, unsqueeze } from "./movement.ts";
 import type { Ground } from "./placement.ts";
+import { reduce } from "./reductions.ts";
 import { captured } from "./replay.ts";
 import type { Tensor } from "./values.ts";
 
@@ -24,20 +25,42 @@ export function mask(ground: Ground, host: Host): Tensor | number {
   if (found?.kind === "attention" && found.opaque && !fits(found, host)) return 0;
   host.used.mask = true;
   if (found?.kind !== "attention") return 0;
+  return summed(ground, host, found, farBelow(ground));
+}
+
+/** Attentions that ONNX Runtime computes so; its own fused operators know no minus infinity. */
+const leavesZeros: ReadonlySet<AttentionHost["form"]> = new Set(["decomposed", "Attention"]);
+
+/**
+ * 1 for queries that see a key, [.., N, 1], and 0 for others. The number 1 where that is known of all,
+ * or where one that sees none attends evenly, as `mask` has it, and does not get zeros.
+ */
+export function seen(ground: Ground, host: Host): Tensor | number {
+  const found = host.part?.host;
+  if (found?.kind !== "attention" || !found.guarded || !leavesZeros.has(found.form)) return 1;
+  if (found.masks.length === 0 || (found.opaque && !fits(found, host))) return 1;
+  const sum = summed(ground, host, found, Number.NEGATIVE_INFINITY);
+  const nearest = reduce(ground, "max", tensorOf(ground, sum, ground.dtype), [-1]);
+  const sees = binary(ground, ">", nearest, Number.NEGATIVE_INFINITY) as Tensor;
+  return cast(ground, sees, ground.dtype);
+}
+
+/** Masks in one, with `far` for what they hide. */
+function summed(ground: Ground, host: Host, found: AttentionHost, far: number): Tensor | number {
   let sum: Tensor | number = 0;
   for (const each of found.masks) {
     const own = captured(ground, host, found, each.value);
     const type = each.value.type ?? { dtype: ground.dtype, shape: null };
     const x = headsApart(ground, host, found.heads, wire(ground, own, type));
     if (overwrites(each)) {
-      sum = overwritten(ground, found, each, x, sum);
+      sum = overwritten(ground, found, each, x, sum, far);
       continue;
     }
     const term = added(ground, host, each, x);
-    const floors = found.guarded && each.means === "add";
+    const floors = found.guarded && each.means === "add" && Number.isFinite(far);
     sum = plus(ground, sum, floors ? floored(ground, term) : term);
   }
-  return found.triangular ? plus(ground, sum, causal(ground, host)) : sum;
+  return found.triangular ? plus(ground, sum, causal(ground, host, far)) : sum;
 }
 
 function plus(ground: Ground, sum: Tensor | number, term: Tensor): Tensor {
@@ -60,11 +83,13 @@ function overwritten(
   { means, filler = 0 }: Overwriting,
   x: Tensor,
   sum: Tensor | number,
+  far: number,
 ): Tensor {
+  const known = Number.isFinite(filler) ? filler : 0;
   const meets = ground.dtype !== "float16" && masks.some((mask) => mask.means === "add");
-  const far = Math.min(farBelow(ground), meets && Number.isFinite(filler) ? filler : 0);
+  const floor = Number.isFinite(far) ? Math.min(far, meets ? known : 0) : known || far;
   const yes = cast(ground, x, "bool");
-  return means === "keep" ? where(ground, yes, sum, far) : where(ground, yes, far, sum);
+  return means === "keep" ? where(ground, yes, sum, floor) : where(ground, yes, floor, sum);
 }
 
 /** A mask that overwrites nothing as what is added to scores. */
@@ -117,7 +142,7 @@ function headsApart(ground: Ground, { batch }: Host, heads: number, x: Tensor): 
   return joined ? reshape(ground, x, [batch, heads, ...rest]) : x;
 }
 
-function causal(ground: Ground, host: Host): Tensor {
-  const seen = library.get("tril")!.call(ground, [host.tokens, 0]) as Tensor;
-  return where(ground, seen, 0, farBelow(ground));
+function causal(ground: Ground, host: Host, far: number): Tensor {
+  const behind = library.get("tril")!.call(ground, [host.tokens, 0]) as Tensor;
+  return where(ground, behind, 0, far);
 }
