@@ -61,6 +61,7 @@ export function chainsOf<S extends Step>(
     if (link) joints.set(step, { from, link, beside: null });
   }
   const entries = new Map(steps.map((step) => [step, entryOf(step, arrivals.get(step)!)] as const));
+  for (const [step, entry] of offsetEntries(steps, arrivals)) entries.set(step, entry);
   for (const pair of pairsOf(steps, entries, joints)) joinPair(pair, { joints, entries, arrivals });
   return rows(steps, joints);
 }
@@ -92,6 +93,21 @@ function entryOf<S extends Step>(step: S, { hits, points, ops }: Arrival<S>): En
   if (!last || more.length > 0 || !sameShape(point, step.x)) return { wire: step.x, lead: paired };
   const skips = hits.size > 0 && joinsFeatures(ops);
   return skips ? { wire: point, lead: { ...lead, kind: "skip" } } : { wire: step.x, lead: paired };
+}
+
+/** Steps that nothing precedes, each behind an offset of its own: they start before that. */
+function* offsetEntries<S extends Step>(
+  steps: readonly S[],
+  arrivals: ReadonlyMap<S, Arrival<S>>,
+): Iterable<readonly [S, Entry]> {
+  for (const step of steps) {
+    const { hits, points } = arrivals.get(step)!;
+    const op = step.x.from;
+    const [wire, ...more] = op?.data ?? [];
+    if (hits.size + points.size > 0 || op?.type !== "Add" || !wire || more.length > 0) continue;
+    if (steps.some((other) => other !== step && other.x === step.x)) continue;
+    yield [step, { wire, lead: { kind: "moved", ops: [op], norms: [], skips: [] } }];
+  }
 }
 
 interface Rows<S> {
