@@ -1,4 +1,5 @@
 /** The parts of a block: names, boundaries and hosts. */
+import { opNames } from "../onnx-ops/schemas.ts";
 import type { Block, OtherHost, Part } from "./anatomy.ts";
 import { takeAttentionApart } from "./attention.ts";
 import type { Branch, Findings } from "./branch.ts";
@@ -161,7 +162,17 @@ type Found = Pick<PartDraft, "host" | "tokensFirst" | "contextFirst" | "refused"
   readonly second: Wire | null;
 };
 
-function hostOf(draft: Draft, asMlp: boolean, { findings }: Context): Found {
+/** What of a part is not understood where it has an unknown operator is laid to that. */
+function hostOf(draft: Draft, asMlp: boolean, context: Context): Found {
+  const found = understood(draft, asMlp, context);
+  const { host } = found;
+  const unknown = draft.branch.ops.find(isUnknown);
+  if (!unknown || host.kind === "norm" || !host.opaque) return found;
+  const opaque = `\`${unknown.node.op}\` is an unknown operator`;
+  return { ...found, host: { ...host, opaque } };
+}
+
+function understood(draft: Draft, asMlp: boolean, { findings }: Context): Found {
   const { branch, partner, core, sort } = draft;
   if (core) {
     const found = takeAttentionApart(branch, partner?.branch ?? null, core, findings);
@@ -199,6 +210,12 @@ function reasonOf({ ops }: Branch): string {
   if (types.has("Conv")) return "it is convolutional";
   if (types.has("Softmax")) return "its softmax is not that of an attention";
   return "no attention is seen in it, nor that its tokens stay apart";
+}
+
+/** Of no domain whose operators graftc reads. */
+function isUnknown({ node }: Op): boolean {
+  if (node.domain === "com.microsoft") return false;
+  return node.domain !== "" || !opNames().includes(node.opType);
 }
 
 function other(branch: Branch, what: string, mixesTokens: boolean, opaque: string): OtherHost {
