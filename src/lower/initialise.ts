@@ -57,8 +57,8 @@ export const initialisers: Readonly<Record<string, Initialiser>> = {
     },
   },
   uniform: {
-    params: [number("low"), number("high")],
-    fill: (_, [low, high], draw) => uniform(low!, high!, draw()),
+    params: [number("lo"), number("hi")],
+    fill: (_, [lo, hi], draw) => uniform(lo!, hi!, draw()),
   },
   /** Glorot's bound: sqrt(6 / (fan_in + fan_out)). */
   xavier: {
@@ -80,8 +80,8 @@ export function symmetric(bound: number, stream: Stream): Fill {
   return uniform(-bound, bound, stream);
 }
 
-function uniform(low: number, high: number, stream: Stream): Fill {
-  return (i) => low + (high - low) * stream(i);
+function uniform(lo: number, hi: number, stream: Stream): Fill {
+  return (i) => lo + (hi - lo) * stream(i);
 }
 
 /** PyTorch's fans: inputs and outputs of one element, times the size of the kernel. */
