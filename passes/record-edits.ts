@@ -1,4 +1,4 @@
-import { basename, isAbsolute } from "node:path";
+import { basename } from "node:path";
 import type { Model } from "../src/ir/graph.ts";
 import type { Plan } from "../src/plan/plan.ts";
 
@@ -12,10 +12,7 @@ const key = "graftc.edits";
 export function recordEdits(model: Model, plan: Plan, seed: number): void {
   if (!plan.edits.length) return;
   const settings = [...plan.settings].map(([name, value]) => ` --set ${name}=${value}`).join("");
-  const texts = plan.sources.map(({ path, text }) => {
-    const name = isAbsolute(path) ? basename(path) : path;
-    return `// ${name}\n${text.trimEnd()}\n`;
-  });
+  const texts = plan.sources.map(({ path, text }) => `// ${basename(path)}\n${text.trimEnd()}\n`);
   const record = `// graftc --seed ${seed}${settings}\n${texts.join("\n")}`;
   const earlier = model.metadata.get(key);
   model.metadata.set(key, earlier === undefined ? record : `${earlier}\n${record}`);

@@ -1,5 +1,5 @@
 /** One edit statement and its sites -> a planned edit, or diagnostics. */
-import { basename, isAbsolute } from "node:path";
+import { basename } from "node:path";
 import type * as ast from "../../grammar/ast.ts";
 import { fail, type Reporter } from "../diag/diagnostic.ts";
 import { positionOf, type Span } from "../diag/span.ts";
@@ -48,10 +48,9 @@ export function planEdit(step: Step<ast.Edit>, context: EditContext): PlannedEdi
   return { ...intent, statement, place: provenance(statement.span), sites } as PlannedEdit;
 }
 
-/** `slim.graft:4`; of an absolute path its last step, so that no model tells where it was made. */
+/** `slim.graft:4`: no model tells where it was made, and equal files give equal bytes. */
 export function provenance({ source, start }: Span): string {
-  const path = isAbsolute(source.path) ? basename(source.path) : source.path;
-  return `${path}:${positionOf(source, start).line}`;
+  return `${basename(source.path)}:${positionOf(source, start).line}`;
 }
 
 /** More than any network has; a slip of the author's asks for copies that no memory holds. */

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compile, inspect } from "../../src/index.ts";
@@ -98,14 +106,23 @@ test("--set changes a param, and only one that is there", () => {
   expect(run(model, hyena, "--dry-run", "--set", "kernal=8")).toMatchObject({ code: 1 });
 });
 
+function bytes(edits: string, name: string, ...flags: string[]): Buffer {
+  expect(run(model, edits, "-o", name, ...flags).code).toBe(0);
+  return readFileSync(join(folder, name));
+}
+
 test("a seed makes the bytes", () => {
-  const bytes = (name: string, ...flags: string[]) => {
-    expect(run(model, hyena, "-o", name, ...flags).code).toBe(0);
-    return readFileSync(join(folder, name));
-  };
-  const zero = bytes("s0.onnx");
-  expect(bytes("s1.onnx", "--seed", "0").equals(zero)).toBe(true);
-  expect(bytes("s2.onnx", "--seed", "1").equals(zero)).toBe(false);
+  const zero = bytes(hyena, "s0.onnx");
+  expect(bytes(hyena, "s1.onnx", "--seed", "0").equals(zero)).toBe(true);
+  expect(bytes(hyena, "s2.onnx", "--seed", "1").equals(zero)).toBe(false);
+});
+
+test("where a file of edits lies does not", () => {
+  const plain = bytes(hyena, "p0.onnx");
+  mkdirSync(join(folder, "below"));
+  copyFileSync(join(folder, hyena), join(folder, "below", hyena));
+  const paths = [`./${hyena}`, `below/${hyena}`, join(folder, hyena)];
+  for (const path of paths) expect(bytes(path, "p1.onnx").equals(plain), path).toBe(true);
 });
 
 test("--verify compares both models", () => {
