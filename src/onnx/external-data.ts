@@ -1,9 +1,9 @@
 /**
  * Where a tensor's external data is. Everything is checked before a byte is read: the file is a
- * regular one inside the model's folder, symbolic links followed, and holds what the tensor needs.
+ * regular one inside the model's folder, behind no symbolic link, and holds what the tensor needs.
  */
 import { accessSync, constants, readlinkSync, realpathSync, statSync } from "node:fs";
-import { dirname, isAbsolute, normalize, relative, resolve, sep, win32 } from "node:path";
+import { dirname, isAbsolute, join, normalize, relative, resolve, sep, win32 } from "node:path";
 import { fail, GraftError } from "../diag/diagnostic.ts";
 import type { Bytes, FileSource } from "../ir/bytes.ts";
 import { asReadFailure, DiskFile } from "./disk-file.ts";
@@ -94,7 +94,7 @@ export function normalizedLocation(location: string): string {
   return normalize(location);
 }
 
-/** The file that `location` means, inside `folder` also when links are followed. */
+/** The file that `location` means: inside `folder`, and behind no link, which ONNX refuses. */
 function realPath(tensor: string, location: string, folder: string): string {
   if (isAbsolute(location) || win32.isAbsolute(location) || /^[a-z]:/i.test(location)) {
     throw fail("external-absolute", { tensor, file: location });
@@ -109,8 +109,13 @@ function realPath(tensor: string, location: string, folder: string): string {
     if (code !== "ENOENT" && code !== "ENOTDIR") throw asReadFailure(path, cause);
     throw fail("external-missing", { tensor, file: location }, linkNotes(path));
   }
-  if (!isInside(real, realpathSync(folder))) {
+  const home = realpathSync(folder);
+  if (!isInside(real, home)) {
     throw fail("external-outside", { tensor, file: location }, linkNotes(path));
+  }
+  if (real !== join(home, relative(folder, path))) {
+    const { notes = ["a folder on its way is a symbolic link"] } = linkNotes(path);
+    throw fail("external-no-file", { tensor, file: location }, { notes });
   }
   return real;
 }

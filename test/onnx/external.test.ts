@@ -52,6 +52,17 @@ describe("reading refuses data", () => {
     expect(codes).toEqual(["external-outside"]);
   });
 
+  test.each([
+    ["w.data", "blobs/abc", "w.data is a symbolic link to blobs/abc"],
+    ["sub/abc", "blobs", "a folder on its way is a symbolic link"],
+  ])("behind a link inside of the folder: %s", async (location, target, note) => {
+    const folder = folderWith([at(location)], { "blobs/abc": pattern(64) });
+    symlinkSync(target, join(folder, location.split("/")[0]!));
+    const error = await readModel(join(folder, "model.onnx")).catch((cause) => cause);
+    expect(error.diagnostics[0].code).toBe("external-no-file");
+    expect(error.diagnostics[0].notes[0]).toContain(note);
+  });
+
   test("behind links that go in circles, or nowhere", async () => {
     const folder = folderWith([at("w.data")], {});
     symlinkSync("w.data", join(folder, "w.data"));
@@ -68,10 +79,11 @@ describe("reading refuses data", () => {
   });
 });
 
-test("links inside of the folder are followed", async () => {
-  const folder = folderWith([at("w.data")], { "blobs/abc": pattern(64) });
-  symlinkSync("blobs/abc", join(folder, "w.data"));
-  const { graph } = await readModel(join(folder, "model.onnx"));
+test("the way to the model may be a link", async () => {
+  const folder = folderWith([at("w.data")], { "w.data": pattern(64) });
+  const link = join(freshFolder(), "link");
+  symlinkSync(folder, link);
+  const { graph } = await readModel(join(link, "model.onnx"));
   expect(digest(tensorBytes(graph.values.get("w")!.initializer!))).toBe(digest(pattern(4)));
 });
 
