@@ -6,7 +6,7 @@ import type { Model } from "../ir/graph.ts";
 import { evaluate, evaluateNumber, mismatch, type Names, showValue } from "./evaluate.ts";
 import type { Step } from "./load.ts";
 import type { ArgValue, OperatorScope, PlannedBound } from "./plan.ts";
-import { stackOfModel } from "./stacks.ts";
+import { stacksOfModel } from "./stacks.ts";
 import { didYouMean, listNames } from "./suggestions.ts";
 
 export interface ModelFacts {
@@ -16,14 +16,18 @@ export interface ModelFacts {
   readonly sha256: () => string;
 }
 
-type Fact = (facts: ModelFacts, stack: () => Stack) => ArgValue | null;
+/** What a model is; more than one value where its stacks differ. */
+type Fact = (
+  facts: ModelFacts,
+  stacks: () => readonly Stack[],
+) => readonly (ArgValue | null | undefined)[];
 
 const expectations: Readonly<Record<string, Fact>> = {
-  blocks: (_, stack) => stack().blocks.length,
-  width: (_, stack) => stack().width,
-  heads: (_, stack) => stack().heads,
-  opset: ({ model }) => model.opsets.get("") ?? null,
-  sha256: ({ sha256 }) => sha256(),
+  blocks: (_, stacks) => [stacks().reduce((sum, { blocks }) => sum + blocks.length, 0)],
+  width: (_, stacks) => stacks().map(({ width }) => width),
+  heads: (_, stacks) => stacks().map(({ heads }) => heads),
+  opset: ({ model }) => [model.opsets.get("")],
+  sha256: ({ sha256 }) => [sha256()],
 };
 
 /** Reports what the statement expects of nothing that models have, or of another type. */
@@ -51,18 +55,23 @@ export function checkExpect(
     const at = entry.value.span;
     reporter.attempt(() => {
       const { fact, wanted } = readEntry(entry, scope);
-      const found = fact(facts, () => stackOfModel(facts.anatomy, facts.model.path, at));
-      const same =
-        typeof wanted === "string" && typeof found === "string"
-          ? wanted.toLowerCase() === found.toLowerCase()
-          : wanted === found;
-      if (same) return;
-      const shown = found === null ? "unknown" : showValue(found);
+      const values = fact(facts, () => stacksOfModel(facts.anatomy, facts.model.path, at));
+      const found = [...new Set(values)];
+      if (found.every((value) => isSame(value, wanted))) return;
+      const shown = found
+        .map((value) => (value == null ? "unknown" : showValue(value)))
+        .join(" and ");
       const model = facts.model.path;
       const params = { model, key: entry.key.name, wanted: showValue(wanted), found: shown };
       throw fail("expectation-failed", params, { at });
     });
   }
+}
+
+/** Hex digits mean the same in both cases. */
+function isSame(found: ArgValue | null | undefined, wanted: ArgValue): boolean {
+  const lower = (value: typeof found) => (typeof value === "string" ? value.toLowerCase() : value);
+  return lower(found) === lower(wanted);
 }
 
 const bounds: readonly PlannedBound["key"][] = ["parameters", "flops", "bytes", "blocks"];

@@ -36,12 +36,14 @@ export function stackNamed(selection: ast.PathSelection, anatomy: Anatomy, model
   );
 }
 
-/** @throws GraftError when `blocks` is ambiguous, or there are none. */
-export function stackOfModel(anatomy: Anatomy, model: string, span: Span): Stack {
+/**
+ * What is said of the model's blocks is said of these: the stack that plain `blocks` means, or all.
+ * @throws GraftError when there are none.
+ */
+export function stacksOfModel(anatomy: Anatomy, model: string, span: Span): readonly Stack[] {
   const sole = soleStack(anatomy);
-  if (sole) return sole;
-  const names = anatomy.stacks.map((stack) => stack.name);
-  throw names.length ? severalStacks(names, model, span) : noBlocks(anatomy, model, span);
+  if (!sole && !anatomy.stacks.length) throw noBlocks(anatomy, model, span);
+  return sole ? [sole] : anatomy.stacks;
 }
 
 function severalStacks(names: readonly string[], model: string, span: Span) {

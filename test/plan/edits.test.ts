@@ -200,6 +200,22 @@ describe("expect", () => {
   ])("{ %s }", (record, messages) => {
     expect(said(plan(`expect { ${record} }`, six).diagnostics)).toEqual(messages);
   });
+
+  test.each([
+    ["blocks: 5, width: 8, heads: 2", []],
+    ["blocks: 3", ["expectation-failed: dit.onnx: blocks is 5, not 3"]],
+  ])("of several stacks: { %s }", (record, messages) => {
+    const two = anatomy(stack("encoder.blocks", 3), stack("decoder.blocks", 2));
+    expect(said(plan(`expect { ${record} }`, two).diagnostics)).toEqual(messages);
+  });
+
+  test("of stacks that differ", () => {
+    const wide = { ...stack("decoder.blocks", 2), width: 16 };
+    const two = anatomy(stack("encoder.blocks", 3), wide);
+    expect(said(plan("expect { width: 8 }", two).diagnostics)).toEqual([
+      "expectation-failed: dit.onnx: width is 8 and 16, not 8",
+    ]);
+  });
 });
 
 test("a rewrite is refused and not skipped", () => {
