@@ -112,7 +112,7 @@ function gateOf(
 ): MlpHost | string | null {
   const fused = splitGelu(into, out);
   if (fused) return fused;
-  const product = productBefore(hidden);
+  const product = productBefore(hidden, constants);
   if (!product) return null;
   const [a, b] = product.inputs.map((wire) => wire && endOf(wire, into, constants));
   if (!a || !b || sameRows(a, b)) return null;
@@ -157,10 +157,12 @@ function splitGelu(into: readonly LinearMap[], out: LinearMap): MlpHost | null {
   };
 }
 
-/** The product that the out projection reads, behind layout operations. */
-function productBefore(wire: Wire): Op | null {
+/** The product that the out projection reads, behind layout operations and a factor of 1. */
+function productBefore(wire: Wire, { scalar }: Findings["constants"]): Op | null {
+  const isOne = ({ type, data, inputs }: Op) =>
+    type === "Mul" && data.length === 1 && inputs.some((x) => scalar(x) === 1);
   let op = wire.from;
-  while (op && isLayoutOp(op)) op = op.inputs[0]?.from ?? null;
+  while (op && (isLayoutOp(op) || isOne(op))) op = op.data[0]?.from ?? null;
   return op?.type === "Mul" && op.data.length === 2 ? op : null;
 }
 

@@ -17,6 +17,7 @@ const forms = [
   "overwritten",
   "macaron",
   "behind",
+  "factor",
   "indexed",
 ] as const;
 type Form = (typeof forms)[number] | "filters" | "zeroed" | "squeezed" | "padded";
@@ -136,4 +137,12 @@ test("a mixer that stands behind every MLP is its block's, also behind the last 
   const parts = ["norm1", "attn", "norm2", "mlp", "attn2"];
   expect(stacks[0]!.blocks.map((block) => [...block.parts.keys()])).toEqual([parts, parts]);
   await edited("behind", "remove blocks[1]", "without block");
+});
+
+test("behind a factor of 1 stands the product of units and their gates", async () => {
+  const { stacks } = anatomize(await read(`${folder}/factor.onnx`));
+  const { host } = stacks[0]!.blocks[1]!.parts.get("mlp")!;
+  expect(host).toMatchObject({ kind: "mlp", hidden: 12, activation: "gelu", opaque: null });
+  const { codes, keeps } = await edited("factor", "resize blocks[all].mlp to hidden 15", "y");
+  expect([codes, keeps]).toEqual([[], true]);
 });
