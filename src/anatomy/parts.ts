@@ -206,7 +206,7 @@ const ordinary = { tokensFirst: false, contextFirst: false, refused: null } as c
 /** Why a branch that may mix tokens is not taken apart. */
 function reasonOf({ ops }: Branch): string {
   const types = new Set(ops.map((op) => op.type));
-  if (types.has("TopK")) return "a mixture of experts";
+  if (types.has("TopK") || types.has("ArgMax")) return "a mixture of experts";
   if (types.has("Conv")) return "it is convolutional";
   if (types.has("Softmax")) return "its softmax is not that of an attention";
   return "no attention is seen in it, nor that its tokens stay apart";

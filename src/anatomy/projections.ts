@@ -25,7 +25,7 @@ export function projectionsOf(
   if (!q.own[0]) return "no projection of the stream makes its queries";
   const cross = k.own.length === 0 && v.own.length === 0;
   if (q.own.length > 1 || k.own.length > 1 || v.own.length > 1) {
-    return "several projections are added up in its queries, keys or values";
+    return "several projections make its queries, keys or values";
   }
   const values = cross ? nearest(v.other, core.v) : v.own[0];
   if (!values) return "no projections make its keys and values";

@@ -18,6 +18,7 @@ const forms = [
   "macaron",
   "behind",
   "factor",
+  "switch",
   "indexed",
 ] as const;
 type Form = (typeof forms)[number] | "filters" | "zeroed" | "squeezed" | "padded";
@@ -59,8 +60,8 @@ describe.each(forms)("%s", (form) => {
   });
 });
 
-test("experts that tokens choose are no gate of the MLP beside them", async () => {
-  const { stacks } = anatomize(await read(`${folder}/experts.onnx`));
+test.each(["experts", "switch"])("tokens choose experts of %s, which are no gate", async (form) => {
+  const { stacks } = anatomize(await read(`${folder}/${form}.onnx`));
   const { host } = stacks[0]!.blocks[1]!.parts.get("mlp")!;
   expect(host).toMatchObject({ kind: "other", opaque: "a mixture of experts" });
 });
