@@ -100,6 +100,9 @@ export function checkProgram(program: Program): readonly Diagnostic[] {
       reporter,
     );
   }
+  const stages = program.recipes.map(({ statement }) => statement);
+  const twice = stages.find(({ stage }, i) => stages.findIndex((s) => s.stage === stage) < i);
+  if (twice) reporter.report("recipe-twice", { stage: twice.stage }, { at: twice.span });
   return reporter.diagnostics;
 }
 

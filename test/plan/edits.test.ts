@@ -232,6 +232,7 @@ test("without a model, what needs none is checked", () => {
     replace blocks[98].attn with hyena_x(kernel: 0.5)
     parallelize blocks[97] by 3
     finetune { objective: difusion }
+    finetune { steps: 8 }
     rewrite r { match y = Relu(x) with z = x }
   `;
   expect(checkProgram(load(text).program!).map((d) => d.code)).toEqual([
@@ -240,6 +241,7 @@ test("without a model, what needs none is checked", () => {
     "parallel-by",
     "rewrite-leaves-output",
     "unknown-choice",
+    "recipe-twice",
   ]);
 });
 
