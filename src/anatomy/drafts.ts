@@ -111,9 +111,8 @@ function stacksOf(chain: Chain<Placed>, findings: Findings): StackDraft[] {
   const letters = lettersOf(chain);
   const groups = withoutLead(groupsOf(chain, letters));
   const indexOf = new Map(chain.map((item, i) => [item, i]));
-  const normed =
-    groups.length > 1 && groups.slice(1).every(([head]) => head!.link?.kind === "norm");
-  const drafted = stepDrafts(chain, findings, normed);
+  const heads = groups.slice(1).map((group) => group[0]!);
+  const drafted = stepDrafts(chain, findings, heads);
   const steps = new Map(drafted.map((draft) => [draft.step, draft]));
   const drafts = groups.map((group): BlockDraft => {
     const own = group.map(({ step }) => steps.get(step)!);
@@ -148,11 +147,22 @@ function offsetOf({ input, lead }: BlockDraft): Wire | null {
   return op.inputs.find((wire) => wire !== input) ?? null;
 }
 
-/** The steps of a row with their ends; where all blocks before the last one end `normed`, so does that. */
-export function stepDrafts(chain: Chain<Placed>, findings: Findings, normed = false): StepDraft[] {
+/** The steps of a row with their ends; `heads` begin its blocks, but for the first. */
+export function stepDrafts(
+  chain: Chain<Placed>,
+  findings: Findings,
+  heads: Chain<Placed> = [],
+): StepDraft[] {
   const letters = lettersOf(chain);
-  const links = chain.flatMap(({ link }) => (link && link.kind !== "pair" ? [link.kind] : []));
-  const postNorm = normed || links.filter((kind) => kind === "norm").length * 2 > links.length;
+  const [between, all] = [heads, chain].map((items) =>
+    items.flatMap(({ link }) => (link && link.kind !== "pair" ? [link.kind === "norm"] : [])),
+  ) as [boolean[], boolean[]];
+  const most = (norms: boolean[]) => norms.filter((norm) => norm).length * 2 > norms.length;
+  // The last block ends as those before it do; where there are none, as most of its steps.
+  const postNorm =
+    between.length > 0 && (between.every((norm) => norm) || !most(between))
+      ? between[0]!
+      : most(all);
   return chain.map(({ step }, i): StepDraft => {
     const ahead = chain[i + 1];
     const link = ahead?.beside ? null : ahead?.link;

@@ -19,6 +19,7 @@ const forms = [
   "behind",
   "factor",
   "switch",
+  "half",
   "indexed",
 ] as const;
 type Form = (typeof forms)[number] | "filters" | "zeroed" | "squeezed" | "padded";
@@ -146,4 +147,11 @@ test("behind a factor of 1 stands the product of units and their gates", async (
   expect(host).toMatchObject({ kind: "mlp", hidden: 12, activation: "gelu", opaque: null });
   const { codes, keeps } = await edited("factor", "resize blocks[all].mlp to hidden 15", "y");
   expect([codes, keeps]).toEqual([[], true]);
+});
+
+test("a norm behind all blocks is none of the last one, where those before it end in none", async () => {
+  const { stacks } = anatomize(await read(`${folder}/half.onnx`));
+  const parts = ["attn", "norm1", "norm2", "mlp"];
+  expect(stacks[0]!.blocks.map((block) => [...block.parts.keys()])).toEqual([parts, parts]);
+  await edited("half", "remove blocks[1]", "without block");
 });
