@@ -5,6 +5,7 @@ import { type Digit, regroup } from "./digits.ts";
 import type { Op, Wire } from "./flow.ts";
 import { carry, isLayoutOp, type Layout, layoutOfShape } from "./layout.ts";
 import type { LinearMap } from "./linears.ts";
+import { mixingOf } from "./mixing.ts";
 import { regionBetween, segmentsOf } from "./region.ts";
 import { shifts } from "./tokens.ts";
 
@@ -13,6 +14,8 @@ export interface Output {
   readonly holdsMlp: boolean;
   readonly odd: string | null;
 }
+
+const besideHeads = "other features stand beside those of its heads";
 
 /** From the core to the branch's end: merge heads, one projection. */
 export function outputOf(branch: Branch, core: Core, headDim: number, findings: Findings): Output {
@@ -25,10 +28,15 @@ export function outputOf(branch: Branch, core: Core, headDim: number, findings: 
   if (more.length > 0) return { ...none, odd: "several projections follow its heads" };
   const mixed = regionBetween(core.y, map.x);
   const segments = mixed ? segmentsOf(mixed) : [];
-  const joins = segments.some(({ ops }) =>
-    ops.some((op) => op.type === "Concat" && joinsFeatures(op, branch)),
-  );
-  if (joins) {
+  const join = mixed?.ops.find((op) => op.type === "Concat" && joinsFeatures(op, branch));
+  if (join) {
+    const own = new Set(mixed!.ops);
+    const beside = join.data.filter(
+      (wire) => wire !== core.y && !(wire.from && own.has(wire.from)),
+    );
+    if (beside.some((wire) => meetsTokens(wire, branch, findings))) {
+      return { map, holdsMlp: false, odd: besideHeads };
+    }
     return { ...none, holdsMlp: true, odd: "attention and MLP share one output projection" };
   }
   let layout = core.y.value?.type?.shape ? layoutOfShape(core.y.value.type.shape) : null;
@@ -36,7 +44,7 @@ export function outputOf(branch: Branch, core: Core, headDim: number, findings: 
   for (const { ops, to } of segments) {
     if (ops.length > 1) return { map, holdsMlp: false, odd: "its output is gated or normed" };
     if (layout && joinsHeads(ops[0]!, layout, rank - 3)) {
-      return { map, holdsMlp: false, odd: "other features stand beside those of its heads" };
+      return { map, holdsMlp: false, odd: besideHeads };
     }
     const next =
       layout && (carry(layout, ops[0]!, to, constants) ?? merged(layout, ops[0]!, to, map));
@@ -83,6 +91,12 @@ function slower({ stride: a }: Digit, { stride: b }: Digit): boolean {
 function joinsHeads(op: Op, { axes }: Layout, heads: number): boolean {
   const digits = axes.at(op.node.int("axis") ?? 0) ?? [];
   return op.type === "Concat" && heads > 0 && digits.some(({ axis }) => axis === heads);
+}
+
+/** Whether tokens meet on the way from the branch's start: no MLP. */
+function meetsTokens(wire: Wire, { x }: Branch, { linears, constants }: Findings): boolean {
+  const ops = regionBetween(x, wire)?.ops ?? [];
+  return mixingOf(x, ops, linears, constants) === "tokens";
 }
 
 /** Whether a Concat puts other features of the same branch beside those of the heads. */

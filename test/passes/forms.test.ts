@@ -22,7 +22,7 @@ const forms = [
   "half",
   "indexed",
 ] as const;
-type Form = (typeof forms)[number] | "filters" | "zeroed" | "squeezed" | "padded";
+type Form = (typeof forms)[number] | "filters" | "zeroed" | "squeezed" | "padded" | "joined";
 type Result = "x" | "y" | "without attn" | "without mlp";
 type Expected = Record<Result, number[]> & { "without block"?: number[] };
 
@@ -154,4 +154,13 @@ test("a norm behind all blocks is none of the last one, where those before it en
   const parts = ["attn", "norm1", "norm2", "mlp"];
   expect(stacks[0]!.blocks.map((block) => [...block.parts.keys()])).toEqual([parts, parts]);
   await edited("half", "remove blocks[1]", "without block");
+});
+
+test("features of a convolution beside those of heads are no MLP", async () => {
+  const { stacks } = anatomize(await read(`${folder}/joined.onnx`));
+  const { host } = stacks[0]!.blocks[1]!.parts.get("attn")!;
+  const opaque = "other features stand beside those of its heads";
+  expect(host).toMatchObject({ kind: "attention", holdsMlp: false, opaque });
+  const text = `replace blocks[1].attn with nothing\n${nothing("attn")}`;
+  await edited("joined", text, "without attn");
 });
