@@ -1,4 +1,6 @@
 /** Steps with their branches judged: which mixes tokens, which attends elsewhere, which is an MLP. */
+
+import type { Dim } from "../ir/types.ts";
 import { type Branch, branchesOf, choosesExperts, type Findings } from "./branch.ts";
 import type { Core } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
@@ -113,17 +115,27 @@ export function isTokenStream(step: Placed, { linears }: Findings): boolean {
   const shape = step.y.value?.type?.shape;
   if (shape && (shape.length < 2 || shape.length > 4)) return false;
   return step.regions.every((region) => {
-    const turned = new Set<Op>();
+    const [moved, reshaped] = [new Set<Op>(), new Set<Op>()];
     for (const op of region.ops) {
       const map = linears.byOp.get(op);
       if (map && map.featureAxis === -1) return true;
       if (op.type === "MatMul") return true;
-      const after = op.data.some((wire) => wire.from && turned.has(wire.from));
-      if (op.type === "Transpose" || op.type === "Reshape" || after) turned.add(op);
+      const behind = (ops: ReadonlySet<Op>) =>
+        op.data.some((wire) => wire.from && ops.has(wire.from));
+      const after = behind(moved) || behind(reshaped);
+      if (op.type === "Transpose" || behind(moved)) moved.add(op);
+      // A norm of groups reshapes the stream, and back again.
+      else if ((op.type === "Reshape" && !isShaped(op, shape)) || (after && op.type !== "Reshape"))
+        reshaped.add(op);
       const channels =
         /^(Conv|ConvTranspose|GroupNormalization|GroupNorm|InstanceNormalization|BatchNormalization)$/;
       if (channels.test(op.type) && !after) return false;
     }
     return (shape?.length ?? 3) < 4;
   });
+}
+
+function isShaped({ outputs }: Op, shape: readonly Dim[] | null | undefined): boolean {
+  const own = outputs[0]?.value?.type?.shape;
+  return own?.length === shape?.length && own!.every((dim, i) => dim === shape![i]);
 }

@@ -164,3 +164,7 @@ test("features of a convolution beside those of heads are no MLP", async () => {
   const text = `replace blocks[1].attn with nothing\n${nothing("attn")}`;
   await edited("joined", text, "without attn");
 });
+
+test("a stream of which convolutions are the projections has no features on its last axis", async () => {
+  expect(anatomize(await read(`${folder}/turned.onnx`)).stacks).toEqual([]);
+});
