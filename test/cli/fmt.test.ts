@@ -76,6 +76,7 @@ test("a file with errors stays as it is; the others are formatted", () => {
 
 test("- is standard input and output", () => {
   expect(graftc(["fmt", "-"], { input: untidy })).toEqual({ code: 0, stdout: tidy, stderr: "" });
+  expect(graftc(["fmt", "-"], { input: "\n\n" })).toEqual({ code: 0, stdout: "", stderr: "" });
   expect(graftc(["fmt", "-", "--check"], { input: untidy }).code).toBe(1);
 });
 

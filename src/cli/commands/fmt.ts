@@ -27,7 +27,7 @@ export const fmt: Command<Given> = {
     const diagnostics = results.flatMap((result) => result.diagnostics);
     const failed = diagnostics.some(({ severity }) => severity === "error");
     const piped = check ? undefined : results.find(({ file }) => file === "-")?.after;
-    if (piped != null) shell.print(piped);
+    if (piped) shell.print(piped);
     const names = changed.map(({ file }) => file).filter((file) => check || file !== "-");
     const verb = check ? "would change" : "formatted";
     return {
