@@ -95,9 +95,10 @@ export function stackNames(scopes: readonly (readonly string[])[]): string[] {
   });
 }
 
-/** `encoder.layer` of blocks `encoder.layer.0`, `encoder.layer.1`. */
+/** `encoder.layer` of blocks `encoder.layer.0`, `encoder.layer.1`, even if only one has a scope. */
 function holderOf(scopes: readonly string[]): string {
-  const shared = sharedScope(scopes.map((scope) => scope.split(".").filter((step) => step !== "")));
-  if (scopes.length === 1 && /^\d+$/.test(shared.at(-1) ?? "")) shared.pop();
+  const known = scopes.filter((scope) => scope !== "");
+  const shared = sharedScope(known.map((scope) => scope.split(".").filter((step) => step !== "")));
+  if (known.length === 1 && /^\d+$/.test(shared.at(-1) ?? "")) shared.pop();
   return shared.join(".");
 }

@@ -1,7 +1,10 @@
 /** What new weights of a part are called, from the paths that exporters left of its projections. */
 import { expect, test } from "vitest";
+import { anatomize } from "../../src/anatomy/index.ts";
 import { scopeOfPart } from "../../src/anatomy/naming.ts";
 import { Node, Value } from "../../src/ir/graph.ts";
+import { editModel } from "../passes/workbench.ts";
+import { open, scrub } from "./models.ts";
 
 /** A projection of which nothing but the name of its bias is left. */
 function projection(bias: string | null): Node {
@@ -29,3 +32,26 @@ test.each([
   const block = { scope: "blocks.1", prefix: "blocks.1" };
   expect(scopeOfPart("attn", biases.map(projection), block)).toBe(expected);
 });
+
+test.each([["blocks[0].attn"], ["blocks2[1].attn"], ["blocks[1].mlp, blocks2[all].mlp"]])(
+  "stacks without names keep theirs when %s is replaced",
+  async (target) => {
+    const model = await open("two-stacks-dynamo20");
+    scrub(model, 1);
+    const names = () => anatomize(model).stacks.map(({ name, blocks }) => [name, blocks.length]);
+    const before = names();
+    const kind = target.includes("mlp") ? "mlp" : "mha";
+    await editModel(
+      model,
+      target
+        .split(", ")
+        .map((each) => `replace ${each} with ${kind}`)
+        .join("\n"),
+    );
+    expect(names()).toEqual(before);
+    expect(before).toEqual([
+      ["blocks", 2],
+      ["blocks2", 3],
+    ]);
+  },
+);
