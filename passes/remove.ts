@@ -58,6 +58,9 @@ function removeBranch(
   const within = nodesOf(session, block);
   const ordered = session.model.graph.nodes.filter((node) => within.has(node));
   for (const output of part.outputs) {
+    // An edit before this one may have taken away what the second stream was for.
+    const unread = output.uses.size === 0 && !session.model.graph.outputs.includes(output);
+    if (unread) continue;
     const junction = junctionOf(output, ordered);
     if (!junction) throw refuse("its branch is not added to the stream in one place");
     const { add, stream } = junction;

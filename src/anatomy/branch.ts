@@ -226,11 +226,14 @@ function isCast({ segments }: Piece): boolean {
 }
 
 /**
- * The branches that meet in one sum, where attention and MLP run side by side. Each must mix tokens or
- * hold two projections of its own: the two halves of a low-rank update are no branches.
+ * The branches that meet in one sum, where attention and MLP run side by side. Each must mix tokens,
+ * hold two projections of its own (the two halves of a low-rank update are no branches), or be an
+ * operator that an edit placed.
  */
 function parallelTerms(x: Wire, y: Wire, findings: Findings): Region[] | null {
-  const terms = y.from && !findings.linears.byOp.has(y.from) ? termsOf(y.from) : [];
+  const isInside = ({ place }: Op) => graftedBranch(place) !== null;
+  const whole = !y.from || findings.linears.byOp.has(y.from) || isInside(y.from);
+  const terms = whole ? [] : termsOf(y.from);
   const regions = terms.flatMap((term) => regionBetween(x, term) ?? []);
   if (regions.length < 2 || regions.length < terms.length) return null;
   const { byOp } = findings.linears;
@@ -239,7 +242,7 @@ function parallelTerms(x: Wire, y: Wire, findings: Findings): Region[] | null {
     mixingOf(x, ops, findings.linears, findings.constants) === "tokens";
   for (const region of regions) {
     const linears = new Set(region.ops.flatMap((op) => byOp.get(op) ?? []));
-    if (linears.size < 2 && !mixes(region)) return null;
+    if (linears.size < 2 && !mixes(region) && !region.ops.some(isInside)) return null;
     for (const other of regions) {
       if (other !== region && region.ops.some((op) => other.has.has(op) && byOp.has(op)))
         return null;

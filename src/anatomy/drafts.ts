@@ -91,8 +91,9 @@ function withoutLead(groups: readonly Item[][]): readonly Item[][] {
   const mixer =
     first?.length === 1 && first[0]!.step.drafts.every((draft) => placeOf(draft) === "mixer");
   const attends = (group: Item[]) =>
-    group.length > 1 && group.some(({ step }) => step.drafts.some(({ core }) => core));
-  return mixer && rest.length > 0 && rest.every(attends) ? rest : groups;
+    group.some(({ step }) => step.drafts.some(({ core, as }) => core || as));
+  const plain = rest.some((group) => group.length > 1 && attends(group));
+  return mixer && plain && rest.every(attends) ? rest : groups;
 }
 
 /** Blocks begin and end at values of the model. */

@@ -1,7 +1,7 @@
 /** Steps in a row cut into blocks: by what repeats, starting a block where tokens mix again. */
 import type { Chain, ChainItem } from "./chains.ts";
 import { type Placed, placeOf, type Sort } from "./placed.ts";
-import { differingStep, scopeOf, sharedScope } from "./scopes.ts";
+import { blockEnd, scopeOf, sharedScope } from "./scopes.ts";
 
 export type Item = ChainItem<Placed>;
 /** One letter a step: Attention, Cross-attention, Mlp, Parallel attention and MLP, X unknown. */
@@ -43,14 +43,10 @@ function formOf(ops: readonly { readonly type: string }[]): string {
 
 /** The blocks of a row, each a run of its items. */
 export function groupsOf(chain: Chain<Placed>, letters: readonly Letter[]): Item[][] {
-  const byModule = modulesOf(chain, letters);
   const forced = chain.map(
-    ({ link, beside }, i) =>
-      beside !== null || link?.kind === "skip" || link?.kind === "pair" || byModule[i]!,
+    ({ link, beside }) => beside !== null || link?.kind === "skip" || link?.kind === "pair",
   );
-  const starts = letters.some((letter) => letter === "M" || letter === "P")
-    ? (byFrame(letters, forced) ?? byTemplate(letters, forced))
-    : byPeriod(letters, forced);
+  const starts = byModule(chain, letters, forced) ?? byLetters(letters, forced);
   const groups: Item[][] = [];
   chain.forEach((item, i) => {
     if (starts[i] || groups.length === 0) groups.push([]);
@@ -59,29 +55,55 @@ export function groupsOf(chain: Chain<Placed>, letters: readonly Letter[]): Item
   return groups;
 }
 
-/**
- * Two blocks, of which one lacks a step, show nothing that repeats. Where equal steps come from modules
- * that an index tells apart, and each step has such an index, a new one begins a block.
- */
-function modulesOf(chain: Chain<Placed>, letters: readonly Letter[]): boolean[] {
-  const none = letters.map(() => false);
-  if (mixersBehindMlps(letters).includes(true) || new Set(letters).size === letters.length)
-    return none;
-  const paths = chain.map(({ step }) => pathOf(step));
-  const twin = letters.findIndex((letter, i) => letters.indexOf(letter) < i);
-  const at = differingStep([paths[letters.indexOf(letters[twin]!)]!, paths[twin]!]);
-  const indices = paths.map((path) => path.slice(0, at + 1).join("."));
-  const groups = new Set(indices).size;
-  const told = at >= 0 && paths.every((path) => /^\d+$/.test(path[at] ?? ""));
-  return told && groups < letters.length
-    ? indices.map((x, i) => i > 0 && x !== indices[i - 1])
-    : none;
+function byLetters(letters: readonly Letter[], forced: readonly boolean[]): boolean[] {
+  if (!letters.some((letter) => letter === "M" || letter === "P")) return byPeriod(letters, forced);
+  return byFrame(letters, forced) ?? byTemplate(letters, forced);
 }
 
-/** The module path that the projections of a step share. */
+/**
+ * Where blocks differ, what repeats does not tell them apart for sure. Modules do, if each step comes
+ * from one that has an index there: a new index begins a block.
+ */
+function byModule(
+  chain: Chain<Placed>,
+  letters: readonly Letter[],
+  forced: readonly boolean[],
+): boolean[] | null {
+  const words = wordsOf(letters, mixersBehindMlps(letters));
+  const repeats = words.length > 1 || new Set(letters).size === letters.length;
+  if (repeats && words.every((word) => word === words[0])) return null;
+  const paths = chain.map(({ step }) => pathOf(step));
+  const at = outermostIndex(letters, paths);
+  if (at === null || !paths.every((path) => isIndex(path[at]))) return null;
+  const modules = paths.map((path) => path.slice(0, blockEnd(path, at)).join("."));
+  const starts = modules.map((module, i) => i === 0 || module !== modules[i - 1]);
+  // What an edit placed where nothing had a name has the index, but not the path, of its block.
+  const unsure = starts.some((start, i) => start && paths[i]![at] === paths[i - 1]?.[at]);
+  if (unsure || new Set(modules).size === letters.length) return null;
+  return starts.map((start, i) => start || forced[i]!);
+}
+
+/** Where the paths of some two alike steps first differ, and by an index. */
+function outermostIndex(letters: readonly Letter[], paths: readonly string[][]): number | null {
+  const found = [...new Set(letters)].flatMap((letter) => {
+    const alike = paths.filter((_, i) => letters[i] === letter);
+    return alike.flatMap((path) => {
+      const at = path.findIndex((step, i) => step !== alike[0]![i]);
+      return at >= 0 && isIndex(path[at]) && isIndex(alike[0]![at]) ? at : [];
+    });
+  });
+  return found.length > 0 ? Math.min(...found) : null;
+}
+
+function isIndex(step: string | undefined): boolean {
+  return step !== undefined && /^\d+$/.test(step);
+}
+
+/** The module path that the projections of a step share; of one without any, all that it does. */
 function pathOf({ drafts }: Placed): string[] {
-  const maps = drafts.flatMap(({ branch }) => branch.linears);
-  return sharedScope(maps.map(({ op }) => scopeOf(op.place)));
+  const maps = drafts.flatMap(({ branch }) => branch.linears.map(({ op }) => op));
+  const ops = maps.length > 0 ? maps : drafts.flatMap(({ branch }) => branch.ops);
+  return sharedScope(ops.map(({ place }) => scopeOf(place)));
 }
 
 /** Without MLPs: the shortest period of the whole row. */
@@ -110,8 +132,7 @@ function byFrame(letters: readonly Letter[], forced: readonly boolean[]): boolea
 
 /** First by the rule (a mixer behind an MLP starts a block), then by the form most blocks have. */
 function byTemplate(letters: readonly Letter[], forced: readonly boolean[]): boolean[] {
-  const behind = mixersBehindMlps(letters);
-  const simple = letters.map((_, i) => forced[i]! || i === 0 || behind[i]!);
+  const simple = mixersBehindMlps(letters).map((start, i) => start || forced[i]!);
   const template = rotated(commonest(wordsOf(letters, simple)), letters, simple);
   // Where blocks have one sum, any other sum is that of a block which lacks a branch.
   if (template === "P") return letters.map(() => true);
@@ -129,9 +150,10 @@ function byTemplate(letters: readonly Letter[], forced: readonly boolean[]): boo
   });
 }
 
+/** The first step, and every mixer behind an MLP. */
 function mixersBehindMlps(letters: readonly Letter[]): boolean[] {
   const ends = (letter: Letter | undefined) => letter === "M" || letter === "P";
-  return letters.map((letter, i) => ends(letters[i - 1]) && letter !== "M");
+  return letters.map((letter, i) => i === 0 || (ends(letters[i - 1]) && letter !== "M"));
 }
 
 function wordsOf(letters: readonly Letter[], starts: readonly boolean[]): string[] {

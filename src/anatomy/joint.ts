@@ -26,9 +26,11 @@ export function secondChains(chains: readonly Row[], flow: Flow): ReadonlySet<Ro
 /** The main stream is the one that goes on, that the output is cut from, or that has more tokens. */
 function isMain(a: Row, b: Row, flow: Flow): boolean {
   const [x, y] = [a.at(-1)!.step, b.at(-1)!.step];
-  if (a.length !== b.length) return a.length > b.length;
-  const cut = cutAfterJoin(x.y, y.y, flow);
+  const [fromX, fromY] = [reachOf(x.y, flow), reachOf(y.y, flow)];
+  if (fromX.has(y.add) !== fromY.has(x.add)) return fromY.has(x.add);
+  const cut = cutAfterJoin([x.y, fromX], [y.y, fromY], flow);
   if (cut) return cut === x.y;
+  if (a.length !== b.length) return a.length > b.length;
   const [m, n] = [tokensOf(x.y), tokensOf(y.y)];
   if (typeof m === "number" && typeof n === "number" && m !== n) return m > n;
   return x.add.id > y.add.id;
@@ -38,9 +40,10 @@ function tokensOf(wire: Wire) {
   return wire.value?.type?.shape?.at(-2);
 }
 
+type Reach = readonly [Wire, ReadonlySet<Op>];
+
 /** Of two streams that are joined along tokens, the one that is cut out again at the end. */
-function cutAfterJoin(a: Wire, b: Wire, flow: Flow): Wire | null {
-  const [fromA, fromB] = [reachOf(a, flow), reachOf(b, flow)];
+function cutAfterJoin([a, fromA]: Reach, [b, fromB]: Reach, flow: Flow): Wire | null {
   const join = flow.ops.find((op) => op.type === "Concat" && fromA.has(op) && fromB.has(op));
   if (!join) return fromA.size === 0 ? b : fromB.size === 0 ? a : null;
   const cut = flow.ops.findLast((op) => op.type === "Slice" && fromA.has(op) && fromB.has(op));

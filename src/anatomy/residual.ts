@@ -145,6 +145,7 @@ function comesFrom(wire: Wire, origin: Wire, depth = 0): boolean {
 function peeled(wire: Wire, constants: Constants): Wire[] {
   const found = [wire];
   for (let at = wire.from; at && found.length < 5; at = found.at(-1)!.from) {
+    if (graftedBranch(at.place) !== null) break;
     const [a, b] = at.inputs;
     const plain = ["Cast", "Identity", "Dropout", "DequantizeLinear", "QuantizeLinear"];
     const isFactor = (wire: Wire | null | undefined) =>

@@ -77,13 +77,17 @@ export function blockScopes(paths: readonly (readonly string[])[]): string[] {
   const at = paths.length > 1 ? differingStep(paths) : indexed[0]!;
   return paths.map((path, i) => {
     const index = at >= 0 && /^\d+$/.test(path[at] ?? "") ? at : indexed[i]!;
-    const end = index >= 0 && /^copy\d+$/.test(path[index + 1] ?? "") ? index + 1 : index;
-    return path.slice(0, end >= 0 ? end + 1 : path.length).join(".");
+    return path.slice(0, index >= 0 ? blockEnd(path, index) : path.length).join(".");
   });
 }
 
+/** How many steps of a path lead to a block whose index stands `at` there: copies have one more. */
+export function blockEnd(path: readonly string[], at: number): number {
+  return /^copy\d+$/.test(path[at + 1] ?? "") ? at + 2 : at + 1;
+}
+
 /** The first step in which the paths of two blocks differ by an index; -1 where there is none. */
-export function differingStep(paths: readonly (readonly string[])[]): number {
+function differingStep(paths: readonly (readonly string[])[]): number {
   const [first, ...others] = paths;
   for (const other of others) {
     const at = first!.findIndex((step, i) => step !== other[i]);

@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { afterAll, expect, test } from "vitest";
-import { bytesOf, distance, edit, run } from "./workbench.ts";
+import { compareModels } from "../../runtime/verify/compare.ts";
+import { filled } from "../anatomy/models.ts";
+import { bytesOf, distance, edit, read, run } from "./workbench.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "graftc-second-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -41,4 +43,36 @@ test.each([
   const { difference, scale } = distance(once.y!, twice.y!);
   expect(scale).toBeGreaterThan(0.1);
   expect(difference / scale).toBeLessThan(1e-6);
+});
+
+const operators = `
+  operator halved for attn { return 0.5 * x }
+  operator half for mlp { return 0.5 * x }`;
+
+async function saved(name: string, bytes: Uint8Array): Promise<string> {
+  const path = join(folder, `${name}.onnx`);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+const block = "transformer.transformer_blocks";
+
+test.each([
+  ["wav2vec2-dynamo20", "remove blocks[0].mlp", "replace blocks[0].attn with halved"],
+  ["wav2vec2-dynamo20", "replace blocks[1].attn with halved", "remove blocks[0].attn"],
+  ["gptneox-dynamo20", "replace blocks[0].attn with halved", "replace blocks[0].mlp with half"],
+  ["block-gates-ts17", "replace blocks[0].attn with mha", "remove blocks[4].mlp"],
+  ["flux-dynamo20", `remove ${block}[0].mlp`, `replace ${block}[1].context_mlp with half`],
+  ["timm-xcit-dynamo20", "remove vision.blocks[1].attn2", "remove vision.blocks[0].mlp"],
+  ["falcon-ts17", "replace blocks[2].mlp with half", "remove blocks[0].mlp"],
+  ["sd35-dual-dynamo20", "remove blocks[2].attn", "remove blocks[1].attn"],
+])("%s: %s, then %s, are what both are at once", async (name, first, second) => {
+  const bytes = async (path: string, text: string) =>
+    bytesOf((await edit(path, `${text}${operators}`)).model);
+  const path = await saved(name, bytesOf(await filled(name)));
+  const between = await saved(`${name}-between`, await bytes(path, first));
+  const before = await saved(`${name}-both`, await bytes(path, `${first}\n${second}`));
+  const after = await saved(`${name}-twice`, await bytes(between, second));
+  const { outputs } = await compareModels({ before, after, model: await read(before) });
+  for (const { absolute, scale } of outputs) expect(absolute / scale).toBeLessThan(1e-5);
 });
