@@ -1,7 +1,8 @@
 /** `replace SEL with OP`: an operator grows beside the part and takes its place. */
-import type { Part } from "../src/anatomy/anatomy.ts";
+import type { AttentionHost, Part } from "../src/anatomy/anatomy.ts";
 import { scopeAt } from "../src/anatomy/naming.ts";
 import { fail } from "../src/diag/diagnostic.ts";
+import type { Dim } from "../src/ir/types.ts";
 import { placeOperator } from "../src/lower/index.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
 import { innerReader } from "./graph/leaks.ts";
@@ -52,15 +53,28 @@ export async function applyGraft(edit: Replace, site: Site, session: Session): P
   );
   commit(session, patch, site, new Map(layouts));
   return (
-    operator.name.name === "mha" &&
-    args.size === 0 &&
-    isPlainAttention(part?.host) &&
+    part !== null &&
+    isSameAttention(edit, part, site.stack.tokens) &&
     reporter.diagnostics.length === warnings &&
     placed.weights.every(({ source }) => source !== "fresh")
   );
 }
 
-/** What the built-in `mha` computes with inherited weights, unless it is given other heads. */
-function isPlainAttention(host: Part["host"] | undefined): boolean {
-  return host?.kind === "attention" && !host.joint && !host.opaque && !host.cache;
+/**
+ * What the built-in `mha` computes with inherited weights, unless it is given other heads; and `swa`
+ * where its window leaves no token out.
+ */
+function isSameAttention({ operator, args }: Replace, { host }: Part, tokens: Dim): boolean {
+  if (host.kind !== "attention" || host.joint || host.opaque || host.cache) return false;
+  if ((args.get("heads") ?? host.heads) !== host.heads) return false;
+  const name = operator.name.name;
+  return name === "mha" || (name === "swa" && seesAll(args, host, tokens));
+}
+
+function seesAll(args: Replace["args"], host: AttentionHost, tokens: Dim): boolean {
+  const window = args.get("window") ?? 4;
+  const right = args.get("right") ?? window;
+  const causal = args.get("causal") ?? (right === window && host.causal);
+  const reach = Math.min(Number(window), causal ? Number.POSITIVE_INFINITY : Number(right));
+  return causal === host.causal && typeof tokens === "number" && reach >= tokens - 1;
 }

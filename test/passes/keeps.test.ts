@@ -8,6 +8,7 @@ const keeping = {
   "more blocks": "repeat blocks[all] times 2",
   "a block three times": "repeat blocks[1] times 3",
   "attention for attention": "replace blocks[all].attn with mha",
+  "a window over all tokens": "replace blocks[all].attn with swa(window: 16)",
 };
 
 describe.each(exports)("%s", (name) => {
@@ -39,4 +40,17 @@ describe.each(exports)("%s", (name) => {
       expect(difference / scale).toBeLessThan(half ? 2e-3 : 2e-6);
     }
   });
+});
+
+test.each([
+  ["window: 15", true],
+  ["window: 14", false],
+  ["window: 15, right: 14", false],
+  ["window: 15, causal: true", false],
+  ["window: 15, heads: 2", false],
+  ["window: 15, heads: 4", true],
+])("whether swa(%s) leaves no token of 16 out", async (args, keeps) => {
+  const text = `replace blocks[all].attn with swa(${args})`;
+  const { report } = await editModel(await read(fixture("dit-tiny-dynamo20")), text);
+  expect(report.keepsFunction).toBe(keeps);
 });
