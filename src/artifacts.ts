@@ -8,6 +8,7 @@ import type { Diagnostic } from "./diag/diagnostic.ts";
 import { type EditingOptions, editModel } from "./editing.ts";
 import { type EditsOptions, loadEdits } from "./edits.ts";
 import { fillFolder, writeModel, writeSafetensors } from "./onnx/index.ts";
+import { checkOptions } from "./options.ts";
 import { recipesOf, type Stage, stageOf } from "./training/stages.ts";
 
 export interface ArtifactsOptions extends EditingOptions, EditsOptions {
@@ -34,6 +35,7 @@ export interface ArtifactsResult {
  * @throws GraftError for programs without a recipe, and for whatever keeps the model from training.
  */
 export async function artifacts(options: ArtifactsOptions): Promise<ArtifactsResult> {
+  checkOptions("artifacts", options);
   const { program, diagnostics } = loadEdits(options.edits, options.set);
   const first = await editModel(options, program);
   const recipes = recipesOf(first);

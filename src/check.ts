@@ -10,6 +10,7 @@ import {
   loadEdits,
   says,
 } from "./edits.ts";
+import { checkOptions } from "./options.ts";
 import type { Program } from "./plan/index.ts";
 import { checkRecipes } from "./training/check.ts";
 
@@ -24,6 +25,7 @@ export interface CheckOptions extends EditsOptions, Pick<EditingOptions, "analys
  * the files or the model are among them, and are not thrown.
  */
 export async function check(options: CheckOptions): Promise<readonly Diagnostic[]> {
+  checkOptions("check", options);
   const { edits, set, model } = options;
   try {
     const { program, diagnostics } = loadEdits(edits, set);

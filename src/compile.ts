@@ -10,6 +10,7 @@ import type { Explanation } from "./explain/explanation.ts";
 import type { Model } from "./ir/graph.ts";
 import { flops, nodeCount, parameters } from "./measure/index.ts";
 import { beginWrite, bytesRead, readModel, type Write } from "./onnx/index.ts";
+import { checkOptions } from "./options.ts";
 import type { Program } from "./plan/index.ts";
 import { checkBounds, type PublishOptions, publish } from "./publish.ts";
 
@@ -49,6 +50,7 @@ export interface CompileResult {
  * @throws GraftError with every diagnostic of the step that failed.
  */
 export async function compile(options: CompileOptions): Promise<CompileResult> {
+  checkOptions("compile", options);
   if (options.verify && options.dryRun) {
     throw fail("wrong-usage", { what: "A dry run writes no model that --verify could run" });
   }

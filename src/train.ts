@@ -16,6 +16,7 @@ import { type EditedModel, editModel, refuseOverwrite } from "./editing.ts";
 import { loadEdits } from "./edits.ts";
 import type { Explanation } from "./explain/explanation.ts";
 import { beginWrite } from "./onnx/index.ts";
+import { checkOptions } from "./options.ts";
 import { checkBounds, type Published, publish } from "./publish.ts";
 import { commandToResume } from "./training/again.ts";
 import { type Measured, measureStage } from "./training/measure.ts";
@@ -54,6 +55,7 @@ export interface TrainResult {
  * @throws GraftError for whatever is wrong with the recipe, the data or the run, before the first step.
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
+  checkOptions("train", options);
   refuseContradictions(options);
   const device = deviceOf(options.device ?? "cpu");
   checkDevice(device);

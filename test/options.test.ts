@@ -1,0 +1,42 @@
+/** The library's functions with options that their types do not allow. */
+import { expect, test } from "vitest";
+import { artifacts } from "../src/artifacts.ts";
+import { check } from "../src/check.ts";
+import { compile } from "../src/compile.ts";
+import type { GraftError } from "../src/diag/diagnostic.ts";
+import { train } from "../src/train.ts";
+
+const functions = { compile, train, artifacts, check };
+const plain = { model: "model.onnx", edits: ["edits.graft"] };
+
+test.each([
+  ["compile", { ...plain, seed: -1 }, "The option `seed` has to be a whole number, 0 or more"],
+  ["compile", { ...plain, seed: "1" }, "The option `seed` has to be a whole number, 0 or more"],
+  [
+    "compile",
+    { ...plain, external: "apart" },
+    "The option `external` has to be auto, inline, file, share",
+  ],
+  ["compile", { ...plain, edits: "edits.graft" }, "The option `edits` has to be a list of texts"],
+  ["compile", { ...plain, output: "out.onnx" }, "`compile` has no option `output`"],
+  ["compile", { edits: [] }, "`compile` needs the option `model`"],
+  ["compile", { ...plain, data: "data" }, "`compile` has no option `data`"],
+  [
+    "train",
+    { ...plain, data: "data", steps: 1.5 },
+    "The option `steps` has to be a whole number, 1 or more",
+  ],
+  ["train", plain, "`train` needs the option `data`"],
+  ["artifacts", { ...plain, out: "out", verify: true }, "`artifacts` has no option `verify`"],
+  ["check", { ...plain, seed: 0 }, "`check` has no option `seed`"],
+] as const)("%s(%j): %s", async (name, options, message) => {
+  const call = functions[name] as (options: object) => Promise<unknown>;
+  const { diagnostics } = (await call(options).catch((cause: GraftError) => cause)) as GraftError;
+  expect(diagnostics.map((each) => [each.code, each.message])).toEqual([["wrong-usage", message]]);
+});
+
+test("an option that is null or undefined is left out", async () => {
+  const options = { ...plain, out: null, seed: undefined, dryRun: true };
+  const { diagnostics } = (await compile(options).catch((cause) => cause)) as GraftError;
+  expect(diagnostics.map(({ code }) => code)).not.toContain("wrong-usage");
+});
