@@ -3,6 +3,7 @@ import { fail } from "../src/diag/diagnostic.ts";
 import { inMemory } from "../src/ir/bytes.ts";
 import type { Node, Value } from "../src/ir/graph.ts";
 import { byteLength, type DType } from "../src/ir/types.ts";
+import { commonLayout, type Layout, linearsOf } from "../src/lower/index.ts";
 import { encodeElements } from "../src/onnx-ops/elements.ts";
 import type { Patch } from "../src/onnx-ops/patch.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
@@ -53,7 +54,9 @@ export function parallelize(
     redirect(patch, middle, entry, x, nodes);
   }
   const merged = streams.filter((stream): stream is Merged => stream.second !== null);
-  const layouts = new Map(merged.map(({ name }) => [`${scope}.${name}.weight`, "in,out"] as const));
+  const parts = [first, second].flatMap(({ block }) => [...block.parts.values()]);
+  const layout = commonLayout(parts.flatMap(linearsOf));
+  const layouts = new Map(merged.map(({ name }) => [`${scope}.${name}.weight`, layout] as const));
   for (const stream of merged) {
     const { name, second: end } = stream;
     if (!sameShape(stream.x, end)) {
@@ -65,7 +68,9 @@ export function parallelize(
     const both = { x: x!, first: one!, second: empty ? x! : end };
     patch.shunt(
       end,
-      patch.within(name, () => merge(patch, edit.merge, both, `${scope}.${name}`)),
+      patch.within(name, () =>
+        merge(patch, edit.merge, both, { name: `${scope}.${name}`, layout }),
+      ),
     );
   }
   commit(session, patch, first, layouts);
@@ -133,7 +138,7 @@ function merge(
   patch: Patch,
   how: Parallelize["merge"],
   { x, first, second }: Pick<Merged, "x" | "first" | "second">,
-  name: string,
+  { name, layout }: { readonly name: string; readonly layout: Layout },
 ): Value {
   const types = [x.type];
   const { dtype } = x.type!;
@@ -147,19 +152,31 @@ function merge(
     attributes: { axis: shape.length - 1 },
     types: [{ dtype, shape: shape.with(-1, 2 * width) }],
   });
-  const weight = patch.weight(`${name}.weight`, dtype, [2 * width, width], {
+  const turned = layout === "out,in";
+  const stored = turned ? [width, 2 * width] : [2 * width, width];
+  const weight = patch.weight(`${name}.weight`, dtype, stored, {
     kind: "computed",
     length: byteLength(dtype, 2 * width * width),
-    compute: () => twoIdentities(dtype, width),
+    compute: () => twoIdentities(dtype, width, layout),
   });
   const zeros = inMemory(new Uint8Array(byteLength(dtype, width)));
   const bias = patch.weight(`${name}.bias`, dtype, [width], zeros);
-  return op("Add", [x, op("Add", [op("MatMul", [both, weight]), bias])]);
+  const map = turned
+    ? patch.one("Transpose", [weight], {
+        attributes: { perm: [1, 0] },
+        types: [{ dtype, shape: [2 * width, width] }],
+      })
+    : weight;
+  return op("Add", [x, op("Add", [op("MatMul", [both, map]), bias])]);
 }
 
-/** [I I] as [in, out]: the sum of both updates. */
-function twoIdentities(dtype: DType, width: number): Uint8Array {
+/** [I I], as [out, in] or turned: the sum of both updates. */
+function twoIdentities(dtype: DType, width: number, layout: Layout): Uint8Array {
   const values = new Float32Array(2 * width * width);
-  for (let row = 0; row < 2 * width; row++) values[row * width + (row % width)] = 1;
+  for (let out = 0; out < width; out++) {
+    for (const into of [out, width + out]) {
+      values[layout === "out,in" ? out * 2 * width + into : into * width + out] = 1;
+    }
+  }
   return encodeElements(dtype, values);
 }

@@ -5,6 +5,7 @@ import { scopeOf } from "../src/anatomy/scopes.ts";
 import { fail } from "../src/diag/diagnostic.ts";
 import { type Bytes, lengthOf } from "../src/ir/bytes.ts";
 import type { Node, Value } from "../src/ir/graph.ts";
+import type { Layout } from "../src/lower/index.ts";
 import type { Patch } from "../src/onnx-ops/patch.ts";
 import { storedTensor } from "../src/onnx-ops/stored.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
@@ -15,7 +16,7 @@ import { freeName } from "./graph/free-name.ts";
 import { sameShape } from "./graph/shapes.ts";
 import { type Fate, fateOf, silencers } from "./graph/silence.ts";
 import { layoutsOf } from "./graph/state-dict.ts";
-import { commit, type Layout, nodesOf, now, partNow, patchFor, type Session } from "./session.ts";
+import { commit, nodesOf, now, partNow, patchFor, type Session } from "./session.ts";
 
 type Repeat = Extract<PlannedEdit, { verb: "repeat" }>;
 

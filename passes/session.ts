@@ -3,6 +3,7 @@ import type { Block, Part } from "../src/anatomy/anatomy.ts";
 import type { Reporter } from "../src/diag/diagnostic.ts";
 import type { Model, Node, Value } from "../src/ir/graph.ts";
 import type { Oracle } from "../src/ir/oracle.ts";
+import type { Layout } from "../src/lower/index.ts";
 import { Patch, type Stamp } from "../src/onnx-ops/patch.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
 
@@ -29,8 +30,6 @@ export interface AddedWeight {
   /** Of the matrix of a linear layer; null for what lies as PyTorch has it. */
   readonly layout: Layout | null;
 }
-
-export type Layout = "in,out" | "out,in";
 
 export function openSession(
   model: Model,

@@ -31,6 +31,12 @@ export function linearsOf(part: Part | null): Linear[] {
   return host?.kind === "other" ? [...host.linears] : [];
 }
 
+/** The layout that most of these have. */
+export function commonLayout(linears: readonly Linear[]): Linear["layout"] {
+  const turned = linears.filter(({ layout }) => layout === "out,in").length;
+  return turned * 2 > linears.length ? "out,in" : "in,out";
+}
+
 /** Members that are maps of the host, and where each is found. */
 const attentionMaps: Readonly<Record<string, (host: AttentionHost) => readonly (Linear | null)[]>> =
   {

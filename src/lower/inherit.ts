@@ -8,7 +8,7 @@ import { byteLength, type DType, dtypes } from "../ir/types.ts";
 import { decodeElements, encodeElements } from "../onnx-ops/elements.ts";
 import type { HostMap, HostRows, Known } from "./values.ts";
 
-export type Layout = "in,out" | "out,in";
+export type Layout = Linear["layout"];
 
 export interface Stored {
   readonly dtype: DType;

@@ -14,7 +14,7 @@ import { findOrphans } from "../onnx-ops/sweep.ts";
 import type { ArgValue, OperatorScope, Site } from "../plan/plan.ts";
 import { enterOperator, type Returned } from "./body.ts";
 import { nodeValue, wire } from "./grow.ts";
-import { linearsOf } from "./host.ts";
+import { commonLayout, linearsOf } from "./host.ts";
 import { type Layout, storedTensor } from "./inherit.ts";
 import { warnOfLosses } from "./losses.ts";
 import { asTensor } from "./params.ts";
@@ -164,11 +164,7 @@ function weightsBefore(part: Part | null, dtype: DType): { weightType: DType; la
   const linears = linearsOf(part);
   const types = linears.flatMap(({ weight }) => storedTensor(weight)?.dtype ?? []);
   const real = types.filter((type) => dtypes[type].float && dtypes[type].bits >= 16);
-  const turned = linears.filter(({ layout }) => layout === "out,in").length;
-  return {
-    weightType: mostCommon(real) ?? dtype,
-    layout: turned * 2 > linears.length ? "out,in" : "in,out",
-  };
+  return { weightType: mostCommon(real) ?? dtype, layout: commonLayout(linears) };
 }
 
 function mostCommon<T>(items: readonly T[]): T | undefined {

@@ -1,14 +1,21 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as ort from "onnxruntime-node";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { inferTypes } from "../../passes/infer-types.ts";
 import { loadWeights } from "../../passes/load-weights.ts";
 import { createOracle } from "../../runtime/index.ts";
+import { compareModels } from "../../runtime/verify/compare.ts";
 import { anatomize } from "../../src/anatomy/index.ts";
 import { materialize } from "../../src/ir/bytes.ts";
 import { readSafetensors, type StoredTensor } from "../../src/onnx/index.ts";
-import { open } from "../anatomy/models.ts";
+import { filled, open } from "../anatomy/models.ts";
 import { twoBlocks } from "./two-blocks.ts";
-import { distance, edit, editModel, fixture, read, recorded, run } from "./workbench.ts";
+import { bytesOf, distance, edit, editModel, fixture, read, recorded, run } from "./workbench.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "graftc-pairs-"));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 interface Golden {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
@@ -77,6 +84,23 @@ test("the merge is named after the first block and starts as two identities", as
       expect(values[row * 64 + column]).toBe(row % 64 === column ? 1 : 0);
     }
   }
+});
+
+test("the merge lies as the linears of its blocks do", async () => {
+  const edited = async (merge: string) => {
+    const model = await filled("dit-ts14-nofold");
+    return editModel(model, `parallelize blocks[0, 1] by 2 merge ${merge}`);
+  };
+  const { model, report } = await edited("linear");
+  expect(report.weights[0]).toMatchObject({ name: "blocks.0.merge.weight", layout: "out,in" });
+  const { shape } = model.graph.values.get("blocks.0.merge.weight")!.initializer!;
+  expect(shape[1]).toBe(2 * shape[0]!);
+  const path = join(folder, "linear.onnx");
+  const sum = join(folder, "sum.onnx");
+  writeFileSync(path, bytesOf(model));
+  writeFileSync(sum, bytesOf((await edited("sum")).model));
+  const { outputs } = await compareModels({ before: sum, after: path, model: await read(path) });
+  for (const { absolute, scale } of outputs) expect(absolute / scale).toBeLessThan(5e-6);
 });
 
 test.each([
