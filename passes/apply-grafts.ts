@@ -11,7 +11,7 @@ import { blockNow, commit, partNow, patchFor, type Session } from "./session.ts"
 type Replace = Extract<PlannedEdit, { verb: "replace" }>;
 
 /**
- * @returns whether the function certainly stays the same: attention in the place of attention.
+ * @returns whether the function certainly stays the same: an operator in the place of its equal.
  * @throws GraftError where the operator does not fit the place.
  */
 export async function applyGraft(edit: Replace, site: Site, session: Session): Promise<boolean> {
@@ -54,7 +54,7 @@ export async function applyGraft(edit: Replace, site: Site, session: Session): P
   commit(session, patch, site, new Map(layouts));
   return (
     part !== null &&
-    isSameAttention(edit, part, site.stack.tokens) &&
+    (isSameAttention(edit, part, site.stack.tokens) || isSameMlp(edit, part)) &&
     reporter.diagnostics.length === warnings &&
     placed.weights.every(({ source }) => source !== "fresh")
   );
@@ -75,6 +75,21 @@ function seesAll(args: Replace["args"], host: AttentionHost, tokens: Dim): boole
   const window = args.get("window") ?? 4;
   const right = args.get("right") ?? window;
   const causal = args.get("causal") ?? (right === window && host.causal);
-  const reach = Math.min(Number(window), causal ? Number.POSITIVE_INFINITY : Number(right));
-  return causal === host.causal && typeof tokens === "number" && reach >= tokens - 1;
+  const looksBack = causal === true || right === 0;
+  const reach = looksBack ? Number(window) : Math.min(Number(window), Number(right));
+  return looksBack === host.causal && typeof tokens === "number" && reach >= tokens - 1;
 }
+
+/** The built-in `mlp` and `swiglu` in the place of an MLP that has their form and size. */
+function isSameMlp({ operator, args }: Replace, { host }: Part): boolean {
+  if (host.kind !== "mlp" || host.opaque) return false;
+  const own = mlpForms[operator.name.name];
+  const ratio = Number(args.get("ratio") ?? own?.ratio);
+  const alike = own?.activation === host.activation && own.gated === (host.gate !== null);
+  return alike && host.hidden === Math.round(ratio * host.fc1.in);
+}
+
+const mlpForms: Readonly<Record<string, { ratio: number; activation: string; gated: boolean }>> = {
+  mlp: { ratio: 4, activation: "gelu_tanh", gated: false },
+  swiglu: { ratio: 8 / 3, activation: "silu", gated: true },
+};

@@ -1,5 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { distance, editModel, exports, fixture, read, recorded, run } from "./workbench.ts";
+import {
+  distance,
+  editModel,
+  exports,
+  fixture,
+  read,
+  recorded,
+  recordedAt,
+  run,
+} from "./workbench.ts";
 
 /** Edits that start as the function that was there. */
 const keeping = {
@@ -53,4 +62,22 @@ test.each([
   const text = `replace blocks[all].attn with swa(${args})`;
   const { report } = await editModel(await read(fixture("dit-tiny-dynamo20")), text);
   expect(report.keepsFunction).toBe(keeps);
+});
+
+test.each([
+  ["models/dit-tiny-dynamo20", "mlp", true],
+  ["models/dit-tiny-dynamo20", "mlp(ratio: 4.5)", false],
+  ["models/vit-dynamo20", "mlp", false],
+  ["fused/llama-ts17", "swiglu(ratio: 2)", true],
+  ["fused/llama-ts17", "swiglu", false],
+  ["fused/llama-ts17", "mlp(ratio: 2)", false],
+])("whether an MLP of %s is what %s computes", async (name, operator, keeps) => {
+  const path = `test/fixtures/${name}`;
+  const { feeds } = recordedAt(`${path}.io.safetensors`);
+  const model = await read(`${path}.onnx`);
+  const before = Object.values(await run(model, feeds))[0]!;
+  const { report } = await editModel(model, `replace blocks[all].mlp with ${operator}`);
+  expect(report.keepsFunction).toBe(keeps);
+  const { difference, scale } = distance(before, Object.values(await run(model, feeds))[0]!);
+  expect(difference / scale < 2e-6).toBe(keeps);
 });
