@@ -119,15 +119,18 @@ function periodOf(letters: readonly Letter[]): number {
   return period;
 }
 
-/** What a block has on both sides, an MLP of its mixers or a mixer of its MLP, shows where rows repeat. */
-const framed = /^M+[^MP]+M+$|^[^MP]+M+[^MP]+$/;
+/** Blocks that begin with an MLP, or have a mixer on both sides of it, show where rows repeat. */
+const framed = /^M+[^MP]+M*$|^[^MP]+M+[^MP]+$/;
+/** And by themselves only with an MLP on both sides. */
+const macaron = /^M+[^MP]+M+$/;
 
 function byFrame(letters: readonly Letter[], forced: readonly boolean[]): boolean[] | null {
   const period = periodOf(letters);
-  const starts = letters.map((_, i) => i % period === 0);
-  const whole = letters.length % period === 0 && letters.length > period;
+  const repeats = letters.length > period && letters.length % period === 0;
+  const word = repeats ? letters.slice(0, period) : letters;
+  const starts = letters.map((_, i) => i % word.length === 0);
   const along = forced.every((force, i) => starts[i] || !force);
-  return whole && along && framed.test(letters.slice(0, period).join("")) ? starts : null;
+  return along && (repeats ? framed : macaron).test(word.join("")) ? starts : null;
 }
 
 /** First by the rule (a mixer behind an MLP starts a block), then by the form most blocks have. */

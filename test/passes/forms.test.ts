@@ -19,6 +19,7 @@ const forms = [
   "behind",
   "factor",
   "switch",
+  "first",
   "half",
   "indexed",
 ] as const;
@@ -132,6 +133,21 @@ test("a norm that ends every block ends the last one, too", async () => {
   const parts = ["norm1", "mlp", "norm2", "attn", "norm3", "mlp2", "norm4"];
   expect(stacks[0]!.blocks.map((block) => [...block.parts.keys()])).toEqual([parts, parts]);
   await edited("macaron", "remove blocks[1]", "without block");
+});
+
+test("an MLP on both sides of an attention is in one block with it, also where that is the only one", async () => {
+  const { model } = await editModel(await read(`${folder}/macaron.onnx`), "remove blocks[1]");
+  const { blocks } = anatomize(model).stacks[0]!;
+  expect(blocks.map(({ parts }) => [...parts.keys()].filter((name) => !/norm/.test(name)))).toEqual(
+    [["mlp", "attn", "mlp2"]],
+  );
+});
+
+test("blocks may begin with their MLP", async () => {
+  const { stacks } = anatomize(await read(`${folder}/first.onnx`));
+  const parts = ["norm1", "mlp", "norm2", "attn"];
+  expect(stacks[0]!.blocks.map((block) => [...block.parts.keys()])).toEqual([parts, parts]);
+  await edited("first", "remove blocks[1]", "without block");
 });
 
 test("a mixer that stands behind every MLP is its block's, also behind the last one", async () => {
