@@ -65,7 +65,7 @@ export async function placeOperator(request: PlaceRequest): Promise<PlacedOperat
     );
     const outputs = checkOutputs(request, placement, result);
     patch.prune(since, outputs);
-    warnOfLosses(placement, operator.name.name, asked(request));
+    warnOfLosses(placement, operator, asked(request));
     for (const { node, index } of biasInputs(request.site.part)) patch.rewire(node, index, null);
     noteRenames(request, outputs);
     return { outputs, weights: placement.weights };

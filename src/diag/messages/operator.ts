@@ -63,6 +63,7 @@ export const operatorMessages = {
   "inherit-shape": note`\`${"layer"}\` starts fresh: \`${"part"}\` of ${"site"} is ${"got"}, and it is ${"wanted"}`,
   "inherit-refused": note`\`${"layer"}\` starts fresh: ${"why"}`,
   "inherit-no-bias": note`\`${"layer"}\` has no bias, and leaves out that of \`${"part"}\` of ${"site"}`,
+  "context-lost": warning`\`${"operator"}\` ignores the second stream that ${"site"} attends to`,
   "position-lost": warning`\`${"operator"}\` ignores the rotary embedding or query and key norms of ${"site"}`,
   "mask-lost": warning`\`${"operator"}\` ignores ${"what"} ${"site"}`,
   unreachable: warning`Nothing reaches this line`,
