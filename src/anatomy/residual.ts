@@ -204,7 +204,8 @@ function sortOut(candidates: readonly Step[], { kernels, linears, weighs }: Mark
     if (inner.length === 0) continue;
     const inside = new Set(inner.filter(projects).flatMap(opsOf));
     const attention = [...own].filter((op) => kernels.has(op));
-    const around = attention.length > 0 && attention.every((op) => inside.has(op));
+    const all = attention.length > 0 && attention.every((op) => inside.has(op));
+    const around = all && !isInBranch(inner, step, linears);
     if (around || inner.some((s) => s.x === step.x)) {
       const second = inner.length === 1 ? secondHalf(step, inner[0]!, linears) : null;
       if (second) nested.set(step, second);
@@ -215,6 +216,17 @@ function sortOut(candidates: readonly Step[], { kernels, linears, weighs }: Mark
     .filter((step) => !outer.has(step) && !dropped.has(step) && !isExtended(step, byAdd))
     .map((step) => nested.get(step) ?? step);
   return { steps, outer: [...outer].filter((step) => !dropped.has(step)) };
+}
+
+/** x + g(u + f(u)) with u = norm(x), where g projects once: u is no stream but the branch's own. */
+function isInBranch(inner: readonly Step[], step: Step, linears: Linears): boolean {
+  const [only, ...others] = inner;
+  const [term] = step.terms;
+  if (!only || others.length > 0 || only.x === step.x || step.terms.length !== 1) return false;
+  const [before, behind] = [regionBetween(step.x, only.x), regionBetween(only.y, term!)];
+  const mapsIn = (region: Region | null) =>
+    new Set(region?.ops.flatMap((op) => linears.byOp.get(op) ?? [])).size;
+  return mapsIn(before) === 0 && mapsIn(behind) === 1;
 }
 
 /** x + g(x + f(x)) with projections of its own in g: a step that starts where the inner one ends. */
