@@ -8,7 +8,7 @@ import { groupsOf, type Item, lettersOf } from "./grouping.ts";
 import { joinSecondStreams, secondChains } from "./joint.ts";
 import { keepsOrder } from "./moves.ts";
 import type { NormMatch } from "./norms.ts";
-import { isTokenStream, type Placed, placeOf } from "./placed.ts";
+import { type Draft, isTokenStream, type Placed, placeOf } from "./placed.ts";
 
 export interface StepDraft {
   readonly step: Placed;
@@ -88,12 +88,13 @@ function stepsOf({ steps }: BlockDraft): Placed[] {
 /** A mixer alone before blocks that attend (positions by convolution) is none of them. */
 function withoutLead(groups: readonly Item[][]): readonly Item[][] {
   const [first, ...rest] = groups;
-  const mixer =
-    first?.length === 1 && first[0]!.step.drafts.every((draft) => placeOf(draft) === "mixer");
-  const attends = (group: Item[]) =>
-    group.some(({ step }) => step.drafts.some(({ core, as }) => core || as));
+  const draftsOf = (group: readonly Item[]) => group.flatMap(({ step }) => step.drafts);
+  const isMixer = (draft: Draft) => placeOf(draft) === "mixer" && !draft.as;
+  const attends = (group: Item[]) => draftsOf(group).some(({ core, as }) => core || as);
+  const lead = first?.length === 1 && draftsOf(first).every(isMixer);
   const plain = rest.some((group) => group.length > 1 && attends(group));
-  return mixer && plain && rest.every(attends) ? rest : groups;
+  const alike = rest.every((group) => attends(group) || !draftsOf(group).some(isMixer));
+  return lead && plain && alike ? rest : groups;
 }
 
 /** Blocks begin and end at values of the model. */

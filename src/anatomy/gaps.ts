@@ -16,7 +16,7 @@ export function shareNorms(
   findings: Findings,
 ): readonly BlockDraft[] {
   const whole = wholeBlock(words);
-  if (words.every((word) => word === whole) || !drafts.some(normsStream)) return drafts;
+  if (!whole || words.every((word) => word === whole) || !drafts.some(normsStream)) return drafts;
   const ahead = words.map((word) => (whole.endsWith(word) ? whole.length - word.length : 0));
   const behind = words.map((word) => (whole.startsWith(word) ? whole.length - word.length : 0));
   const shared = [...drafts];
@@ -38,10 +38,11 @@ export function shareNorms(
   return shared;
 }
 
-/** What most blocks are made of; of equally many the most. */
-function wholeBlock(words: readonly string[]): string {
-  const often = (word: string) => words.filter((other) => other === word).length;
-  return [...words].sort((a, b) => often(b) - often(a) || b.length - a.length)[0]!;
+/** What a block is made of that lacks nothing: the others are its beginning or its end. */
+function wholeBlock(words: readonly string[]): string | null {
+  const longest = [...words].sort((a, b) => b.length - a.length)[0]!;
+  const within = (word: string) => longest.startsWith(word) || longest.endsWith(word);
+  return words.every(within) ? longest : null;
 }
 
 function normsStream({ steps }: BlockDraft): boolean {

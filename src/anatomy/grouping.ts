@@ -74,11 +74,15 @@ function byModule(
   if (repeats && words.every((word) => word === words[0])) return null;
   const paths = chain.map(({ step }) => pathOf(step));
   const at = outermostIndex(letters, paths);
-  if (at === null || !paths.every((path) => isIndex(path[at]))) return null;
-  const modules = paths.map((path) => path.slice(0, blockEnd(path, at)).join("."));
-  const starts = modules.map((module, i) => i === 0 || module !== modules[i - 1]);
+  if (at === null) return null;
+  // A module before the first block (positions by convolution) has none.
+  const first = paths[0]!.length > 0 && !isIndex(paths[0]![at]) ? 1 : 0;
+  if (!paths.slice(first).every((path) => isIndex(path[at]))) return null;
+  const indices = paths.map((path) => path.slice(at, blockEnd(path, at)).join("."));
+  const modules = paths.map((path, i) => [...path.slice(0, at), indices[i]].join("."));
+  const starts = modules.map((module, i) => i <= first || module !== modules[i - 1]);
   // What an edit placed where nothing had a name has the index, but not the path, of its block.
-  const unsure = starts.some((start, i) => start && paths[i]![at] === paths[i - 1]?.[at]);
+  const unsure = starts.some((start, i) => start && i > first && indices[i] === indices[i - 1]);
   if (unsure || new Set(modules).size === letters.length) return null;
   return starts.map((start, i) => start || forced[i]!);
 }
