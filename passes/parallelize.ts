@@ -41,6 +41,8 @@ export function parallelize(
   const pair = `${first.label}, ${second.label}`;
   const refuse = (reason: string) =>
     fail("cannot-parallelize", { pair, reason }, { at: edit.statement.target.span });
+  const taken = pairedBefore(first, second);
+  if (taken) throw refuse(taken);
   const scope = first.block.prefix;
   const patch = patchFor(session, edit, first, scope);
   const nodes = nodesOf(session, second.block);
@@ -49,7 +51,7 @@ export function parallelize(
   if (context) streams.push(context);
   for (const { x, first: middle, entry } of streams) {
     if (behindCasts(entry) !== behindCasts(middle)) {
-      throw refuse(whyApart(first, second));
+      throw refuse("the second does not read what the first one makes");
     }
     redirect(patch, middle, entry, x, nodes);
   }
@@ -76,14 +78,14 @@ export function parallelize(
   commit(session, patch, first, layouts);
 }
 
-/** Why the second of two neighbours does not read what the first one makes. */
-function whyApart(first: Site, second: Site): string {
+/** What keeps neighbours apart that the model has as pairs, with each other or with others. */
+function pairedBefore(first: Site, second: Site): string | null {
   if (first.block.input === second.block.input) return "they are a pair that does so already";
   for (const { stack, block, label } of [first, second]) {
     const other = stack.blocks.find((each) => each !== block && each.input === block.input);
     if (other) return `\`${label}\` is a pair with \`${stack.name}[${other.index}]\` already`;
   }
-  return "the second does not read what the first one makes";
+  return null;
 }
 
 /** Lets `nodes` read `x` instead; whoever else reads a cast that they make goes on reading that. */

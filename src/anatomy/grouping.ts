@@ -1,7 +1,7 @@
 /** Steps in a row cut into blocks: by what repeats, starting a block where tokens mix again. */
 import type { Chain, ChainItem } from "./chains.ts";
+import { moduleStarts } from "./modules.ts";
 import { type Placed, placeOf, type Sort } from "./placed.ts";
-import { blockEnd, scopeOf, sharedScope } from "./scopes.ts";
 
 export type Item = ChainItem<Placed>;
 /** One letter a step: Attention, Cross-attention, Mlp, Parallel attention and MLP, X unknown. */
@@ -72,42 +72,8 @@ function byModule(
   const words = wordsOf(letters, mixersBehindMlps(letters));
   const repeats = words.length > 1 || new Set(letters).size === letters.length;
   if (repeats && words.every((word) => word === words[0])) return null;
-  const paths = chain.map(({ step }) => pathOf(step));
-  const at = outermostIndex(letters, paths);
-  if (at === null) return null;
-  // A module before the first block (positions by convolution) has none.
-  const first = paths[0]!.length > 0 && !isIndex(paths[0]![at]) ? 1 : 0;
-  if (!paths.slice(first).every((path) => isIndex(path[at]))) return null;
-  const indices = paths.map((path) => path.slice(at, blockEnd(path, at)).join("."));
-  const modules = paths.map((path, i) => [...path.slice(0, at), indices[i]].join("."));
-  const starts = modules.map((module, i) => i <= first || module !== modules[i - 1]);
-  // What an edit placed where nothing had a name has the index, but not the path, of its block.
-  const unsure = starts.some((start, i) => start && i > first && indices[i] === indices[i - 1]);
-  if (unsure || new Set(modules).size === letters.length) return null;
-  return starts.map((start, i) => start || forced[i]!);
-}
-
-/** Where the paths of some two alike steps first differ, and by an index. */
-function outermostIndex(letters: readonly Letter[], paths: readonly string[][]): number | null {
-  const found = [...new Set(letters)].flatMap((letter) => {
-    const alike = paths.filter((_, i) => letters[i] === letter);
-    return alike.flatMap((path) => {
-      const at = path.findIndex((step, i) => step !== alike[0]![i]);
-      return at >= 0 && isIndex(path[at]) && isIndex(alike[0]![at]) ? at : [];
-    });
-  });
-  return found.length > 0 ? Math.min(...found) : null;
-}
-
-function isIndex(step: string | undefined): boolean {
-  return step !== undefined && /^\d+$/.test(step);
-}
-
-/** The module path that the projections of a step share; of one without any, all that it does. */
-function pathOf({ drafts }: Placed): string[] {
-  const maps = drafts.flatMap(({ branch }) => branch.linears.map(({ op }) => op));
-  const ops = maps.length > 0 ? maps : drafts.flatMap(({ branch }) => branch.ops);
-  return sharedScope(ops.map(({ place }) => scopeOf(place)));
+  const starts = moduleStarts(chain, letters);
+  return starts?.map((start, i) => start || forced[i]!) ?? null;
 }
 
 /** Without MLPs: the shortest period of the whole row. */

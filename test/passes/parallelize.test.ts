@@ -142,10 +142,11 @@ test.each([
 });
 
 test.each([
-  ["0, 1", "they are a pair that does so already"],
-  ["1, 2", "`blocks[1]` is a pair with `blocks[0]` already"],
+  ["1, 2", "they are a pair that does so already"],
+  ["2, 3", "`blocks[2]` is a pair with `blocks[1]` already"],
+  ["0, 1", "`blocks[1]` is a pair with `blocks[2]` already"],
 ])("a pair is not paired again: blocks[%s]", async (pair, reason) => {
-  const { model } = await edit(fixture("dit-tiny-dynamo20"), "parallelize blocks[0, 1] by 2");
+  const { model } = await edit(fixture("dit-tiny-dynamo20"), "parallelize blocks[1, 2] by 2");
   await inferTypes(model, createOracle());
   await expect(editModel(model, `parallelize blocks[${pair}] by 2`)).rejects.toThrow(reason);
 });
