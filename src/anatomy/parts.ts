@@ -1,5 +1,5 @@
 /** The parts of a block: names, boundaries and hosts. */
-import { opNames } from "../onnx-ops/schemas.ts";
+import { isOp } from "../onnx-ops/schemas.ts";
 import type { Block, OtherHost, Part } from "./anatomy.ts";
 import { takeAttentionApart } from "./attention.ts";
 import type { Branch, Findings } from "./branch.ts";
@@ -166,8 +166,9 @@ type Found = Pick<PartDraft, "host" | "tokensFirst" | "contextFirst" | "refused"
 function hostOf(draft: Draft, asMlp: boolean, context: Context): Found {
   const found = understood(draft, asMlp, context);
   const { host } = found;
-  const unknown = draft.branch.ops.find(isUnknown);
-  if (!unknown || host.kind === "norm" || !host.opaque) return found;
+  const unclear = host.kind !== "norm" && host.opaque !== null;
+  const unknown = unclear && draft.branch.ops.find(isUnknown);
+  if (!unknown) return found;
   const opaque = `\`${unknown.node.op}\` is an unknown operator`;
   return { ...found, host: { ...host, opaque } };
 }
@@ -215,7 +216,7 @@ function reasonOf({ ops }: Branch): string {
 /** Of no domain whose operators graftc reads. */
 function isUnknown({ node }: Op): boolean {
   if (node.domain === "com.microsoft") return false;
-  return node.domain !== "" || !opNames().includes(node.opType);
+  return node.domain !== "" || !isOp(node.opType);
 }
 
 function other(branch: Branch, what: string, mixesTokens: boolean, opaque: string): OtherHost {

@@ -3,7 +3,7 @@ import type * as ast from "../../grammar/ast.ts";
 import { fail } from "../diag/diagnostic.ts";
 import type { Span } from "../diag/span.ts";
 import { nearest } from "../diag/suggest.ts";
-import { opNames } from "../onnx-ops/schemas.ts";
+import { isOp } from "../onnx-ops/schemas.ts";
 import { callOperator } from "./body.ts";
 import { wayOf } from "./elsewhere.ts";
 import { evaluate, type Wish } from "./evaluate.ts";
@@ -47,7 +47,7 @@ export async function evaluateCall(frame: Frame, expr: ast.Call, wish: Wish): Pr
 }
 
 function isOwn({ layers, scope }: Frame, name: string): boolean {
-  return !opNames().includes(name) && (layers.has(name) || scope.operators.has(name));
+  return !isOp(name) && (layers.has(name) || scope.operators.has(name));
 }
 
 function misnamed(name: string, at: Span) {

@@ -3,7 +3,7 @@ import type * as ast from "../../grammar/ast.ts";
 import { fail, GraftError, type Reporter } from "../diag/diagnostic.ts";
 import { nearest } from "../diag/suggest.ts";
 import { dtypes } from "../ir/types.ts";
-import { opNames } from "../onnx-ops/schemas.ts";
+import { isOp, opNames } from "../onnx-ops/schemas.ts";
 import { reservedNames } from "../plan/evaluate.ts";
 import { mentions } from "../plan/mentions.ts";
 import { checkDefault } from "../plan/operator-use.ts";
@@ -136,7 +136,7 @@ function checkName({ name, domain, span }: ast.NameExpr, { values, layers }: Nam
 function checkCallee(callee: ast.Expr, { functions }: Names): void {
   if (callee.kind !== "name" || callee.domain !== "") return;
   const { name, span } = callee;
-  if (functions.has(name) || opNames().includes(name)) return;
+  if (functions.has(name) || isOp(name)) return;
   const isOnnx = /^[A-Z]/.test(name);
   const close = nearest(name, isOnnx ? opNames() : functions);
   const details = { at: span, hint: wayOf(name) ?? (close && `did you mean \`${close}\`?`) };

@@ -10,7 +10,7 @@ import { type AttributeInput, attributesOf } from "../onnx-ops/attributes.ts";
 import { decodeElements, encodeElements } from "../onnx-ops/elements.ts";
 import { ops } from "../onnx-ops/index.ts";
 import { readerOf } from "../onnx-ops/op.ts";
-import { opNames, type Schema, schemaOf } from "../onnx-ops/schemas.ts";
+import { isOp, opNames, type Schema, schemaOf } from "../onnx-ops/schemas.ts";
 import { nodeValue, operandOf, wire } from "./grow.ts";
 import { library } from "./library.ts";
 import { attributeOf } from "./onnx-attributes.ts";
@@ -85,7 +85,7 @@ function schemaNamed({ opset }: Ground, op: string): Schema {
     const hint = form ? `the library has ${form} for every opset` : null;
     throw fail("operator-above-opset", { op, since: found.introduced, opset }, { hint });
   }
-  if (opNames().includes(op)) throw fail("operator-withdrawn", { op, opset });
+  if (isOp(op)) throw fail("operator-withdrawn", { op, opset });
   const close = nearest(op, opNames());
   const hint = close ? `did you mean \`${close}\`?` : form ? `the library has ${form}` : null;
   throw fail("unknown-onnx-operator", { op }, { hint });

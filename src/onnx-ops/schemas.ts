@@ -30,6 +30,11 @@ const rows = new Map(
 );
 const parsed = new Map<string, readonly (Schema | null)[]>();
 
+/** Whether ai.onnx has, or had, an operator of this name. */
+export function isOp(name: string): boolean {
+  return rows.has(name);
+}
+
 /** Every operator of ai.onnx. */
 export function opNames(): readonly string[] {
   return [...rows.keys()];
