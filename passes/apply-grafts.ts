@@ -1,9 +1,9 @@
 /** `replace SEL with OP`: an operator grows beside the part and takes its place. */
-import type { AttentionHost, Part } from "../src/anatomy/anatomy.ts";
+import type { AttentionHost, MlpHost, Part } from "../src/anatomy/anatomy.ts";
 import { scopeAt } from "../src/anatomy/naming.ts";
 import { fail } from "../src/diag/diagnostic.ts";
 import type { Dim } from "../src/ir/types.ts";
-import { placeOperator } from "../src/lower/index.ts";
+import { type PlacedOperator, placeOperator } from "../src/lower/index.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
 import { innerReader } from "./graph/leaks.ts";
 import { blockNow, commit, partNow, patchFor, type Session } from "./session.ts";
@@ -54,42 +54,40 @@ export async function applyGraft(edit: Replace, site: Site, session: Session): P
   commit(session, patch, site, new Map(layouts));
   return (
     part !== null &&
-    (isSameAttention(edit, part, site.stack.tokens) || isSameMlp(edit, part)) &&
+    isSame(operator.name.name, placed.params, part.host, site.stack.tokens) &&
     reporter.diagnostics.length === warnings &&
     placed.weights.every(({ source }) => source !== "fresh")
   );
 }
 
+type Params = PlacedOperator["params"];
+
 /**
- * What the built-in `mha` computes with inherited weights, unless it is given other heads; and `swa`
- * where its window leaves no token out.
+ * What the built-in operators compute with inherited weights: `mha` unless it is given other heads, `swa`
+ * where its window leaves no token out, `mlp` and `swiglu` where the host has their form and size.
  */
-function isSameAttention({ operator, args }: Replace, { host }: Part, tokens: Dim): boolean {
+function isSame(name: string, params: Params, host: Part["host"], tokens: Dim): boolean {
+  if (host.kind === "mlp") return isSameMlp(name, params, host);
   if (host.kind !== "attention" || host.joint || host.opaque || host.cache) return false;
-  if ((args.get("heads") ?? host.heads) !== host.heads) return false;
-  const name = operator.name.name;
-  return name === "mha" || (name === "swa" && seesAll(args, host, tokens));
+  if (params.get("heads") !== host.heads) return false;
+  return name === "mha" || (name === "swa" && seesAll(params, host, tokens));
 }
 
-function seesAll(args: Replace["args"], host: AttentionHost, tokens: Dim): boolean {
-  const window = args.get("window") ?? 4;
-  const right = args.get("right") ?? window;
-  const causal = args.get("causal") ?? (right === window && host.causal);
-  const looksBack = causal === true || right === 0;
-  const reach = looksBack ? Number(window) : Math.min(Number(window), Number(right));
+function seesAll(params: Params, host: AttentionHost, tokens: Dim): boolean {
+  const [window, right] = [Number(params.get("window")), Number(params.get("right"))];
+  const looksBack = params.get("causal") === true || right === 0;
+  const reach = looksBack ? window : Math.min(window, right);
   return looksBack === host.causal && typeof tokens === "number" && reach >= tokens - 1;
 }
 
-/** The built-in `mlp` and `swiglu` in the place of an MLP that has their form and size. */
-function isSameMlp({ operator, args }: Replace, { host }: Part): boolean {
-  if (host.kind !== "mlp" || host.opaque) return false;
-  const own = mlpForms[operator.name.name];
-  const ratio = Number(args.get("ratio") ?? own?.ratio);
-  const alike = own?.activation === host.activation && own.gated === (host.gate !== null);
-  return alike && host.hidden === Math.round(ratio * host.fc1.in);
-}
-
-const mlpForms: Readonly<Record<string, { ratio: number; activation: string; gated: boolean }>> = {
-  mlp: { ratio: 4, activation: "gelu_tanh", gated: false },
-  swiglu: { ratio: 8 / 3, activation: "silu", gated: true },
+const mlpForms: Readonly<Record<string, { activation: string; gated: boolean }>> = {
+  mlp: { activation: "gelu_tanh", gated: false },
+  swiglu: { activation: "silu", gated: true },
 };
+
+function isSameMlp(name: string, params: Params, host: MlpHost): boolean {
+  const own = mlpForms[name];
+  const alike = own?.activation === host.activation && own.gated === (host.gate !== null);
+  const hidden = Math.round(Number(params.get("ratio")) * host.fc1.in);
+  return alike && host.opaque === null && host.hidden === hidden;
+}

@@ -26,6 +26,11 @@ export interface Returned {
   readonly at: Span;
 }
 
+export interface Entered extends Returned {
+  /** Its params by name, and `x`, as they are bound when it begins. */
+  readonly params: ReadonlyMap<string, Val>;
+}
+
 /** Runs lines up to a `return`. null: there was none. */
 async function runBody(frame: Frame, body: ast.Body): Promise<Returned | null> {
   reportDead(body, frame.placement.reporter);
@@ -222,7 +227,7 @@ export async function enterOperator(
   entry: Entry,
   x: Val,
   args: ReadonlyMap<string, Argument>,
-): Promise<Returned> {
+): Promise<Entered> {
   const { operator, placement } = entry;
   const frame: Frame = {
     ...entry,
@@ -234,11 +239,12 @@ export async function enterOperator(
   };
   if (placement.context) frame.names.set("context", placement.context);
   for (const formal of operator.params) await bindFormal(frame, formal, args.get(formal.name.name));
+  const params = new Map(frame.names);
   const returned = await runBody(frame, operator.body);
   const name = operator.name.name;
   if (!returned) throw fail("no-return", { name }, { at: operator.name.span });
   reportUnused(frame);
-  return returned;
+  return { ...returned, params };
 }
 
 /** `B`, `N` and `D` of an operator are those of its own `x`, where that is [B, N, D]. */

@@ -45,6 +45,8 @@ export interface PlacedOperator {
   /** In the place of the part's outputs: same count, same types. */
   readonly outputs: readonly Value[];
   readonly weights: readonly PlacedWeight[];
+  /** By name, those that were not given with their defaults. */
+  readonly params: ReadonlyMap<string, Val>;
 }
 
 /**
@@ -68,7 +70,7 @@ export async function placeOperator(request: PlaceRequest): Promise<PlacedOperat
     warnOfLosses(placement, operator, asked(request));
     for (const { node, index } of biasInputs(request.site.part)) patch.rewire(node, index, null);
     noteRenames(request, outputs);
-    return { outputs, weights: placement.weights };
+    return { outputs, weights: placement.weights, params: result.params };
   } catch (cause) {
     if (!(cause instanceof GraftError)) throw cause;
     throw new GraftError(cause.diagnostics.map((d) => asking(request, d)));
