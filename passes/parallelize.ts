@@ -2,9 +2,8 @@
 import { fail } from "../src/diag/diagnostic.ts";
 import { inMemory } from "../src/ir/bytes.ts";
 import type { Node, Value } from "../src/ir/graph.ts";
-import { byteLength, type DType } from "../src/ir/types.ts";
-import { commonLayout, type Layout, linearsOf } from "../src/lower/index.ts";
-import { encodeElements } from "../src/onnx-ops/elements.ts";
+import { byteLength } from "../src/ir/types.ts";
+import { commonLayout, filledBytes, type Layout, linearsOf } from "../src/lower/index.ts";
 import type { Patch } from "../src/onnx-ops/patch.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
 import { aliasesOf, behindCasts, sameType } from "./graph/casts.ts";
@@ -156,11 +155,10 @@ function merge(
   });
   const turned = layout === "out,in";
   const stored = turned ? [width, 2 * width] : [2 * width, width];
-  const weight = patch.weight(`${name}.weight`, dtype, stored, {
-    kind: "computed",
-    length: byteLength(dtype, 2 * width * width),
-    compute: () => twoIdentities(dtype, width, layout),
-  });
+  // [I I]: the sum of both updates.
+  const identities = (i: number) => (i % width === Math.floor(i / (2 * width)) ? 1 : 0);
+  const data = filledBytes(identities, dtype, [width, 2 * width], !turned);
+  const weight = patch.weight(`${name}.weight`, dtype, stored, data);
   const zeros = inMemory(new Uint8Array(byteLength(dtype, width)));
   const bias = patch.weight(`${name}.bias`, dtype, [width], zeros);
   const map = turned
@@ -170,15 +168,4 @@ function merge(
       })
     : weight;
   return op("Add", [x, op("Add", [op("MatMul", [both, map]), bias])]);
-}
-
-/** [I I], as [out, in] or turned: the sum of both updates. */
-function twoIdentities(dtype: DType, width: number, layout: Layout): Uint8Array {
-  const values = new Float32Array(2 * width * width);
-  for (let out = 0; out < width; out++) {
-    for (const into of [out, width + out]) {
-      values[layout === "out,in" ? out * 2 * width + into : into * width + out] = 1;
-    }
-  }
-  return encodeElements(dtype, values);
 }
