@@ -4,9 +4,9 @@ import type { CheckOptions } from "./check.ts";
 import type { CompileOptions } from "./compile.ts";
 import { type Diagnostic, diagnostic, GraftError } from "./diag/diagnostic.ts";
 import { nearest } from "./diag/suggest.ts";
+import type { EditingOptions } from "./editing.ts";
+import type { EditsOptions } from "./edits.ts";
 import type { TrainOptions } from "./training/options.ts";
-
-type Options = ArtifactsOptions & CheckOptions & CompileOptions & TrainOptions;
 
 interface Kind {
   readonly is: (value: unknown) => boolean;
@@ -41,19 +41,31 @@ function oneOf(...names: readonly string[]): Kind {
   return { is: (value) => names.includes(value as string), words: names.join(", ") };
 }
 
-const kinds: Readonly<Record<keyof Options, Kind>> = {
+type Kinds<T> = Readonly<Record<keyof T, Kind>>;
+
+const editing: Kinds<EditingOptions & EditsOptions> = {
   model: text,
   edits: texts,
   set: record,
-  out: text,
   seed: whole(0),
   weights: texts,
   weightsPartial: yesOrNo,
   analysis: text,
+  signal,
+};
+
+const compiling: Kinds<CompileOptions> = {
+  ...editing,
+  out: text,
   external: oneOf("auto", "inline", "file", "share"),
   dryRun: yesOrNo,
   verify: yesOrNo,
   device: text,
+  onProgress: call,
+};
+
+const training: Kinds<TrainOptions> = {
+  ...compiling,
   data: text,
   run: text,
   resume: yesOrNo,
@@ -62,33 +74,23 @@ const kinds: Readonly<Record<keyof Options, Kind>> = {
   memory: quantity,
   stepsPerCall: whole(1),
   interval: quantity,
-  onProgress: call,
-  signal,
 };
 
-const editing = [
-  "model",
-  "edits",
-  "set",
-  "seed",
-  "weights",
-  "weightsPartial",
-  "analysis",
-  "signal",
-];
-const publishing = ["out", "external", "dryRun", "verify", "device", "onProgress"];
-const training = ["data", "run", "resume", "steps", "batch", "memory", "stepsPerCall", "interval"];
+const artifacts: Kinds<ArtifactsOptions> = { ...editing, out: text };
+
+const { model, edits, set, analysis } = editing;
+const checking: Kinds<CheckOptions> = { model, edits, set, analysis, signal };
 
 interface Signature {
-  readonly names: readonly string[];
+  readonly kinds: Readonly<Record<string, Kind>>;
   readonly needs: readonly string[];
 }
 
 const signatures = {
-  compile: { names: [...editing, ...publishing], needs: ["model", "edits"] },
-  train: { names: [...editing, ...publishing, ...training], needs: ["model", "edits", "data"] },
-  artifacts: { names: [...editing, "out"], needs: ["model", "edits", "out"] },
-  check: { names: ["model", "edits", "set", "analysis", "signal"], needs: ["edits"] },
+  compile: { kinds: compiling, needs: ["model", "edits"] },
+  train: { kinds: training, needs: ["model", "edits", "data"] },
+  artifacts: { kinds: artifacts, needs: ["model", "edits", "out"] },
+  check: { kinds: checking, needs: ["edits"] },
 } satisfies Record<string, Signature>;
 
 /**
@@ -98,14 +100,14 @@ const signatures = {
  * or that it cannot do without.
  */
 export function checkOptions(caller: keyof typeof signatures, options: object): void {
-  const { names, needs }: Signature = signatures[caller];
+  const { kinds, needs }: Signature = signatures[caller];
   const given = Object.entries(options).filter(
     ([, value]) => value !== undefined && value !== null,
   );
   const wrong = given.flatMap(([name, value]) => {
-    if (!names.includes(name)) return unknown(caller, name, names);
-    const { is, words } = kinds[name as keyof Options];
-    return is(value) ? [] : usage(`The option \`${name}\` has to be ${words}`);
+    const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
+    if (!kind) return unknown(caller, name, Object.keys(kinds));
+    return kind.is(value) ? [] : usage(`The option \`${name}\` has to be ${kind.words}`);
   });
   const missing = needs.filter((name) => !given.some(([other]) => other === name));
   wrong.push(...missing.map((name) => usage(`\`${caller}\` needs the option \`${name}\``)));
