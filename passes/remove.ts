@@ -2,7 +2,7 @@
 import type { Part } from "../src/anatomy/anatomy.ts";
 import { scopeAt } from "../src/anatomy/naming.ts";
 import { fail } from "../src/diag/diagnostic.ts";
-import type { Value } from "../src/ir/graph.ts";
+import { isUnread, type Value } from "../src/ir/graph.ts";
 import type { Patch } from "../src/onnx-ops/patch.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
 import { sameType } from "./graph/casts.ts";
@@ -59,8 +59,7 @@ function removeBranch(
   const ordered = session.model.graph.nodes.filter((node) => within.has(node));
   for (const output of part.outputs) {
     // An edit before this one may have taken away what the second stream was for.
-    const unread = output.uses.size === 0 && !session.model.graph.outputs.includes(output);
-    if (unread) continue;
+    if (isUnread(output, session.model.graph)) continue;
     const junction = junctionOf(output, ordered);
     if (!junction) throw refuse("its branch is not added to the stream in one place");
     const { add, stream } = junction;

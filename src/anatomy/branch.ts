@@ -5,7 +5,7 @@
 import type { Constants } from "./constants.ts";
 import type { Core } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
-import { graftedBranch } from "./grafted.ts";
+import { isGrafted } from "./grafted.ts";
 import { carry, identityLayout } from "./layout.ts";
 import type { LinearMap, Linears } from "./linears.ts";
 import { mixingOf } from "./mixing.ts";
@@ -140,7 +140,7 @@ function piecesOf(region: Region, findings: Findings): Piece[] {
   const segments = segmentsOf(region);
   const pieces: Piece[] = [];
   for (let i = 0; i < segments.length; ) {
-    const grafted = segments[i]!.ops.some((op) => graftedBranch(op.place));
+    const grafted = segments[i]!.ops.some(isGrafted);
     const norm = grafted ? null : matchNorm(segments, i, findings.constants);
     if (norm) {
       pieces.push({ kind: "norm", norm, segments: segments.slice(i, i + norm.length) });
@@ -156,7 +156,7 @@ function piecesOf(region: Region, findings: Findings): Piece[] {
 
 function kindOf(segment: Segment, { linears }: Findings): "affine" | "layout" | "substance" {
   const { ops } = segment;
-  if (ops.some((op) => linears.byOp.has(op) || graftedBranch(op.place))) return "substance";
+  if (ops.some((op) => linears.byOp.has(op) || isGrafted(op))) return "substance";
   if (ops.every((op) => layouts.has(op.type))) return "layout";
   return isAffine(segment) ? "affine" : "substance";
 }
@@ -231,8 +231,7 @@ function isCast({ segments }: Piece): boolean {
  * operator that an edit placed.
  */
 function parallelTerms(x: Wire, y: Wire, findings: Findings): Region[] | null {
-  const isInside = ({ place }: Op) => graftedBranch(place) !== null;
-  const whole = !y.from || findings.linears.byOp.has(y.from) || isInside(y.from);
+  const whole = !y.from || findings.linears.byOp.has(y.from) || isGrafted(y.from);
   const terms = whole ? [] : termsOf(y.from);
   const regions = terms.flatMap((term) => regionBetween(x, term) ?? []);
   if (regions.length < 2 || regions.length < terms.length) return null;
@@ -242,7 +241,7 @@ function parallelTerms(x: Wire, y: Wire, findings: Findings): Region[] | null {
     mixingOf(x, ops, findings.linears, findings.constants) === "tokens";
   for (const region of regions) {
     const linears = new Set(region.ops.flatMap((op) => byOp.get(op) ?? []));
-    if (linears.size < 2 && !mixes(region) && !region.ops.some(isInside)) return null;
+    if (linears.size < 2 && !mixes(region) && !region.ops.some(isGrafted)) return null;
     for (const other of regions) {
       if (other !== region && region.ops.some((op) => other.has.has(op) && byOp.has(op)))
         return null;

@@ -35,6 +35,11 @@ export function graftedBlock(node: Node): string | null {
   return `${node.metadata.get("graftc.site")} ${node.metadata.get("graftc.edit")}`;
 }
 
+/** Whether a node is of an operator in the place of a branch. */
+export function isGrafted({ place }: { readonly place: Node }): boolean {
+  return graftedBranch(place) !== null;
+}
+
 /** The branch of a block that a node's operator stands for. */
 export function graftedBranch(node: Node): "attn" | "cross" | "mlp" | null {
   const part = graftOf(node)?.part ?? "";

@@ -1,7 +1,7 @@
 /** Blocks as exporters' module paths tell them apart, where what repeats does not. */
 import type { Chain } from "./chains.ts";
 import type { Placed } from "./placed.ts";
-import { blockEnd, scopeOf, sharedScope } from "./scopes.ts";
+import { blockEnd, isIndex, scopeOf, sharedScope } from "./scopes.ts";
 
 /**
  * Where a module with a new index begins, for each step of a row; null where not every step comes from
@@ -40,10 +40,6 @@ function startsAt(at: number, paths: readonly string[][]): boolean[] | null {
   // What an edit placed where nothing had a name has the index, but not the path, of its block.
   const unsure = starts.some((start, i) => start && i > first && indices[i] === indices[i - 1]);
   return unsure || new Set(modules).size === paths.length ? null : starts;
-}
-
-function isIndex(step: string | undefined): boolean {
-  return step !== undefined && /^\d+$/.test(step);
 }
 
 /** The module path that the projections of a step share; of one without any, all that it does. */

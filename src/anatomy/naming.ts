@@ -1,7 +1,7 @@
 /** Names of stacks, and scopes of blocks and parts. */
 import type { Node } from "../ir/graph.ts";
 import type { Block, Part, Stack } from "./anatomy.ts";
-import { blockScopes, scopeOf, sharedScope } from "./scopes.ts";
+import { blockScopes, isIndex, scopeOf, sharedScope } from "./scopes.ts";
 
 /** Scopes of a stack's blocks from the nodes of their projections; "" where there is no evidence. */
 export function scopesOfBlocks(projections: readonly (readonly Node[])[]): string[] {
@@ -28,7 +28,7 @@ function sharedByAll(paths: readonly (readonly string[])[]): string[] {
   }
   return shared.slice(
     0,
-    shared.findLastIndex((step) => !/^\d+$/.test(step)),
+    shared.findLastIndex((step) => !isIndex(step)),
   );
 }
 
@@ -99,6 +99,6 @@ export function stackNames(scopes: readonly (readonly string[])[]): string[] {
 function holderOf(scopes: readonly string[]): string {
   const known = scopes.filter((scope) => scope !== "");
   const shared = sharedScope(known.map((scope) => scope.split(".").filter((step) => step !== "")));
-  if (known.length === 1 && /^\d+$/.test(shared.at(-1) ?? "")) shared.pop();
+  if (known.length === 1 && isIndex(shared.at(-1))) shared.pop();
   return shared.join(".");
 }

@@ -5,7 +5,7 @@
 import type { Constants } from "./constants.ts";
 import type { Core } from "./cores.ts";
 import { type Flow, levelOf, type Op, type Wire } from "./flow.ts";
-import { graftedBlock, graftedBranch } from "./grafted.ts";
+import { graftedBlock, isGrafted } from "./grafted.ts";
 import type { Linears } from "./linears.ts";
 import { type Region, regionBetween } from "./region.ts";
 
@@ -40,13 +40,12 @@ export function findSteps(
   constants: Constants,
 ): Steps {
   const kernels = new Set(cores.map((core) => core.op));
-  const grafted = (op: Op) => graftedBranch(op.place) !== null;
   const weighs = (op: Op) =>
-    linears.byOp.has(op) || kernels.has(op) || mixesByConstant(op) || grafted(op);
+    linears.byOp.has(op) || kernels.has(op) || mixesByConstant(op) || isGrafted(op);
   const candidates = new Map<Op, Step>();
   for (const op of flow.ops) {
     // A sum inside of an operator is no sum of the stream.
-    if (op.type !== "Add" || op.data.length < 2 || grafted(op)) continue;
+    if (op.type !== "Add" || op.data.length < 2 || isGrafted(op)) continue;
     const step = extended(op, candidates, weighs) ?? stepAt(op, constants, weighs);
     if (!step) continue;
     candidates.set(op, step);
@@ -145,7 +144,7 @@ function comesFrom(wire: Wire, origin: Wire, depth = 0): boolean {
 function peeled(wire: Wire, constants: Constants): Wire[] {
   const found = [wire];
   for (let at = wire.from; at && found.length < 5; at = found.at(-1)!.from) {
-    if (graftedBranch(at.place) !== null) break;
+    if (isGrafted(at)) break;
     const [a, b] = at.inputs;
     const plain = ["Cast", "Identity", "Dropout", "DequantizeLinear", "QuantizeLinear"];
     const isFactor = (wire: Wire | null | undefined) =>
@@ -224,9 +223,12 @@ function isInBranch(inner: readonly Step[], step: Step, linears: Linears): boole
   const [term] = step.terms;
   if (!only || others.length > 0 || only.x === step.x || step.terms.length !== 1) return false;
   const [before, behind] = [regionBetween(step.x, only.x), regionBetween(only.y, term!)];
-  const mapsIn = (region: Region | null) =>
-    new Set(region?.ops.flatMap((op) => linears.byOp.get(op) ?? [])).size;
-  return mapsIn(before) === 0 && mapsIn(behind) === 1;
+  return mapsIn(before, linears) === 0 && mapsIn(behind, linears) === 1;
+}
+
+/** How many projections lie there. */
+function mapsIn(region: Region | null, { byOp }: Linears): number {
+  return new Set(region?.ops.flatMap((op) => byOp.get(op) ?? [])).size;
 }
 
 /** x + g(x + f(x)) with projections of its own in g: a step that starts where the inner one ends. */
@@ -234,8 +236,7 @@ function secondHalf(step: Step, inner: Step, linears: Linears): Step | null {
   const [term] = step.terms;
   if (inner.x !== step.x || step.terms.length !== 1) return null;
   const rest = regionBetween(inner.y, term!);
-  const maps = new Set(rest?.ops.flatMap((op) => linears.byOp.get(op) ?? []));
-  return rest && maps.size >= 2 ? { ...step, x: inner.y, regions: [rest] } : null;
+  return rest && mapsIn(rest, linears) >= 2 ? { ...step, x: inner.y, regions: [rest] } : null;
 }
 
 /** Whether a later sum took this one in as its first branches. */

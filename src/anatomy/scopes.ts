@@ -73,12 +73,17 @@ export function sharedScope(paths: Iterable<readonly string[]>): string[] {
  * tells them apart (`blocks.1.copy1`). Without such an index each keeps its own path.
  */
 export function blockScopes(paths: readonly (readonly string[])[]): string[] {
-  const indexed = paths.map((path) => path.findLastIndex((step) => /^\d+$/.test(step)));
+  const indexed = paths.map((path) => path.findLastIndex(isIndex));
   const at = paths.length > 1 ? differingStep(paths) : indexed[0]!;
   return paths.map((path, i) => {
-    const index = at >= 0 && /^\d+$/.test(path[at] ?? "") ? at : indexed[i]!;
+    const index = at >= 0 && isIndex(path[at]) ? at : indexed[i]!;
     return path.slice(0, index >= 0 ? blockEnd(path, index) : path.length).join(".");
   });
+}
+
+/** Whether a step of a path counts modules. */
+export function isIndex(step: string | undefined): boolean {
+  return step !== undefined && /^\d+$/.test(step);
 }
 
 /** How many steps of a path lead to a block whose index stands `at` there: copies have one more. */
@@ -91,7 +96,7 @@ function differingStep(paths: readonly (readonly string[])[]): number {
   const [first, ...others] = paths;
   for (const other of others) {
     const at = first!.findIndex((step, i) => step !== other[i]);
-    if (at >= 0 && /^\d+$/.test(first![at]!) && /^\d+$/.test(other[at] ?? "")) return at;
+    if (at >= 0 && isIndex(first![at]) && isIndex(other[at])) return at;
   }
   return -1;
 }

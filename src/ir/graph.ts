@@ -163,6 +163,11 @@ export class Graph {
   }
 }
 
+/** Whether no node reads a value, nor does the graph hand it on. */
+export function isUnread(value: Value, graph: Graph | null): boolean {
+  return value.uses.size === 0 && !graph?.outputs.includes(value);
+}
+
 /** The body of a function of the model; its values are its own. */
 export class FunctionBody extends Graph {
   /** Versions by domain, as it imports them itself. */

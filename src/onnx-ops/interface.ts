@@ -6,7 +6,7 @@ import {
   renameValue,
   setInitializer,
 } from "../ir/edit.ts";
-import { type Graph, type Initializer, type Model, Value } from "../ir/graph.ts";
+import { type Graph, type Initializer, isUnread, type Model, Value } from "../ir/graph.ts";
 import type { TensorType } from "../ir/types.ts";
 import { producersOf } from "./sweep.ts";
 
@@ -93,8 +93,9 @@ export function keepOutputs({ graph }: Model, outputs: readonly Value[]): void {
   for (const value of outputs) value.declared = true;
   const needed = producersOf(outputs);
   removeNodes(graph, new Set(graph.nodes.filter((node) => !needed.has(node))));
-  const unread = (value: Value) => value.uses.size === 0 && !graph.outputs.includes(value);
-  for (const value of [...graph.initializers]) if (unread(value)) removeInitializer(graph, value);
+  for (const value of [...graph.initializers]) {
+    if (isUnread(value, graph)) removeInitializer(graph, value);
+  }
 }
 
 /**

@@ -2,7 +2,7 @@
  * A norm of the sum of a stream, what joins it and a bias in one operator: output 0 is the norm, output
  * 3 the sum. Inputs 0 and 1 are the two terms.
  */
-import type { Node, Value } from "../ir/graph.ts";
+import { isUnread, type Node, type Value } from "../ir/graph.ts";
 
 export interface SkipNorm {
   readonly norm: "LayerNormalization" | "RMSNormalization";
@@ -39,7 +39,5 @@ export function skipNormBias(node: Node): Value | null {
 /** Whether a sum and a norm can stand for a node: it is such an operator, and nobody reads its statistics. */
 export function comesApart({ op, outputs, graph }: Node): boolean {
   if (!skipNorms[op] || !outputs[0]?.type?.shape) return false;
-  return outputs
-    .slice(1, 3)
-    .every((value) => !value || (value.uses.size === 0 && !graph?.outputs.includes(value)));
+  return outputs.slice(1, 3).every((value) => !value || isUnread(value, graph));
 }
