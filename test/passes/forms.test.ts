@@ -128,11 +128,28 @@ test("a window that is wider than the grid holds more than its tokens", async ()
   expect(host).toMatchObject({ kind: "attention", opaque });
 });
 
-test("a norm that ends every block ends the last one, too", async () => {
-  const { stacks } = anatomize(await read(`${folder}/macaron.onnx`));
-  const parts = ["norm1", "mlp", "norm2", "attn", "norm3", "mlp2", "norm4"];
-  expect(stacks[0]!.blocks.map((block) => [...block.parts.keys()])).toEqual([parts, parts]);
-  await edited("macaron", "remove blocks[1]", "without block");
+test.each([
+  [
+    "a norm that ends every block ends the last one, too",
+    "macaron",
+    "norm1 mlp norm2 attn norm3 mlp2 norm4",
+  ],
+  ["blocks may begin with their MLP", "first", "norm1 mlp norm2 attn"],
+  [
+    "a mixer that stands behind every MLP is its block's, also behind the last one",
+    "behind",
+    "norm1 attn norm2 mlp attn2",
+  ],
+  [
+    "a norm behind all blocks is none of the last one, where those before it end in none",
+    "half",
+    "attn norm1 norm2 mlp",
+  ],
+] as const)("%s", async (_, form, parts) => {
+  const { stacks } = anatomize(await read(`${folder}/${form}.onnx`));
+  const found = stacks[0]!.blocks.map((block) => [...block.parts.keys()].join(" "));
+  expect(found).toEqual([parts, parts]);
+  await edited(form, "remove blocks[1]", "without block");
 });
 
 test("an MLP on both sides of an attention is in one block with it, also where that is the only one", async () => {
@@ -143,33 +160,12 @@ test("an MLP on both sides of an attention is in one block with it, also where t
   );
 });
 
-test("blocks may begin with their MLP", async () => {
-  const { stacks } = anatomize(await read(`${folder}/first.onnx`));
-  const parts = ["norm1", "mlp", "norm2", "attn"];
-  expect(stacks[0]!.blocks.map((block) => [...block.parts.keys()])).toEqual([parts, parts]);
-  await edited("first", "remove blocks[1]", "without block");
-});
-
-test("a mixer that stands behind every MLP is its block's, also behind the last one", async () => {
-  const { stacks } = anatomize(await read(`${folder}/behind.onnx`));
-  const parts = ["norm1", "attn", "norm2", "mlp", "attn2"];
-  expect(stacks[0]!.blocks.map((block) => [...block.parts.keys()])).toEqual([parts, parts]);
-  await edited("behind", "remove blocks[1]", "without block");
-});
-
 test("behind a factor of 1 stands the product of units and their gates", async () => {
   const { stacks } = anatomize(await read(`${folder}/factor.onnx`));
   const { host } = stacks[0]!.blocks[1]!.parts.get("mlp")!;
   expect(host).toMatchObject({ kind: "mlp", hidden: 12, activation: "gelu", opaque: null });
   const { codes, keeps } = await edited("factor", "resize blocks[all].mlp to hidden 15", "y");
   expect([codes, keeps]).toEqual([[], true]);
-});
-
-test("a norm behind all blocks is none of the last one, where those before it end in none", async () => {
-  const { stacks } = anatomize(await read(`${folder}/half.onnx`));
-  const parts = ["attn", "norm1", "norm2", "mlp"];
-  expect(stacks[0]!.blocks.map((block) => [...block.parts.keys()])).toEqual([parts, parts]);
-  await edited("half", "remove blocks[1]", "without block");
 });
 
 test("features of a convolution beside those of heads are no MLP", async () => {
