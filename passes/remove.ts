@@ -4,6 +4,7 @@ import { scopeAt } from "../src/anatomy/naming.ts";
 import { fail } from "../src/diag/diagnostic.ts";
 import { isUnread, type Value } from "../src/ir/graph.ts";
 import type { Patch } from "../src/onnx-ops/patch.ts";
+import { comesApart } from "../src/onnx-ops/skip-norms.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
 import { sameType } from "./graph/casts.ts";
 import { innerReader } from "./graph/leaks.ts";
@@ -63,7 +64,7 @@ function removeBranch(
     const junction = junctionOf(output, ordered);
     if (!junction) throw refuse("its branch is not added to the stream in one place");
     const { add, stream } = junction;
-    if (add.op !== "Add") throw new Error(`${add.name} should have come apart`);
+    if (comesApart(add)) throw new Error(`${add.name} should have come apart`);
     patch.shunt(add.outputs[0]!, stream);
   }
 }

@@ -31,8 +31,9 @@ export function junctionOf(from: Value, nodes: Iterable<Node>): Junction | null 
 }
 
 function junctionAt(node: Node, branches: readonly number[]): Junction | null {
-  if (node.op !== "Add" && !comesApart(node)) return null;
   const [branch] = branches;
+  const takesAway = node.op === "Sub" && branch === 1;
+  if (node.op !== "Add" && !takesAway && !comesApart(node)) return null;
   const stream = node.inputs[branch === 0 ? 1 : 0];
   if (branches.length !== 1 || branch! > 1 || !stream || stream.initializer) return null;
   return sameShape(stream, node.inputs[branch!]!) ? { add: node, stream, branch: branch! } : null;

@@ -11,6 +11,7 @@ import type { LinearMap, Linears } from "./linears.ts";
 import { mixingOf } from "./mixing.ts";
 import { matchNorm, type NormMatch } from "./norms.ts";
 import { type Region, regionBetween, type Segment, segmentsOf } from "./region.ts";
+import { apart } from "./terms.ts";
 
 /** What the parts of a search have in common. */
 export interface Findings {
@@ -233,7 +234,8 @@ function isCast({ segments }: Piece): boolean {
 function parallelTerms(x: Wire, y: Wire, findings: Findings): Region[] | null {
   const whole = !y.from || findings.linears.byOp.has(y.from) || isGrafted(y.from);
   const terms = whole ? [] : termsOf(y.from);
-  const regions = terms.flatMap((term) => regionBetween(x, term) ?? []);
+  const found = terms.flatMap((term) => regionBetween(x, term) ?? []);
+  const regions = apart(found, findings.linears);
   if (regions.length < 2 || regions.length < terms.length) return null;
   const { byOp } = findings.linears;
   const mixes = ({ ops }: Region) =>

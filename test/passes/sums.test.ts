@@ -1,0 +1,190 @@
+/** Ways in which models sum up their residual stream; what edits do is what the weights say. */
+import * as ort from "onnxruntime-node";
+import { describe, expect, test } from "vitest";
+import { inferTypes } from "../../passes/infer-types.ts";
+import { createOracle } from "../../runtime/index.ts";
+import { anatomize } from "../../src/anatomy/index.ts";
+import { GraftError } from "../../src/diag/diagnostic.ts";
+import type { Model, Value } from "../../src/ir/graph.ts";
+import { blankModel, declareOutput } from "../../src/onnx-ops/blank-model.ts";
+import { Patch } from "../../src/onnx-ops/patch.ts";
+import * as g from "../../src/presets/growth.ts";
+import { normal } from "../../src/presets/weights.ts";
+import { reweigh } from "./silenced.ts";
+import { distance, editModel, run } from "./workbench.ts";
+
+const [tokens, width, heads, hidden] = [6, 8, 2, 12];
+const shape = ["batch", tokens, width] as const;
+
+/** What passes from block to block beside the stream. */
+interface Beside {
+  /** The second stream of ResiDual. */
+  readonly total: Value;
+  /** Values of the first block's heads. */
+  readonly values: Value | null;
+}
+
+interface Tools {
+  readonly growth: g.Growth;
+  readonly add: (...terms: Value[]) => Value;
+  readonly take: (a: Value, b: Value) => Value;
+  readonly norm: (x: Value) => Value;
+  readonly attn: (x: Value, values?: Value | null) => { y: Value; v: Value };
+  readonly mlp: (x: Value) => Value;
+  /** (x + b) * w, one number each feature. */
+  readonly affine: (step: string, x: Value) => Value;
+}
+
+type Block = (x: Value, tools: Tools, beside: Beside) => Value | readonly [Value, Partial<Beside>];
+
+const forms = {
+  "an MLP reads what the attention beside it ends in": (x, { add, norm, attn, mlp }) => {
+    const normed = norm(x);
+    const { y } = attn(normed);
+    return add(add(x, y), mlp(add(normed, y)));
+  },
+  "such branches are summed before the stream": (x, { add, norm, attn, mlp }) => {
+    const normed = norm(x);
+    const { y } = attn(normed);
+    return add(x, add(y, mlp(add(normed, y))));
+  },
+  "branches are taken away": (x, { take, norm, attn, mlp }) => {
+    const middle = take(x, attn(norm(x)).y);
+    return take(middle, mlp(norm(middle)));
+  },
+  "the stream loses its mean": (x, { growth, add, take, norm, attn, mlp }) => {
+    const meanOf = (y: Value) => g.op(growth, "ReduceMean", [y, growth.patch.ints([-1])]);
+    const middle = take(add(x, attn(norm(x)).y), meanOf(x));
+    return add(take(middle, meanOf(middle)), mlp(norm(middle)));
+  },
+  "the stream is shifted and scaled": (x, { add, norm, attn, mlp, affine }) => {
+    const middle = add(affine("first", x), attn(norm(x)).y);
+    return add(affine("second", middle), mlp(norm(middle)));
+  },
+  "branches are added to two streams": (x, { add, norm, attn, mlp }, { total }) => {
+    const { y } = attn(x);
+    const first = add(x, y);
+    const middle = norm(first);
+    const z = mlp(middle);
+    // Exporters compute what both streams begin with once.
+    return [norm(add(middle, z)), { total: add(total === x ? first : add(total, y), z) }];
+  },
+  "values of the first block join those of all": (x, { add, norm, attn, mlp }, { values }) => {
+    const { y, v } = attn(norm(x), values);
+    const middle = add(x, y);
+    return [add(middle, mlp(norm(middle))), { values: values ?? v }];
+  },
+} satisfies Record<string, Block>;
+type Form = keyof typeof forms;
+
+async function modelOf(form: Form): Promise<Model> {
+  const model = blankModel({
+    path: "sums.onnx",
+    opset: 20,
+    irVersion: 10,
+    producer: { name: "test", version: "0" },
+    inputs: { x: { dtype: "float32", shape } },
+  });
+  const patch = new Patch(model.graph, null, "");
+  const root: g.Growth = { patch, seed: 0, path: "" };
+  let x = g.op(root, "Mul", [model.graph.inputs[0]!, patch.scalar("float32", 1.5)]);
+  let beside: Beside = { total: x, values: null };
+  for (let i = 0; i < 3; i++) {
+    const made = (forms[form] as Block)(x, toolsOf(g.at(root, `blocks.${i}`)), beside);
+    const [next, changed] = Array.isArray(made) ? made : [made, {}];
+    [x, beside] = [next, { ...beside, ...changed }];
+  }
+  const ends = beside.total.uses.size > 0 ? g.op(root, "Add", [x, beside.total]) : x;
+  patch.commit();
+  declareOutput(model, ends, "y", { dtype: "float32", shape });
+  await inferTypes(model, createOracle());
+  return model;
+}
+
+function toolsOf(growth: g.Growth): Tools {
+  const add = (...terms: Value[]) => g.op(growth, "Add", terms);
+  const linear = (inner: g.Growth, step: string, x: Value, sizes: [number, number]) =>
+    g.linear(inner, step, x, sizes, normal(0.4));
+  let norms = 0;
+  return {
+    growth,
+    add,
+    take: (a, b) => g.op(growth, "Sub", [a, b]),
+    norm: (x) => g.layerNorm(g.at(growth, `norm${++norms}`), x, width),
+    attn: (x, values = null) => {
+      const inner = g.at(growth, "attn");
+      const [q, k, own] = ["q", "k", "v"].map((step) => {
+        const y = linear(inner, step, x, [width, width]);
+        const apart = g.reshape(inner, y, [-1, tokens, heads, width / heads]);
+        return g.transpose(inner, apart, [0, 2, 1, 3]);
+      }) as [Value, Value, Value];
+      const v = values ? g.op(inner, "Add", [own, values]) : own;
+      const y = g.attend(inner, [q, k, v], { heads, width });
+      return { y: linear(inner, "out", y, [width, width]), v };
+    },
+    mlp: (x) => {
+      const inner = g.at(growth, "mlp");
+      const units = g.gelu(inner, linear(inner, "fc1", x, [width, hidden]));
+      return linear(inner, "fc2", units, [hidden, width]);
+    },
+    affine: (step, x) => {
+      const b = g.weight(growth, `${step}.bias`, [width], normal(0.5));
+      const w = g.weight(growth, `${step}.weight`, [width], normal(0.5));
+      return g.op(growth, "Mul", [add(x, b), w]);
+    },
+  };
+}
+
+const feeds = {
+  x: new ort.Tensor(
+    "float32",
+    Float32Array.from({ length: 2 * tokens * width }, (_, i) => Math.sin(i * i)),
+    [2, tokens, width],
+  ),
+};
+
+/** What the model returns where a part's last projection is zero. */
+async function without(form: Form, projection: string | null) {
+  const model = await modelOf(form);
+  const value = projection && model.graph.values.get(`blocks.1.${projection}.weight`)!;
+  if (value) reweigh(model, [[value, (values) => values.fill(0)]]);
+  return (await run(model, feeds)).y!;
+}
+
+async function expectEdited(form: Form, text: string, expected: ort.Tensor) {
+  const { model } = await editModel(await modelOf(form), text);
+  const { difference, scale } = distance(expected, (await run(model, feeds)).y!);
+  expect(difference / scale, text).toBeLessThan(2e-6);
+}
+
+const last = { attn: "attn.out", mlp: "mlp.fc2" } as const;
+/** What reads a branch beside the stream would be left with nothing. */
+const readBeside: Partial<Record<Form, readonly (keyof typeof last)[]>> = {
+  "an MLP reads what the attention beside it ends in": ["attn"],
+  "such branches are summed before the stream": ["attn"],
+  "branches are added to two streams": ["attn", "mlp"],
+};
+
+describe.each(Object.keys(forms) as Form[])("%s", (form) => {
+  test("three blocks of one attention and one MLP", async () => {
+    const model = await modelOf(form);
+    const { stacks, unplaced } = anatomize(model);
+    const parts = (names: Iterable<string>) => [...names].filter((name) => !/norm/.test(name));
+    const found = stacks.map(({ blocks }) => blocks.map((block) => parts(block.parts.keys())));
+    const block = ["attn", "mlp"];
+    expect([found, unplaced]).toEqual([[[block, block, block]], []]);
+  });
+
+  test.each(["attn", "mlp"] as const)("nothing in the place of %s", async (part) => {
+    const expected = await without(form, last[part]);
+    const nothing = `operator nothing for ${part} { return 0 * x }`;
+    await expectEdited(form, `replace blocks[1].${part} with nothing\n${nothing}`, expected);
+    const removed = expectEdited(form, `remove blocks[1].${part}`, expected);
+    if (readBeside[form]?.includes(part)) await expect(removed).rejects.toThrow(GraftError);
+    else await removed;
+  });
+
+  test("an MLP that grows keeps the function", async () => {
+    await expectEdited(form, "resize blocks[all].mlp to hidden 16", await without(form, null));
+  });
+});
