@@ -28,10 +28,10 @@ const newestIr = 13;
 export async function probe(
   scene: Scene,
   sizes: Sizes,
-  length = segmentLength,
+  length = segmentLength(scene),
 ): Promise<Map<string, Measured>> {
   const measured = new Map<string, Measured>();
-  for (const segment of segmentsOf(scene, measured, length)) {
+  for (const segment of segmentsOf(scene, sizes, measured, length)) {
     await probeSegment(segment, sizes, measured);
   }
   return measured;

@@ -1,39 +1,57 @@
 /**
- * Large graphs are probed in pieces: ONNX Runtime's time grows with the square of the outputs that a
- * graph has, and a probe has one for every value.
+ * Graphs are probed in pieces, and what is like an earlier piece not at all: ONNX Runtime's time grows
+ * with the square of the outputs that a graph has, and a probe has one for every value.
  */
 import type { Node, Value } from "../../src/ir/graph.ts";
 import type { TensorType } from "../../src/ir/types.ts";
+import { precedentsIn } from "./precedents.ts";
 import type { Measured } from "./probe.ts";
 import { readsOf, type Scene } from "./scene.ts";
+import { calculatesShapes } from "./shape-arithmetic.ts";
+import type { Sizes } from "./symbols.ts";
 
-/** Nodes of one piece. */
-export const segmentLength = 1500;
+/** Nodes of one piece at most, where few are alike, and where most are: a block or two. */
+const longest = 1500;
+const repeated = 64;
 
-/** Operators that shapes are calculated with. */
-const shapeArithmetic = new Set(
-  (
-    "Shape Size Constant Gather Slice Concat Unsqueeze Squeeze Cast Add Sub Mul Div Mod Neg Min Max " +
-    "Range Reshape Expand Equal Where Not ConstantOfShape ReduceProd ReduceMin ReduceMax Identity Floor Ceil Sqrt"
-  ).split(" "),
-);
+/** Cutting pays from this many nodes of each kind on. */
+const enoughAlike = 5;
+
+/** The length of pieces that takes the least time. */
+export function segmentLength({ nodes }: Scene): number {
+  const kinds = new Set(nodes.map(({ op, inputs }) => [op, ...inputs.map(sourceOf)].join()));
+  return kinds.size * enoughAlike < nodes.length ? repeated : longest;
+}
+
+function sourceOf(value: Value | null): string {
+  return value?.producer?.op ?? String(value?.initializer?.shape ?? "");
+}
 
 /**
  * The scene in pieces of `length` nodes, each to be probed before the next is asked for: what a
- * piece reads of earlier ones has the type that `measured` gives it by then.
+ * piece reads of earlier ones has the type that `measured` gives it by then. Nodes that have a
+ * precedent are in no piece, and get their types from it.
  */
 export function* segmentsOf(
   scene: Scene,
-  measured: ReadonlyMap<string, Measured>,
+  sizes: Sizes,
+  measured: Map<string, Measured>,
   length: number,
 ): Generator<Scene> {
-  if (scene.nodes.length <= length || !isSorted(scene.nodes)) {
+  const { nodes } = scene;
+  if (nodes.length <= length || !isSorted(nodes)) {
     yield scene;
     return;
   }
   const cut = cutter(scene);
-  for (let from = 0; from < scene.nodes.length; from += length) {
-    yield cut(scene.nodes.slice(from, from + length), (value) => measured.get(value.name));
+  const precedents = precedentsIn(scene, sizes, measured);
+  for (let from = 0; ; ) {
+    while (from < nodes.length && precedents.recall(nodes[from]!)) from++;
+    if (from >= nodes.length) return;
+    const piece = nodes.slice(from, from + length);
+    yield cut(piece, (value) => measured.get(value.name));
+    precedents.learn(piece);
+    from += length;
   }
 }
 
@@ -70,12 +88,6 @@ export function cutter(scene: Scene) {
       outputs: own.flatMap((node) => node.outputs.filter((value) => value !== null)),
     };
   };
-}
-
-function calculatesShapes({ op }: Node, { dtype, shape }: Measured): boolean {
-  const whole = dtype === "int64" || dtype === "int32" || dtype === "bool";
-  const small = shape !== null && shape.length <= 1;
-  return shapeArithmetic.has(op) && small && (whole || shape.length === 0);
 }
 
 function isSorted(nodes: readonly Node[]): boolean {

@@ -77,11 +77,11 @@ export class Patch {
 
   /** Forgets nodes that none of these values needs, of those behind the first `since`. */
   prune(since: number, needed: readonly Value[]): void {
-    const reached = producersOf(needed);
-    const grown = this.nodes.splice(since);
-    this.nodes.push(...grown.filter((node) => reached.has(node)));
+    const grown = new Set(this.nodes.splice(since));
+    const reached = producersOf(needed, grown);
+    for (const node of grown) if (reached.has(node)) this.nodes.push(node);
     for (const [key, { producer }] of this.#constants) {
-      if (!reached.has(producer!) && grown.includes(producer!)) this.#constants.delete(key);
+      if (grown.has(producer!) && !reached.has(producer!)) this.#constants.delete(key);
     }
   }
 

@@ -48,14 +48,15 @@ export function sweep(graph: Graph, values: readonly Value[]): void {
   removeNodes(graph, orphans.nodes);
 }
 
-/** The nodes that these values are computed by. */
-export function producersOf(values: readonly Value[]): Set<Node> {
+/** The nodes that these values are computed by; of `among` alone, where that is given. */
+export function producersOf(values: readonly Value[], among?: ReadonlySet<Node>): Set<Node> {
   const found = new Set<Node>();
-  const open = values.flatMap((value) => value.producer ?? []);
-  for (let node = open.pop(); node; node = open.pop()) {
-    if (found.has(node)) continue;
-    found.add(node);
-    for (const { producer } of readsOf(node)) if (producer) open.push(producer);
+  const open = [...values];
+  for (let value = open.pop(); value; value = open.pop()) {
+    const { producer } = value;
+    if (!producer || found.has(producer) || among?.has(producer) === false) continue;
+    found.add(producer);
+    open.push(...readsOf(producer));
   }
   return found;
 }

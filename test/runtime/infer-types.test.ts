@@ -5,9 +5,6 @@ import { join } from "node:path";
 import { onnx } from "onnx-proto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createOracle } from "../../runtime/index.ts";
-import { unknownNodes } from "../../runtime/infer/leave-out.ts";
-import { probe } from "../../runtime/infer/probe.ts";
-import { sceneOf } from "../../runtime/infer/scene.ts";
 import type { Model } from "../../src/ir/graph.ts";
 import { showType, type TensorType } from "../../src/ir/types.ts";
 import { evaluateDim } from "../../src/measure/index.ts";
@@ -270,19 +267,6 @@ test.each([
 ])("%s is refused in the runtime's words", async (file, words) => {
   const model = await readModel(`${shapes}/${file}.onnx`);
   await expect(oracle.inferTypes(model)).rejects.toThrow(words);
-});
-
-test.each([
-  "test/fixtures/models/pixart-ts17.onnx",
-  "test/fixtures/models/vit-dynamo20.onnx",
-  "test/fixtures/shapes/control-flow.onnx",
-])("%s in pieces is as in one", async (path) => {
-  const model = await readModel(path);
-  const scene = sceneOf(model, model.graph, unknownNodes(model, model.graph));
-  const sizes = new Map([["batch", 29]]);
-  const whole = await probe(scene, sizes);
-  const pieces = await probe(scene, sizes, 7);
-  expect(Object.fromEntries(pieces)).toEqual(Object.fromEntries(whole));
 });
 
 test("a Split into more pieces than it has outputs is refused, not made room for", async () => {
