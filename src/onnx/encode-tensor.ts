@@ -60,7 +60,9 @@ function embed(edits: Edits, { dtype, data }: Initializer): void {
 
 /** @param same whether the data is what the origin says. */
 function place(edits: Edits, origin: TensorOrigin, home: Place, same: boolean): void {
-  if (!origin.external) {
+  const { external } = origin;
+  if (same && external && isIn(external.location, home) && isAt(external.offset, home)) return;
+  if (!external) {
     for (const number of [...typedFields, proto.raw_data]) edits.set(number);
     edits.int(proto.data_location, 0, externalLocation);
   }
@@ -92,14 +94,17 @@ function entriesAt(
   same: boolean,
 ): ReadonlyMap<string, string> {
   const now = new Map(was);
-  const old = was.get("location") ?? "";
-  if (old !== home.location && normalizedLocation(old) !== home.location) {
-    now.set("location", home.location);
-  }
-  if (Number(was.get("offset") ?? 0) !== home.offset || was.size === 0) {
-    now.set("offset", String(home.offset));
-  }
+  if (!isIn(was.get("location"), home)) now.set("location", home.location);
+  if (!isAt(was.get("offset"), home) || was.size === 0) now.set("offset", String(home.offset));
   if (!same || was.size === 0) now.set("length", String(home.length));
   if (!same) now.delete("checksum");
   return now;
+}
+
+function isIn(location = "", home: Place): boolean {
+  return location === home.location || normalizedLocation(location) === home.location;
+}
+
+function isAt(offset = "0", home: Place): boolean {
+  return Number(offset) === home.offset;
 }
