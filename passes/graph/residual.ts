@@ -24,6 +24,7 @@ export function junctionOf(from: Value, nodes: Iterable<Node>): Junction | null 
     if (!mine.length) continue;
     const junction = junctionAt(node, mine);
     if (junction) return leavesNothing(reached, passed, node) ? junction : null;
+    if (joinsOthers(node, reached)) return null;
     passed.add(node);
     for (const output of node.outputs) if (output) reached.add(output);
   }
@@ -37,6 +38,22 @@ function junctionAt(node: Node, branches: readonly number[]): Junction | null {
   const stream = node.inputs[branch === 0 ? 1 : 0];
   if (branches.length !== 1 || branch! > 1 || !stream || stream.initializer) return null;
   return sameShape(stream, node.inputs[branch!]!) ? { add: node, stream, branch: branch! } : null;
+}
+
+/** Beside the branch, or in its place, come values of others: what is added is not the branch's alone. */
+function joinsOthers(node: Node, reached: ReadonlySet<Value>): boolean {
+  const joined =
+    node.op === "Concat" ? node.inputs : node.op === "Where" ? node.inputs.slice(1) : [];
+  return joined.some((value) => value && !reached.has(value) && holdsData(value));
+}
+
+/** Whether it depends on more than sizes. */
+function holdsData(value: Value, seen = new Set<Value>()): boolean {
+  const { producer, initializer } = value;
+  if (seen.has(value) || producer?.opType === "Shape" || producer?.opType === "Size") return false;
+  seen.add(value);
+  if (!producer) return initializer === null;
+  return producer.inputs.some((input) => input && holdsData(input, seen));
 }
 
 function leavesNothing(reached: Set<Value>, passed: ReadonlySet<Node>, add: Node): boolean {

@@ -11,7 +11,7 @@ import type { LinearMap, Linears } from "./linears.ts";
 import { mixingOf } from "./mixing.ts";
 import { matchNorm, type NormMatch } from "./norms.ts";
 import { type Region, regionBetween, type Segment, segmentsOf } from "./region.ts";
-import { apart } from "./terms.ts";
+import { apart, mayEqual } from "./terms.ts";
 
 /** What the parts of a search have in common. */
 export interface Findings {
@@ -101,6 +101,8 @@ function withoutGate(bare: Bare, findings: Findings): Bare | null {
   const attends = (list: readonly Op[]) => list.some((op) => coreOf.has(op));
   for (const map of mapsOf(ops)) {
     const [inside, behind] = [regionBetween(x, map.y), regionBetween(map.y, y)];
+    // Features that stand beside those of another are no gate of them.
+    if (!mayEqual(map.y, y)) continue;
     if (!inside || !behind || mapsOf(behind.ops).size > 0 || attends(behind.ops)) continue;
     if (mapsOf(inside.ops).size < 2 && !attends(inside.ops)) continue;
     const beside = ops.filter((op) => !inside.has.has(op) && !behind.has.has(op));
@@ -233,7 +235,7 @@ function isCast({ segments }: Piece): boolean {
  */
 function parallelTerms(x: Wire, y: Wire, findings: Findings): Region[] | null {
   const whole = !y.from || findings.linears.byOp.has(y.from) || isGrafted(y.from);
-  const terms = whole ? [] : termsOf(y.from);
+  const terms = whole ? [] : termsOf(y.from, x);
   const found = terms.flatMap((term) => regionBetween(x, term) ?? []);
   const regions = apart(found, findings.linears);
   if (regions.length < 2 || regions.length < terms.length) return null;
@@ -252,9 +254,14 @@ function parallelTerms(x: Wire, y: Wire, findings: Findings): Region[] | null {
   return regions;
 }
 
-/** What a sum adds up: the terms of an Add, or values that are stacked and summed. */
-function termsOf(sum: Op): readonly Wire[] {
+/** What a sum adds up: the terms of an Add, values that are stacked and summed, or one or the other. */
+function termsOf(sum: Op, x: Wire): readonly Wire[] {
   if (sum.type === "Add") return sum.data;
+  if (sum.type === "Where") {
+    const [condition, ...values] = sum.inputs;
+    const chosen = condition && regionBetween(x, condition);
+    return chosen ? [] : values.flatMap((wire) => (wire && !wire.constant ? wire : []));
+  }
   const stack = sum.inputs[0]?.from;
   if (sum.type !== "ReduceSum" || stack?.type !== "Concat") return [];
   const terms = stack.data.map((wire) =>

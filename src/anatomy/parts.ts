@@ -3,6 +3,7 @@ import { isOp } from "../onnx-ops/schemas.ts";
 import type { Block, OtherHost, Part } from "./anatomy.ts";
 import { takeAttentionApart } from "./attention.ts";
 import type { Branch, Findings } from "./branch.ts";
+import { takesSome } from "./chosen.ts";
 import type { BlockDraft, StepDraft } from "./drafts.ts";
 import type { Op, Wire } from "./flow.ts";
 import { takeMlpApart } from "./mlp.ts";
@@ -117,6 +118,7 @@ function partOf(draft: Draft, prefix: string, asMlp: boolean, context: Context):
   const place = asMlp ? "mlp" : placeOf(draft);
   const kind = place === "mlp" ? "mlp" : place === "cross" ? "cross_attn" : "attn";
   const outputs = [branch.y, ...(partner ? [partner.branch.y] : [])];
+  const some = takesSome(branch) ? "only some of the tokens go through it" : null;
   return {
     name: context.names.part(`${prefix}${kind}`),
     ops: [
@@ -130,6 +132,7 @@ function partOf(draft: Draft, prefix: string, asMlp: boolean, context: Context):
     keeps: keptBy(draft, found.host),
     role: null,
     ...found,
+    refused: found.refused ?? some,
   };
 }
 

@@ -2,6 +2,7 @@
  * Residual steps: y = x + f(x), found as sums of which one term is an ancestor of the others and a
  * weighted branch lies between. Nothing here looks at names.
  */
+import { chosenSum } from "./chosen.ts";
 import type { Constants } from "./constants.ts";
 import type { Core } from "./cores.ts";
 import { type Flow, levelOf, type Op, type Wire } from "./flow.ts";
@@ -48,8 +49,10 @@ export function findSteps(
   const scored = new Set(cores.flatMap(({ ops }) => ops));
   for (const op of flow.ops) {
     // A sum of scores, or inside of an operator, is no sum of the stream.
-    if (!sums.has(op.type) || op.data.length < 2 || scored.has(op) || isGrafted(op)) continue;
-    const step = extended(op, candidates, weighs) ?? stepAt(op, constants, weighs);
+    if (op.data.length < 2 || scored.has(op) || isGrafted(op)) continue;
+    const step = sums.has(op.type)
+      ? (extended(op, candidates, weighs) ?? stepAt(op, constants, weighs))
+      : chosenAt(op, candidates, weighs);
     if (step) candidates.set(op, { ...step, regions: apart(step.regions, linears) });
   }
   for (const step of graftedBlocks(flow, candidates)) candidates.set(step.add, step);
@@ -135,6 +138,21 @@ function extended(op: Op, candidates: Map<Op, Step>, weighs: (op: Op) => boolean
     return stepOf(op, step.x, [...step.regions, ...branches]);
   }
   return null;
+}
+
+/** A sum at some tokens; one behind the other, they may all start from what the first one did. */
+function chosenAt(op: Op, candidates: Map<Op, Step>, weighs: (op: Op) => boolean): Step | null {
+  const chosen = chosenSum(op);
+  if (!chosen) return null;
+  const { x, term, sum } = chosen;
+  const before = x.from ? candidates.get(x.from) : undefined;
+  const own = regionBetween(x, term);
+  const region = own ?? (before && regionBetween(before.x, term));
+  if (!region?.ops.some(weighs)) return null;
+  candidates.delete(sum);
+  if (own || !before) return stepOf(op, x, [region]);
+  candidates.delete(before.add);
+  return stepOf(op, before.x, [...before.regions, region]);
 }
 
 /** Whether steps, one behind the other, lead from `origin` to `wire`. */

@@ -20,6 +20,8 @@ const shape = ["batch", tokens, width] as const;
 interface Beside {
   /** The second stream of ResiDual. */
   readonly total: Value;
+  /** Which tokens are of another kind, [B, N, 1]. */
+  readonly kind: Value;
   /** Values of the first block's heads. */
   readonly values: Value | null;
 }
@@ -30,7 +32,7 @@ interface Tools {
   readonly take: (a: Value, b: Value) => Value;
   readonly norm: (x: Value) => Value;
   readonly attn: (x: Value, values?: Value | null) => { y: Value; v: Value };
-  readonly mlp: (x: Value) => Value;
+  readonly mlp: (x: Value, step?: string) => Value;
   /** (x + b) * w, one number each feature. */
   readonly affine: (step: string, x: Value) => Value;
 }
@@ -74,6 +76,37 @@ const forms = {
     const middle = add(x, y);
     return [add(middle, mlp(norm(middle))), { values: values ?? v }];
   },
+  "tokens of each kind have an MLP": (x, { growth, add, norm, attn, mlp }, { kind }) => {
+    const middle = add(x, attn(norm(x)).y);
+    const normed = norm(middle);
+    return add(middle, g.op(growth, "Where", [kind, mlp(normed), mlp(normed, "mlp2")]));
+  },
+  "branches are stacked and summed": (x, { growth, add, norm, attn, mlp }) => {
+    const normed = norm(x);
+    const first = growth.patch.ints([0]);
+    const terms = [attn(normed).y, mlp(normed)];
+    const stack = terms.map((y) => g.op(growth, "Unsqueeze", [y, first]));
+    const sum = g.op(growth, "ReduceSum", [g.op(growth, "Concat", stack, { axis: 0 }), first], {
+      keepdims: 0,
+    });
+    return add(x, sum);
+  },
+  "features of an MLP stand beside others": (x, { growth, add, norm, attn, mlp }) => {
+    const middle = add(x, attn(norm(x)).y);
+    const normed = norm(middle);
+    const half = (y: Value, step: string) =>
+      g.linear(growth, step, y, [width, width / 2], normal(0.4));
+    const beside = g.op(growth, "Relu", [half(normed, "side")]);
+    const both = [half(mlp(normed), "mlp.fc3"), beside];
+    return add(middle, g.op(growth, "Concat", both, { axis: -1 }));
+  },
+  "an MLP is added to some tokens": (x, { growth, add, norm, attn, mlp }, { kind }) => {
+    const middle = add(x, attn(norm(x)).y);
+    const flags = g.op(growth, "Squeeze", [kind, growth.patch.ints([-1])]);
+    const places = g.transpose(growth, g.op(growth, "NonZero", [flags]), [1, 0]);
+    const some = g.op(growth, "GatherND", [middle, places]);
+    return g.op(growth, "ScatterND", [middle, places, add(some, mlp(norm(some)))]);
+  },
 } satisfies Record<string, Block>;
 type Form = keyof typeof forms;
 
@@ -88,7 +121,15 @@ async function modelOf(form: Form): Promise<Model> {
   const patch = new Patch(model.graph, null, "");
   const root: g.Growth = { patch, seed: 0, path: "" };
   let x = g.op(root, "Mul", [model.graph.inputs[0]!, patch.scalar("float32", 1.5)]);
-  let beside: Beside = { total: x, values: null };
+  const start = patch.ints([0]);
+  const first = g.op(root, "Slice", [
+    model.graph.inputs[0]!,
+    start,
+    patch.ints([1]),
+    patch.ints([2]),
+  ]);
+  const kind = g.op(root, "Greater", [first, patch.scalar("float32", 0)]);
+  let beside: Beside = { total: x, values: null, kind };
   for (let i = 0; i < 3; i++) {
     const made = (forms[form] as Block)(x, toolsOf(g.at(root, `blocks.${i}`)), beside);
     const [next, changed] = Array.isArray(made) ? made : [made, {}];
@@ -122,8 +163,8 @@ function toolsOf(growth: g.Growth): Tools {
       const y = g.attend(inner, [q, k, v], { heads, width });
       return { y: linear(inner, "out", y, [width, width]), v };
     },
-    mlp: (x) => {
-      const inner = g.at(growth, "mlp");
+    mlp: (x, step = "mlp") => {
+      const inner = g.at(growth, step);
       const units = g.gelu(inner, linear(inner, "fc1", x, [width, hidden]));
       return linear(inner, "fc2", units, [hidden, width]);
     },
@@ -143,11 +184,16 @@ const feeds = {
   ),
 };
 
-/** What the model returns where a part's last projection is zero. */
-async function without(form: Form, projection: string | null) {
+/** What the model returns where a part's last projections are zero. */
+async function without(form: Form, projections: RegExp | null) {
   const model = await modelOf(form);
-  const value = projection && model.graph.values.get(`blocks.1.${projection}.weight`)!;
-  if (value) reweigh(model, [[value, (values) => values.fill(0)]]);
+  const weights = [...model.graph.initializers].filter(
+    ({ name }) => projections?.test(name) && /^blocks\.1\..*weight$/.test(name),
+  );
+  reweigh(
+    model,
+    weights.map((value) => [value, (values) => values.fill(0)] as const),
+  );
   return (await run(model, feeds)).y!;
 }
 
@@ -157,25 +203,40 @@ async function expectEdited(form: Form, text: string, expected: ort.Tensor) {
   expect(difference / scale, text).toBeLessThan(2e-6);
 }
 
-const last = { attn: "attn.out", mlp: "mlp.fc2" } as const;
+const blockOf = (form: Form) =>
+  form === "tokens of each kind have an MLP"
+    ? ["attn", "mlp", "mlp2"]
+    : form === "an MLP is added to some tokens"
+      ? ["attn", "refused mlp"]
+      : ["attn", "mlp"];
+
+const last = { attn: /attn\.out/, mlp: /mlp\.fc2|side/ } as const;
 /** What reads a branch beside the stream would be left with nothing. */
 const readBeside: Partial<Record<Form, readonly (keyof typeof last)[]>> = {
   "an MLP reads what the attention beside it ends in": ["attn"],
   "such branches are summed before the stream": ["attn"],
   "branches are added to two streams": ["attn", "mlp"],
+  "tokens of each kind have an MLP": ["mlp"],
+  "branches are stacked and summed": ["attn", "mlp"],
 };
 
 describe.each(Object.keys(forms) as Form[])("%s", (form) => {
-  test("three blocks of one attention and one MLP", async () => {
+  test("three blocks of an attention and MLPs", async () => {
     const model = await modelOf(form);
     const { stacks, unplaced } = anatomize(model);
     const parts = (names: Iterable<string>) => [...names].filter((name) => !/norm/.test(name));
-    const found = stacks.map(({ blocks }) => blocks.map((block) => parts(block.parts.keys())));
-    const block = ["attn", "mlp"];
+    const found = stacks.map(({ blocks }) =>
+      blocks.map(({ parts: offered, refused }) => [
+        ...parts(offered.keys()),
+        ...[...refused.keys()].map((name) => `refused ${name}`),
+      ]),
+    );
+    const block = blockOf(form);
     expect([found, unplaced]).toEqual([[[block, block, block]], []]);
   });
 
-  test.each(["attn", "mlp"] as const)("nothing in the place of %s", async (part) => {
+  const offered = (["attn", "mlp"] as const).filter((part) => blockOf(form).includes(part));
+  test.each(offered)("nothing in the place of %s", async (part) => {
     const expected = await without(form, last[part]);
     const nothing = `operator nothing for ${part} { return 0 * x }`;
     await expectEdited(form, `replace blocks[1].${part} with nothing\n${nothing}`, expected);
@@ -184,7 +245,8 @@ describe.each(Object.keys(forms) as Form[])("%s", (form) => {
     else await removed;
   });
 
-  test("an MLP that grows keeps the function", async () => {
+  const resizable = offered.filter((part) => part === "mlp" && !form.startsWith("features"));
+  test.each(resizable)("an %s that grows keeps the function", async () => {
     await expectEdited(form, "resize blocks[all].mlp to hidden 16", await without(form, null));
   });
 });
