@@ -2,11 +2,13 @@
 
 import type { Dim } from "../ir/types.ts";
 import { type Branch, branchesOf, choosesExperts, type Findings } from "./branch.ts";
+import type { Constants } from "./constants.ts";
 import type { Core } from "./cores.ts";
 import type { Op, Wire } from "./flow.ts";
 import { graftedBranch } from "./grafted.ts";
+import { carry, identityLayout, isLayoutOp } from "./layout.ts";
 import { mixingOf } from "./mixing.ts";
-import { regionBetween } from "./region.ts";
+import { type Region, regionBetween } from "./region.ts";
 import type { Step } from "./residual.ts";
 import { keepsState } from "./state.ts";
 
@@ -111,7 +113,7 @@ function joinTokens(draft: Draft, { linears, constants }: Findings): void {
  * Whether a step's stream has its features on the last axis, [B, N, D]. Convolutional streams
  * [B, C, H, W] are read by a convolution, or by a norm of channels, before any transpose.
  */
-export function isTokenStream(step: Placed, { linears }: Findings): boolean {
+export function isTokenStream(step: Placed, { linears, constants }: Findings): boolean {
   const shape = step.y.value?.type?.shape;
   if (shape && (shape.length < 2 || shape.length > 4)) return false;
   return step.regions.every((region) => {
@@ -131,8 +133,29 @@ export function isTokenStream(step: Placed, { linears }: Findings): boolean {
         /^(Conv|ConvTranspose|GroupNormalization|GroupNorm|InstanceNormalization|BatchNormalization)$/;
       if (channels.test(op.type) && !after) return false;
     }
-    return (shape?.length ?? 3) < 4;
+    return (shape?.length ?? 3) < 4 || hasFeaturesLast(region, constants);
   });
+}
+
+/** Whether the channels of a branch's first convolution are the stream's last axis. */
+function hasFeaturesLast({ from, ops }: Region, constants: Constants): boolean {
+  const start = identityLayout(from);
+  const known = new Map(start ? [[from, start]] : []);
+  const shapeOf = (wire: Wire) => wire.value?.type?.shape?.join();
+  for (const op of ops) {
+    const x = op.data.find((wire) => known.has(wire));
+    const layout = x && known.get(x);
+    if (!layout) continue;
+    if (op.type === "Conv") {
+      return layout.axes[1]!.some(({ axis }) => axis === start!.axes.length - 1);
+    }
+    for (const wire of op.outputs) {
+      const same = wire && shapeOf(wire) === shapeOf(x) ? layout : null;
+      const next = wire && isLayoutOp(op) ? carry(layout, op, wire, constants) : same;
+      if (wire && next) known.set(wire, next);
+    }
+  }
+  return false;
 }
 
 function isShaped({ outputs }: Op, shape: readonly Dim[] | null | undefined): boolean {

@@ -4,6 +4,7 @@ import type { Stack } from "./anatomy.ts";
 import type { Findings } from "./branch.ts";
 import type { Drafts, Refusal } from "./drafts.ts";
 import type { Flow, Op } from "./flow.ts";
+import { valuesAfter } from "./scores.ts";
 import { shapeOf } from "./weights.ts";
 
 export function outsideOf(
@@ -27,11 +28,21 @@ export function outsideOf(
     if (stacks.length === 0 || (refused.has(op) && middle.has(op))) unplaced.add(op.place);
   }
   const remarks = drafts.refused.map(({ steps, why }) => reasons[why](steps.length));
-  const loose = findings.cores.filter((core) => !core.ops.some((op) => inside.has(op.place)));
+  const loose = attentionsOf(flow, findings).filter(
+    (ops) => !ops.some((op) => inside.has(op.place)),
+  );
   if (loose.length > 0 && stacks.length > 0)
     remarks.push(`${counted(loose.length, "attention")} outside of blocks`);
   if (stacks.length === 0) remarks.unshift("no residual blocks in which tokens [B, N, D] meet");
   return { unplaced: [...unplaced], remarks };
+}
+
+/** Also those whose queries no input reaches: the first of learned queries, where the batch is fixed. */
+function attentionsOf(flow: Flow, { cores, coreOf }: Findings): (readonly Op[])[] {
+  const others = flow.ops.filter(
+    (op) => op.type === "Softmax" && op.data.length > 0 && !coreOf.has(op) && valuesAfter(op),
+  );
+  return [...cores.map(({ ops }) => ops), ...others.map((op) => [op])];
 }
 
 /** Operations that depend on some block and that some block depends on. */

@@ -10,10 +10,10 @@ import { blankModel, declareOutput } from "../../src/onnx-ops/blank-model.ts";
 import { Patch } from "../../src/onnx-ops/patch.ts";
 import * as g from "../../src/presets/growth.ts";
 import { normal } from "../../src/presets/weights.ts";
+import { type Tools, tokens, toolsOf, width } from "./block-tools.ts";
 import { reweigh } from "./silenced.ts";
 import { distance, editModel, run } from "./workbench.ts";
 
-const [tokens, width, heads, hidden] = [6, 8, 2, 12];
 const shape = ["batch", tokens, width] as const;
 
 /** What passes from block to block beside the stream. */
@@ -24,17 +24,6 @@ interface Beside {
   readonly kind: Value;
   /** Values of the first block's heads. */
   readonly values: Value | null;
-}
-
-interface Tools {
-  readonly growth: g.Growth;
-  readonly add: (...terms: Value[]) => Value;
-  readonly take: (a: Value, b: Value) => Value;
-  readonly norm: (x: Value) => Value;
-  readonly attn: (x: Value, values?: Value | null) => { y: Value; v: Value };
-  readonly mlp: (x: Value, step?: string) => Value;
-  /** (x + b) * w, one number each feature. */
-  readonly affine: (step: string, x: Value) => Value;
 }
 
 type Block = (x: Value, tools: Tools, beside: Beside) => Value | readonly [Value, Partial<Beside>];
@@ -140,40 +129,6 @@ async function modelOf(form: Form): Promise<Model> {
   declareOutput(model, ends, "y", { dtype: "float32", shape });
   await inferTypes(model, createOracle());
   return model;
-}
-
-function toolsOf(growth: g.Growth): Tools {
-  const add = (...terms: Value[]) => g.op(growth, "Add", terms);
-  const linear = (inner: g.Growth, step: string, x: Value, sizes: [number, number]) =>
-    g.linear(inner, step, x, sizes, normal(0.4));
-  let norms = 0;
-  return {
-    growth,
-    add,
-    take: (a, b) => g.op(growth, "Sub", [a, b]),
-    norm: (x) => g.layerNorm(g.at(growth, `norm${++norms}`), x, width),
-    attn: (x, values = null) => {
-      const inner = g.at(growth, "attn");
-      const [q, k, own] = ["q", "k", "v"].map((step) => {
-        const y = linear(inner, step, x, [width, width]);
-        const apart = g.reshape(inner, y, [-1, tokens, heads, width / heads]);
-        return g.transpose(inner, apart, [0, 2, 1, 3]);
-      }) as [Value, Value, Value];
-      const v = values ? g.op(inner, "Add", [own, values]) : own;
-      const y = g.attend(inner, [q, k, v], { heads, width });
-      return { y: linear(inner, "out", y, [width, width]), v };
-    },
-    mlp: (x, step = "mlp") => {
-      const inner = g.at(growth, step);
-      const units = g.gelu(inner, linear(inner, "fc1", x, [width, hidden]));
-      return linear(inner, "fc2", units, [hidden, width]);
-    },
-    affine: (step, x) => {
-      const b = g.weight(growth, `${step}.bias`, [width], normal(0.5));
-      const w = g.weight(growth, `${step}.weight`, [width], normal(0.5));
-      return g.op(growth, "Mul", [add(x, b), w]);
-    },
-  };
 }
 
 const feeds = {

@@ -1,0 +1,68 @@
+/** Streams that are grids, or that begin with what no input reaches. */
+import { expect, test } from "vitest";
+import { inferTypes } from "../../passes/infer-types.ts";
+import { createOracle } from "../../runtime/index.ts";
+import { anatomize } from "../../src/anatomy/index.ts";
+import type { Value } from "../../src/ir/graph.ts";
+import { blankModel, declareOutput } from "../../src/onnx-ops/blank-model.ts";
+import { Patch } from "../../src/onnx-ops/patch.ts";
+import * as g from "../../src/presets/growth.ts";
+import { normal } from "../../src/presets/weights.ts";
+import { type Tools, tokens, toolsOf, width } from "../passes/block-tools.ts";
+
+/** Three blocks behind one another, of [B, N, D] or of what `start` makes of it. */
+async function anatomyOf(
+  block: (x: Value, tools: Tools, input: Value) => Value,
+  start: (input: Value, root: g.Growth) => Value,
+) {
+  const model = blankModel({
+    path: "streams.onnx",
+    opset: 20,
+    irVersion: 10,
+    producer: { name: "test", version: "0" },
+    inputs: { x: { dtype: "float32", shape: [2, tokens, width] } },
+  });
+  const patch = new Patch(model.graph, null, "");
+  const root: g.Growth = { patch, seed: 0, path: "" };
+  const [input] = model.graph.inputs as [Value];
+  let x = start(input, root);
+  for (let i = 0; i < 3; i++) x = block(x, toolsOf(g.at(root, `blocks.${i}`)), input);
+  const y = g.reshape(root, x, [2, tokens, width]);
+  patch.commit();
+  declareOutput(model, y, "y", { dtype: "float32", shape: [2, tokens, width] });
+  await inferTypes(model, createOracle());
+  const { stacks, remarks } = anatomize(model);
+  const parts = (names: Iterable<string>) => [...names].filter((name) => !/norm/.test(name));
+  const found = stacks.map(({ blocks }) => blocks.map((block) => parts(block.parts.keys())));
+  return { found, remarks };
+}
+
+test("a convolution whose channels are the last axis of a grid is a mixer of its tokens", async () => {
+  const { found, remarks } = await anatomyOf(
+    (x, { growth, add, norm, attn, mlp }) => {
+      const { y } = attn(g.reshape(growth, norm(x), [2, tokens, width]));
+      const first = add(x, g.reshape(growth, y, [2, 2, tokens / 2, width]));
+      const map = g.transpose(growth, norm(first), [0, 3, 1, 2]);
+      const w = g.weight(growth, "filter", [width, 1, 3, 3], normal(0.4));
+      const attributes = { group: width, pads: [1, 1, 1, 1] };
+      const filtered = g.op(growth, "Conv", [map, w], attributes);
+      const second = add(first, g.transpose(growth, filtered, [0, 2, 3, 1]));
+      return add(second, mlp(norm(second)));
+    },
+    (input, root) => g.reshape(root, input, [2, 2, tokens / 2, width]),
+  );
+  const block = ["attn", "attn2", "mlp"];
+  expect([found, remarks]).toEqual([[[block, block, block]], []]);
+});
+
+test("the first attention of learned queries is counted, although no input reaches those", async () => {
+  const { found, remarks } = await anatomyOf(
+    (x, { add, norm, attn, mlp }, input) => {
+      const middle = add(x, attn(norm(x), null, input).y);
+      return add(middle, mlp(norm(middle)));
+    },
+    (_, root) => g.weight(root, "queries", [2, tokens, width], normal(1)),
+  );
+  const block = ["cross_attn", "mlp"];
+  expect([found, remarks]).toEqual([[[["mlp"], block, block]], ["1 attention outside of blocks"]]);
+});

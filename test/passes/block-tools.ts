@@ -1,0 +1,52 @@
+/** The layers of transformer blocks, to be put together in any way. */
+import type { Value } from "../../src/ir/graph.ts";
+import * as g from "../../src/presets/growth.ts";
+import { normal } from "../../src/presets/weights.ts";
+
+export const [tokens, width, heads, hidden] = [6, 8, 2, 12];
+
+export interface Tools {
+  readonly growth: g.Growth;
+  readonly add: (...terms: Value[]) => Value;
+  readonly take: (a: Value, b: Value) => Value;
+  readonly norm: (x: Value) => Value;
+  /** To itself or to `context`; `values` are added to those of its heads. */
+  readonly attn: (x: Value, values?: Value | null, context?: Value) => { y: Value; v: Value };
+  readonly mlp: (x: Value, step?: string) => Value;
+  /** (x + b) * w, one number each feature. */
+  readonly affine: (step: string, x: Value) => Value;
+}
+
+export function toolsOf(growth: g.Growth): Tools {
+  const add = (...terms: Value[]) => g.op(growth, "Add", terms);
+  const linear = (inner: g.Growth, step: string, x: Value, sizes: [number, number]) =>
+    g.linear(inner, step, x, sizes, normal(0.4));
+  let norms = 0;
+  return {
+    growth,
+    add,
+    take: (a, b) => g.op(growth, "Sub", [a, b]),
+    norm: (x) => g.layerNorm(g.at(growth, `norm${++norms}`), x, width),
+    attn: (x, values = null, context = x) => {
+      const inner = g.at(growth, "attn");
+      const [q, k, own] = ["q", "k", "v"].map((step) => {
+        const y = linear(inner, step, step === "q" ? x : context, [width, width]);
+        const apart = g.reshape(inner, y, [-1, tokens, heads, width / heads]);
+        return g.transpose(inner, apart, [0, 2, 1, 3]);
+      }) as [Value, Value, Value];
+      const v = values ? g.op(inner, "Add", [own, values]) : own;
+      const y = g.attend(inner, [q, k, v], { heads, width });
+      return { y: linear(inner, "out", y, [width, width]), v };
+    },
+    mlp: (x, step = "mlp") => {
+      const inner = g.at(growth, step);
+      const units = g.gelu(inner, linear(inner, "fc1", x, [width, hidden]));
+      return linear(inner, "fc2", units, [hidden, width]);
+    },
+    affine: (step, x) => {
+      const b = g.weight(growth, `${step}.bias`, [width], normal(0.5));
+      const w = g.weight(growth, `${step}.weight`, [width], normal(0.5));
+      return g.op(growth, "Mul", [add(x, b), w]);
+    },
+  };
+}
