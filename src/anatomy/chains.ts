@@ -217,6 +217,8 @@ function linkBetween<S extends Step>(
     const others = [...hits].filter((step) => step !== from).map((step) => step.y);
     const skips = [...others, ...points];
     const norms = normsAmong(segmentsOf(region), findings);
+    // Tokens that each block chooses for itself are no stream that runs from one to the next.
+    if (ops.some((op) => chooses.test(op.type))) return null;
     return joinsFeatures(region.ops) ? { kind: "skip", ops, norms, skips } : null;
   }
   const segments = segmentsOf(region);
@@ -231,6 +233,8 @@ function linkBetween<S extends Step>(
   );
   return plain ? { kind: "norm", ops, norms, skips: [] } : null;
 }
+
+const chooses = /^(TopK|ArgMax|ArgMin|NonZero|Scatter\w*)$/;
 
 /** Casts, constant factors and offsets from the side keep a stream what it is; so does a cut of all of it. */
 function isPlain({ from, ops, to }: Segment, constants: Constants): boolean {

@@ -66,3 +66,24 @@ test("the first attention of learned queries is counted, although no input reach
   const block = ["cross_attn", "mlp"];
   expect([found, remarks]).toEqual([[[["mlp"], block, block]], ["1 attention outside of blocks"]]);
 });
+
+test("tokens that each block chooses for itself are no stream from one block to the next", async () => {
+  const { found } = await anatomyOf(
+    (x, { growth, add, take, norm, attn, mlp }) => {
+      const scores = g.linear(growth, "router", x, [width, 1], normal(0.4));
+      const attributes = { axis: 1 };
+      const [, best] = growth.patch.add("TopK", [scores, growth.patch.ints([3])], {
+        attributes,
+        outputs: 2,
+      });
+      const places = g.op(growth, "Expand", [best!, growth.patch.ints([2, 3, width])]);
+      const chosen = g.op(growth, "GatherElements", [x, places], attributes);
+      const middle = add(chosen, attn(norm(chosen), null, chosen).y);
+      const update = take(add(middle, mlp(norm(middle))), chosen);
+      return g.op(growth, "ScatterElements", [x, places, update], { axis: 1, reduction: "add" });
+    },
+    (input) => input,
+  );
+  const block = ["attn", "mlp"];
+  expect(found).toEqual([[block], [block], [block]]);
+});

@@ -31,7 +31,7 @@ export function toolsOf(growth: g.Growth): Tools {
       const inner = g.at(growth, "attn");
       const [q, k, own] = ["q", "k", "v"].map((step) => {
         const y = linear(inner, step, step === "q" ? x : context, [width, width]);
-        const apart = g.reshape(inner, y, [-1, tokens, heads, width / heads]);
+        const apart = g.reshape(inner, y, [0, -1, heads, width / heads]);
         return g.transpose(inner, apart, [0, 2, 1, 3]);
       }) as [Value, Value, Value];
       const v = values ? g.op(inner, "Add", [own, values]) : own;
