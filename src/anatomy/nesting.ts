@@ -1,5 +1,5 @@
 /** Residual steps inside of others: which of them are steps of the stream. */
-import { levelOf, type Op } from "./flow.ts";
+import { levelOf, type Op, type Wire } from "./flow.ts";
 import type { Linears } from "./linears.ts";
 import { type Region, regionBetween } from "./region.ts";
 import type { Step, Steps } from "./residual.ts";
@@ -76,12 +76,16 @@ function isNearer(a: Step, b: Step): boolean {
  */
 function withoutCrossing(candidates: readonly Step[]): Step[] {
   const kept: Step[] = [];
-  for (const step of candidates) {
+  const ends = new Set<Wire>();
+  return candidates.filter((step) => {
     const crosses = ({ add, x }: Step) =>
       has(step, add) && x !== step.x && !(x.from && has(step, x.from));
-    if (!kept.some(crosses)) kept.push(step);
-  }
-  return kept;
+    if (kept.some(crosses)) return false;
+    // An earlier point of the stream may be added to a later one in front of a branch, too.
+    if (!step.terms.some((term) => ends.has(term))) kept.push(step);
+    ends.add(step.y);
+    return true;
+  });
 }
 
 function has({ regions }: Step, op: Op): boolean {

@@ -26,9 +26,11 @@ export function apart(regions: readonly Region[], linears: Linears): Region[] {
 }
 
 function ownEnd(region: Region, read: readonly Region[], { byOp }: Linears): Region | null {
+  const ends = new Set(read.map(({ to }) => to));
   for (const op of region.ops) {
     const start = op.outputs[0];
-    if (!start || read.some(({ has }) => has.has(op)) || !mayEqual(region.from, start)) continue;
+    if (!start || !mayEqual(region.from, start)) continue;
+    if (!ends.has(start) && read.some(({ has }) => has.has(op))) continue;
     // The bias of a projection stands behind its product.
     if (byOp.has(op) && start.uses.some((reader) => byOp.get(reader) === byOp.get(op))) continue;
     const own = regionBetween(start, region.to);

@@ -18,6 +18,8 @@ const shape = ["batch", tokens, width] as const;
 
 /** What passes from block to block beside the stream. */
 interface Beside {
+  /** Where the stream begins. */
+  readonly start: Value;
   /** The second stream of ResiDual. */
   readonly total: Value;
   /** Which tokens are of another kind, [B, N, 1]. */
@@ -38,6 +40,17 @@ const forms = {
     const normed = norm(x);
     const { y } = attn(normed);
     return add(x, add(y, mlp(add(normed, y))));
+  },
+  "an MLP reads nothing but what the attention beside it ends in": (
+    x,
+    { add, norm, attn, mlp },
+  ) => {
+    const { y } = attn(norm(x));
+    return add(add(x, y), mlp(y));
+  },
+  "the stream's start is added in front of branches": (x, { add, norm, attn, mlp }, { start }) => {
+    const middle = add(x, attn(norm(add(x, start))).y);
+    return add(middle, mlp(norm(add(middle, start))));
   },
   "branches are taken away": (x, { take, norm, attn, mlp }) => {
     const middle = take(x, attn(norm(x)).y);
@@ -110,21 +123,21 @@ async function modelOf(form: Form): Promise<Model> {
   const patch = new Patch(model.graph, null, "");
   const root: g.Growth = { patch, seed: 0, path: "" };
   let x = g.op(root, "Mul", [model.graph.inputs[0]!, patch.scalar("float32", 1.5)]);
-  const start = patch.ints([0]);
+  const from = patch.ints([0]);
   const first = g.op(root, "Slice", [
     model.graph.inputs[0]!,
-    start,
+    from,
     patch.ints([1]),
     patch.ints([2]),
   ]);
   const kind = g.op(root, "Greater", [first, patch.scalar("float32", 0)]);
-  let beside: Beside = { total: x, values: null, kind };
+  let beside: Beside = { start: x, total: x, values: null, kind };
   for (let i = 0; i < 3; i++) {
     const made = (forms[form] as Block)(x, toolsOf(g.at(root, `blocks.${i}`)), beside);
     const [next, changed] = Array.isArray(made) ? made : [made, {}];
     [x, beside] = [next, { ...beside, ...changed }];
   }
-  const ends = beside.total.uses.size > 0 ? g.op(root, "Add", [x, beside.total]) : x;
+  const ends = beside.total !== beside.start ? g.op(root, "Add", [x, beside.total]) : x;
   patch.commit();
   declareOutput(model, ends, "y", { dtype: "float32", shape });
   await inferTypes(model, createOracle());
@@ -170,6 +183,7 @@ const last = { attn: /attn\.out/, mlp: /mlp\.fc2|side/ } as const;
 const readBeside: Partial<Record<Form, readonly (keyof typeof last)[]>> = {
   "an MLP reads what the attention beside it ends in": ["attn"],
   "such branches are summed before the stream": ["attn"],
+  "an MLP reads nothing but what the attention beside it ends in": ["attn"],
   "branches are added to two streams": ["attn", "mlp"],
   "tokens of each kind have an MLP": ["mlp"],
   "branches are stacked and summed": ["attn", "mlp"],
