@@ -36,12 +36,21 @@ export function anatomyOf(host: MlpHost | AttentionHost): Anatomized {
   return {
     units: host.heads,
     noun: "heads",
-    inputs: [
+    inputs: once([
       ...named("", { q, k, v }),
       ...(joint ? named("context_", { q: joint.q, k: joint.k, v: joint.v }) : []),
-    ],
-    outputs: [...named("", { out }), ...(joint ? named("context_", { out: joint.out }) : [])],
+    ]),
+    outputs: once([...named("", { out }), ...(joint ? named("context_", { out: joint.out }) : [])]),
   };
+}
+
+/** Streams that are joined before they are projected have their projections in common. */
+function once(maps: readonly Named[]): Named[] {
+  return maps.filter(([, map], i) => !maps.slice(0, i).some(([, other]) => sameRows(map, other)));
+}
+
+function sameRows(a: Linear, b: Linear): boolean {
+  return a.weight === b.weight && a.rows[0] === b.rows[0] && a.rows[1] === b.rows[1];
 }
 
 /** @throws what `refuse` makes of the reason why a projection cannot be cut. */

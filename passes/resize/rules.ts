@@ -200,6 +200,17 @@ const concat: Rule = (view) => {
   return [mark];
 };
 
+/** Indices name the leading axes: what is written over keeps its marks where those are others. */
+const scatter: Rule = (view) => {
+  const [mark, updates] = [view.mark(0), view.mark(2)];
+  if (!mark && !updates) return [null];
+  const { length, [length - 1]: named } = view.shape(1);
+  const known = typeof named === "number" && !view.mark(1) && !view.counted(1);
+  const alike = known && mark && updates && sameUnits(mark, updates) && mark.axis >= named;
+  const place = alike ? mark.axis - named + length - 1 : null;
+  return [updates?.axis === place ? mark : view.refuse("it writes over some of them")];
+};
+
 /** An axis that is there already needs no more than the size 1 in the target. */
 const expand: Rule = (view) => {
   const mark = view.mark(0);
@@ -255,6 +266,7 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["SequenceAt", sequenceAt],
   ["Slice", slice],
   ["Gather", gather],
+  ["ScatterND", scatter],
   ["Concat", concat],
   ["Expand", expand],
   ["Reshape", reshape],
