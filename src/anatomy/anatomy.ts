@@ -71,6 +71,8 @@ export interface Part {
   readonly contextFirst: boolean;
   /** One value, or two in joint attention (own stream first). */
   readonly outputs: readonly Value[];
+  /** Where two streams run through it as one: their tokens joined, and before they are cut apart. */
+  readonly joined: { readonly x: Value; readonly y: Value } | null;
   /** What it keeps from one call to the next, in words; null where nothing. */
   readonly keeps: string | null;
   readonly host: AttentionHost | MlpHost | NormHost | OtherHost;

@@ -22,6 +22,7 @@ export interface PartDraft {
   readonly x: Wire;
   readonly context: Wire | null;
   readonly outputs: readonly Wire[];
+  readonly joined: { readonly x: Wire; readonly y: Wire } | null;
   readonly keeps: Part["keeps"];
   readonly host: Part["host"];
   /** Of a norm: which branch it belongs to, and on which side of it. */
@@ -129,11 +130,21 @@ function partOf(draft: Draft, prefix: string, asMlp: boolean, context: Context):
     x: branch.x,
     context: partner?.branch.x ?? second,
     outputs,
+    joined: kind === "mlp" ? joinedIn(draft) : null,
     keeps: keptBy(draft, found.host),
     role: null,
     ...found,
     refused: found.refused ?? some,
   };
+}
+
+/** Two streams run through one MLP: between joining their tokens and cutting them apart again. */
+function joinedIn({ branch, partner, joined }: Draft): PartDraft["joined"] {
+  const y = branch.linears.at(-1)?.y;
+  if (!joined || !partner || !y) return null;
+  const cuts = [branch.y, partner.branch.y].map((end) => regionBetween(y, end));
+  const apart = cuts.every((cut) => cut?.ops.every(({ type }) => /^(Slice|Split)$/.test(type)));
+  return apart ? { x: joined, y } : null;
 }
 
 function keptBy({ branch, core }: Draft, host: Part["host"]): string | null {
@@ -234,6 +245,7 @@ function normPart(name: string, norm: NormMatch, role: string | null = null): Pa
     x: norm.from,
     context: null,
     outputs: [norm.to],
+    joined: null,
     keeps: null,
     host: norm.host,
     role,

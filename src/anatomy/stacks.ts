@@ -96,6 +96,7 @@ function buildPart(part: PartDraft, { scope, prefix, nodes, findings }: Building
     const operator = (part.x.value ? part.outputs[0]! : part.x).from?.place.opType;
     return `${operator} computes it together with what is around it`;
   }
+  const { joined } = part;
   return {
     name: part.name,
     scope: scopeOfPart(part.name, linearNodes(part.ops, findings), { scope, prefix }),
@@ -105,6 +106,7 @@ function buildPart(part: PartDraft, { scope, prefix, nodes, findings }: Building
     contextFirst: part.contextFirst,
     keeps: part.keeps,
     outputs,
+    joined: joined?.x.value && joined.y.value ? { x: joined.x.value, y: joined.y.value } : null,
     host: part.host,
   };
 }

@@ -8,7 +8,7 @@ import { claim, type Ledger } from "./conflicts.ts";
 import { evaluateInteger, evaluateNumber, mismatch } from "./evaluate.ts";
 import { checkForeseen, foreseeTarget } from "./foreseen.ts";
 import type { Step } from "./load.ts";
-import { bindArguments, checkPlace, operatorNamed } from "./operator-use.ts";
+import { bindArguments, checkPlace, joinedSite, operatorNamed } from "./operator-use.ts";
 import type { PlannedEdit, Site } from "./plan.ts";
 import { type SelectContext, select } from "./select.ts";
 import { pairsOf, quantities, resized, resizeMisfit, spotOf, wholeBlocks } from "./spots.ts";
@@ -45,7 +45,9 @@ export function planEdit(step: Step<ast.Edit>, context: EditContext): PlannedEdi
   }
   const intent = reporter.attempt(() => intentOf(step, sites, reporter));
   if (!selected || !intent || reporter.diagnostics.length > before) return null;
-  return { ...intent, statement, place: provenance(statement.span), sites } as PlannedEdit;
+  const places =
+    intent.verb === "replace" ? sites.map((site) => joinedSite(site, intent.operator)) : sites;
+  return { ...intent, statement, place: provenance(statement.span), sites: places } as PlannedEdit;
 }
 
 /** `slim.graft:4`: no model tells where it was made, and equal files give equal bytes. */

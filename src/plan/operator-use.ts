@@ -88,6 +88,14 @@ function takesContext({ body }: ast.Operator): boolean {
   return mentions(body, "context");
 }
 
+/** What runs through a part as one stream is all that an operator of one stream takes the place of. */
+export function joinedSite(site: Site, operator: ast.Operator): Site {
+  const { part } = site;
+  if (!part?.joined || takesContext(operator)) return site;
+  const { x, y } = part.joined;
+  return { ...site, part: { ...part, x, context: null, outputs: [y] } };
+}
+
 /** Reports sites that the operator is not made for. */
 export function checkPlace(
   operator: ast.Operator,
@@ -115,7 +123,7 @@ export function checkPlace(
       );
       return;
     }
-    if (part.outputs.length > 1 && !takesContext(operator)) {
+    if (part.outputs.length > 1 && !part.joined && !takesContext(operator)) {
       reporter.report(
         "joint-needs-context",
         { name, label },

@@ -94,6 +94,7 @@ export async function grow(operator: string, host: HostShape): Promise<Grown> {
     x,
     context: null,
     contextFirst: false,
+    joined: null,
     keeps: null,
     outputs: [old],
     host: nothing,

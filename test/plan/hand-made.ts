@@ -34,6 +34,7 @@ export function attention(name: string, scope: string, width = 8): Part {
     x: value("x"),
     context: null,
     contextFirst: false,
+    joined: null,
     keeps: null,
     outputs: [value("y")],
     host: {
@@ -70,6 +71,7 @@ export function mlp(name: string, scope: string, width = 8): Part {
     x: value("x"),
     context: null,
     contextFirst: false,
+    joined: null,
     keeps: null,
     outputs: [value("y")],
     host: {
@@ -92,6 +94,7 @@ export function norm(name: string, scope: string): Part {
     x: value("x"),
     context: null,
     contextFirst: false,
+    joined: null,
     keeps: null,
     outputs: [value("y")],
     host: {

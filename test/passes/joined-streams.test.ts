@@ -1,4 +1,4 @@
-/** Two streams that are joined before they are projected have their projections in common. */
+/** Two streams that are joined before their projections, and cut apart behind them. */
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ async function writeOver(model: Model): Promise<Model> {
   for (const { outputs } of normed.slice(0, 2))
     patch.shunt(outputs[0]!, written(patch, outputs[0]!));
   patch.commit();
-  const path = join(mkdtempSync(join(tmpdir(), "graftc-heads-")), "written.onnx");
+  const path = join(mkdtempSync(join(tmpdir(), "graftc-joined-")), "written.onnx");
   writeFileSync(path, bytesOf(model));
   return read(path);
 }
@@ -49,7 +49,7 @@ function written(patch: Patch, heads: Value): Value {
   return patch.one("Transpose", [all], turned);
 }
 
-describe.each(["as they are", "with some tokens written over"])("heads, %s", (form) => {
+describe.each(["as they are", "with some tokens written over"])("joined streams, %s", (form) => {
   async function outputOf(text: string) {
     const plain = await filled("cogvideox-dynamo20");
     const model = form === "as they are" ? plain : await writeOver(plain);
@@ -58,7 +58,7 @@ describe.each(["as they are", "with some tokens written over"])("heads, %s", (fo
     return { y: (await run(model, feeds)).sample!, keeps: report.keepsFunction };
   }
 
-  test("more of them leave the function as it was, and fewer do not", async () => {
+  test("more heads leave the function as it was, and fewer do not", async () => {
     const before = await outputOf("");
     const { y, keeps } = await outputOf("resize blocks[all].attn to heads 6");
     expect(keeps).toBe(true);
@@ -67,5 +67,29 @@ describe.each(["as they are", "with some tokens written over"])("heads, %s", (fo
     const fewer = await outputOf("resize blocks[all].attn to heads 3");
     expect(fewer.keeps).toBe(false);
     expect(distance(before.y, fewer.y).difference / scale).toBeGreaterThan(1e-3);
+  });
+
+  test("an operator of one stream takes the place of the MLP that both run through", async () => {
+    const before = await outputOf("");
+    const { y, keeps } = await outputOf("replace blocks[all].mlp with mlp");
+    expect(keeps).toBe(true);
+    const { difference, scale } = distance(before.y, y);
+    expect(difference / scale).toBeLessThan(2e-6);
+    const both = `replace blocks[0].mlp with doubled
+      operator doubled for mlp {
+        layer fc1 = linear(D, 4 * D) from host.fc1
+        layer fc2 = linear(4 * D, D) from host.fc2
+        return 2 * fc2(gelu(fc1(x), approximate: "tanh"))
+      }`;
+    const apart = `replace blocks[0].mlp with doubled
+      operator doubled for mlp {
+        layer fc1 = linear(D, 4 * D) from host.fc1
+        layer fc2 = linear(4 * D, D) from host.fc2
+        own = 2 * fc2(gelu(fc1(x), approximate: "tanh"))
+        return own, 2 * fc2(gelu(fc1(context), approximate: "tanh"))
+      }`;
+    const [one, two] = [await outputOf(both), await outputOf(apart)];
+    expect(distance(one.y, two.y).difference / scale).toBeLessThan(2e-6);
+    expect(distance(one.y, before.y).difference / scale).toBeGreaterThan(1e-3);
   });
 });
