@@ -17,8 +17,12 @@ export function shareNorms(
 ): readonly BlockDraft[] {
   const whole = wholeBlock(words);
   if (!whole || words.every((word) => word === whole) || !drafts.some(normsStream)) return drafts;
-  const ahead = words.map((word) => (whole.endsWith(word) ? whole.length - word.length : 0));
-  const behind = words.map((word) => (whole.startsWith(word) ? whole.length - word.length : 0));
+  const extra = drafts.slice(0, -1).map(({ steps }) => steps.at(-1)!.norms.length - 1);
+  // Where a block has no norm left of the step that it lacks, those like it never had that step.
+  const lost = (word: string, left: (i: number) => number | undefined) =>
+    words.some((other, i) => other === word && left(i) === 0) ? 0 : whole.length - word.length;
+  const ahead = words.map((word) => (whole.endsWith(word) ? lost(word, (i) => extra[i - 1]) : 0));
+  const behind = words.map((word) => (whole.startsWith(word) ? lost(word, (i) => extra[i]) : 0));
   const shared = [...drafts];
   shared[0] = withLead(drafts[0]!, normsBefore(drafts[0]!.input, ahead[0]!, findings));
   for (let i = 0; i + 1 < shared.length; i++) {

@@ -56,12 +56,14 @@ async function saved(name: string, bytes: Uint8Array): Promise<string> {
 }
 
 const block = "transformer.transformer_blocks";
+const never = "remove blocks[0, 1].attn\nremove blocks[0, 1].norm1";
 const copies = "remove blocks[0].mlp\nremove blocks[2].attn\nrepeat blocks[2] times 3";
 
 test.each([
   ["wav2vec2-dynamo20", "remove blocks[0].mlp", "replace blocks[0].attn with halved"],
   ["wav2vec2-dynamo20", "replace blocks[1].attn with halved", "remove blocks[0].attn"],
   ["wav2vec2-dynamo20", copies, "remove blocks[1]"],
+  ["wav2vec2-dynamo20", never, "remove blocks[0]"],
   ["gptneox-dynamo20", "replace blocks[0].attn with halved", "replace blocks[0].mlp with half"],
   ["block-gates-ts17", "replace blocks[0].attn with mha", "remove blocks[4].mlp"],
   ["flux-dynamo20", `remove ${block}[0].mlp`, `replace ${block}[1].context_mlp with half`],
