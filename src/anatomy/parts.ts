@@ -228,9 +228,9 @@ function reasonOf({ ops }: Branch): string {
 }
 
 /** Of no domain whose operators graftc reads. */
-function isUnknown({ node }: Op): boolean {
+function isUnknown({ type, node }: Op): boolean {
   if (node.domain === "com.microsoft") return false;
-  return node.domain !== "" || !isOp(node.opType);
+  return node.domain !== "" || !isOp(type);
 }
 
 function other(branch: Branch, what: string, mixesTokens: boolean, opaque: string): OtherHost {
