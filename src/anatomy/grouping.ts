@@ -46,13 +46,21 @@ export function groupsOf(chain: Chain<Placed>, letters: readonly Letter[]): Item
   const forced = chain.map(
     ({ link, beside }) => beside !== null || link?.kind === "skip" || link?.kind === "pair",
   );
-  const starts = byModule(chain, letters, forced) ?? byLetters(letters, forced);
+  const starts =
+    byNorms(chain, letters) ?? byModule(chain, letters, forced) ?? byLetters(letters, forced);
   const groups: Item[][] = [];
   chain.forEach((item, i) => {
     if (starts[i] || groups.length === 0) groups.push([]);
     groups.at(-1)!.push(item);
   });
   return groups;
+}
+
+/** Blocks that norm the stream where they end, if it is plain that what lies between is one. */
+function byNorms(chain: Chain<Placed>, letters: readonly Letter[]): boolean[] | null {
+  const starts = chain.map(({ link }, i) => i === 0 || link?.kind === "norm");
+  const words = wordsOf(letters, starts);
+  return words.length > 1 && words.every((word) => macaron.test(word)) ? starts : null;
 }
 
 function byLetters(letters: readonly Letter[], forced: readonly boolean[]): boolean[] {

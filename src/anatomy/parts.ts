@@ -10,7 +10,7 @@ import { takeMlpApart } from "./mlp.ts";
 import type { NormMatch } from "./norms.ts";
 import { matchNorm } from "./norms.ts";
 import { linearOf } from "./path.ts";
-import { type Draft, placeOf } from "./placed.ts";
+import { type Draft, placeOf, sharedPath } from "./placed.ts";
 import { base } from "./projections.ts";
 import { regionBetween, segmentsOf } from "./region.ts";
 import { keepsState } from "./state.ts";
@@ -130,21 +130,12 @@ function partOf(draft: Draft, prefix: string, asMlp: boolean, context: Context):
     x: branch.x,
     context: partner?.branch.x ?? second,
     outputs,
-    joined: kind === "mlp" ? joinedIn(draft) : null,
+    joined: kind === "mlp" ? sharedPath(draft) : null,
     keeps: keptBy(draft, found.host),
     role: null,
     ...found,
     refused: found.refused ?? some,
   };
-}
-
-/** Two streams run through one MLP: between joining their tokens and cutting them apart again. */
-function joinedIn({ branch, partner, joined }: Draft): PartDraft["joined"] {
-  const y = branch.linears.at(-1)?.y;
-  if (!joined || !partner || !y) return null;
-  const cuts = [branch.y, partner.branch.y].map((end) => regionBetween(y, end));
-  const apart = cuts.every((cut) => cut?.ops.every(({ type }) => /^(Slice|Split)$/.test(type)));
-  return apart ? { x: joined, y } : null;
 }
 
 function keptBy({ branch, core }: Draft, host: Part["host"]): string | null {

@@ -109,6 +109,15 @@ function joinTokens(draft: Draft, { linears, constants }: Findings): void {
   if (mixingOf(y, ops, linears, constants) === "features") draft.sort = "mlp";
 }
 
+/** Two streams run through one MLP: between joining their tokens and cutting them apart again. */
+export function sharedPath({ branch, partner, joined }: Draft): { x: Wire; y: Wire } | null {
+  const y = branch.linears.at(-1)?.y;
+  if (!joined || !partner || !y) return null;
+  const cuts = [branch.y, partner.branch.y].map((end) => regionBetween(y, end));
+  const apart = cuts.every((cut) => cut?.ops.every(({ type }) => /^(Slice|Split)$/.test(type)));
+  return apart ? { x: joined, y } : null;
+}
+
 /**
  * Whether a step's stream has its features on the last axis, [B, N, D]. Convolutional streams
  * [B, C, H, W] are read by a convolution, or by a norm of channels, before any transpose.

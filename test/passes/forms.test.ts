@@ -3,7 +3,10 @@ import { readFileSync } from "node:fs";
 import * as ort from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import { anatomize } from "../../src/anatomy/index.ts";
-import { distance, editModel, read, run } from "./workbench.ts";
+import { inMemory } from "../../src/ir/bytes.ts";
+import { encodeElements } from "../../src/onnx-ops/elements.ts";
+import { Patch } from "../../src/onnx-ops/patch.ts";
+import { distance, editModel, read, reread, run } from "./workbench.ts";
 
 const forms = [
   "experts",
@@ -158,6 +161,26 @@ test("an MLP on both sides of an attention is in one block with it, also where t
   expect(blocks.map(({ parts }) => [...parts.keys()].filter((name) => !/norm/.test(name)))).toEqual(
     [["mlp", "attn", "mlp2"]],
   );
+});
+
+test("blocks that norm the stream at their ends are told apart by that, also with an MLP between", async () => {
+  const model = await read(`${folder}/macaron.onnx`);
+  const { input } = anatomize(model).stacks[0]!.blocks[1]!;
+  const patch = new Patch(model.graph, null, "");
+  const numbers = (_: unknown, i: number) => Math.sin(i);
+  const weight = (name: string, shape: [number, number]) => {
+    const values = Array.from({ length: shape[0] * shape[1] }, numbers);
+    return patch.weight(name, "float32", shape, inMemory(encodeElements("float32", values)));
+  };
+  const hidden = patch.one("Relu", [patch.one("MatMul", [input, weight("up", [8, 12])])]);
+  const fed = patch.one("MatMul", [hidden, weight("down", [12, 8])]);
+  patch.shunt(input, patch.one("Add", [input, fed]));
+  patch.commit();
+  const { stacks } = anatomize(await reread(model));
+  const words = stacks.map(({ blocks }) =>
+    blocks.map(({ parts }) => [...parts.keys()].filter((name) => !/norm/.test(name)).join(" ")),
+  );
+  expect(words).toEqual([["mlp attn mlp2", "mlp mlp2 attn mlp3"]]);
 });
 
 test("behind a factor of 1 stands the product of units and their gates", async () => {

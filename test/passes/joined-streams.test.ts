@@ -1,13 +1,10 @@
 /** Two streams that are joined before their projections, and cut apart behind them. */
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import type { Model, Value } from "../../src/ir/graph.ts";
 import { Patch } from "../../src/onnx-ops/patch.ts";
 import { filled } from "../anatomy/models.ts";
-import { bytesOf, distance, editModel, read, run } from "./workbench.ts";
+import { distance, editModel, reread, run } from "./workbench.ts";
 
 /** Numbers for every input, at a batch of 2. */
 function feedsOf({ graph }: Model) {
@@ -35,9 +32,7 @@ async function writeOver(model: Model): Promise<Model> {
   for (const { outputs } of normed.slice(0, 2))
     patch.shunt(outputs[0]!, written(patch, outputs[0]!));
   patch.commit();
-  const path = join(mkdtempSync(join(tmpdir(), "graftc-joined-")), "written.onnx");
-  writeFileSync(path, bytesOf(model));
-  return read(path);
+  return reread(model);
 }
 
 function written(patch: Patch, heads: Value): Value {

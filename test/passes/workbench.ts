@@ -1,5 +1,6 @@
 /** Real exports, edited in memory and run by ONNX Runtime. */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { parse } from "../../grammar/index.ts";
 import { inferTypes } from "../../passes/infer-types.ts";
@@ -16,6 +17,7 @@ import { readModel } from "../../src/onnx/index.ts";
 import { float16Value } from "../../src/onnx-ops/elements.ts";
 import { loadProgram } from "../../src/plan/index.ts";
 import { bitsOf, halves } from "../halves.ts";
+import { freshFolder } from "../onnx/fixtures.ts";
 
 process.env.ORT_DISABLE_TELEMETRY = "1";
 
@@ -43,6 +45,13 @@ export async function read(path: string): Promise<Model> {
   inlineCalls(model, "blocks");
   await inferTypes(model, oracle);
   return model;
+}
+
+/** The model as it is read when it has been written. */
+export async function reread(model: Model): Promise<Model> {
+  const path = join(freshFolder(), "model.onnx");
+  writeFileSync(path, bytesOf(model));
+  return read(path);
 }
 
 export interface Edited {
