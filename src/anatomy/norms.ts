@@ -58,19 +58,13 @@ export function matchNorm(
   at: number,
   constants: Constants,
 ): NormMatch | null {
-  let i = at;
-  while (isCast(segments[i])) i++;
-  const core = matchCore(segments, i, constants);
+  const core = matchCore(segments, pastCasts(segments, at), constants);
   if (!core) return null;
-  i = core.next;
+  let i = core.next;
   let { weight, bias } = core;
   const width = widthOf(segments[i - 1]!.to);
   const apart = core.byLength && !isFactor(segments[i], constants, Math.sqrt(width ?? 0));
-  const skipCasts = (from: number) => {
-    let next = from;
-    while (isCast(segments[next])) next++;
-    return next;
-  };
+  const skipCasts = (from: number) => pastCasts(segments, from);
   if (!weight) {
     // x / |x| may be multiplied by sqrt(D) before its weight.
     const factor = isFactor(segments[i], constants) ? 1 : 0;
@@ -139,14 +133,16 @@ function matchCore(
     const centred = first.ops.some((op) => op.type === "Sub");
     return decomposed(at + 1, centred, first.ops, constants);
   }
-  // x - mean(x) is a cut of its own where nothing but the quotient reads it.
-  const second = segments[at + 1];
-  if (!second || !isCentring(first)) return null;
-  if (isNormaliser(second)) return decomposed(at + 2, true, second.ops, constants);
+  // x - mean(x) is a cut of its own where nothing but the quotient reads it, or a cast for both.
+  if (!isCentring(first)) return null;
+  const behind = pastCasts(segments, at + 1);
+  const second = segments[behind];
+  if (!second) return null;
+  if (isNormaliser(second)) return decomposed(behind + 1, true, second.ops, constants);
   const [root] = second.ops;
   // Optimizers see an rms_norm in what follows, where the norm has no bias.
   if (!isNormOp(second) || normOps.get(root!.type) !== "rms_norm") return null;
-  return { next: at + 2, norm: "layer_norm", ...operandsOf(root!) };
+  return { next: behind + 1, norm: "layer_norm", ...operandsOf(root!) };
 }
 
 function operandsOf({ inputs, node }: Op): Pick<CoreMatch, "weight" | "bias" | "epsilon"> {
@@ -203,6 +199,12 @@ function isNormOp(segment: Segment | undefined): boolean {
 
 function isCast(segment: Segment | undefined): boolean {
   return segment?.ops.length === 1 && ["Cast", "Identity"].includes(segment.ops[0]!.type);
+}
+
+function pastCasts(segments: readonly Segment[], from: number): number {
+  let next = from;
+  while (isCast(segments[next])) next++;
+  return next;
 }
 
 function isCentring({ ops, from }: Segment): boolean {
