@@ -40,11 +40,16 @@ export function readOff(
     if (!meanings.has(size)) meanings.set(size, widths.has(size) ? size : divided(size, batches));
     return meanings.get(size);
   };
+  /** Values that are alike share what was measured of one. */
+  const told = new Map<Measured, TensorType>();
   const types = new Map<string, TensorType>();
-  for (const [name, { dtype, shape }] of measured) {
-    const dims = shape?.map((size) => (typeof size === "number" ? meaningOf(size) : size));
-    if (dims?.includes(undefined)) return undefined;
-    types.set(name, { dtype, shape: (dims as Dim[] | undefined) ?? null });
+  for (const [name, type] of measured) {
+    if (!told.has(type)) {
+      const dims = type.shape?.map((size) => (typeof size === "number" ? meaningOf(size) : size));
+      if (dims?.includes(undefined)) return undefined;
+      told.set(type, { dtype: type.dtype, shape: (dims as Dim[] | undefined) ?? null });
+    }
+    types.set(name, told.get(type)!);
   }
   return types;
 }

@@ -50,7 +50,7 @@ export async function changedTypes(model: Model, graph: Graph): Promise<Types | 
   const whole = sceneOf(model, graph, new Set());
   const isOther = (value: Value, type: TensorType) => {
     const before = known.types.get(value);
-    return before && showType(before) !== showType(type);
+    return before && before !== type && showType(before) !== showType(type);
   };
   if (whole.inputs.some(({ value, type }) => isOther(value, type))) return undefined;
   const told = await partOf(whole, changed, known);

@@ -9,6 +9,8 @@ import type { Op, Wire } from "./flow.ts";
 
 /** Larger tensors are weights or tables, not sizes. */
 const largest = 4096;
+/** A scalar may be written out as so many equal elements. */
+const mostEqual = 8;
 
 type Elements = readonly (number | null)[];
 
@@ -35,16 +37,24 @@ export function createConstants(): Constants {
   return {
     elements,
     scalar(wire) {
+      if (!wire || isLong(wire)) return null;
       const found = elements(wire);
       const first = found?.[0];
       if (first === null || first === undefined) return null;
-      return found!.length <= 8 && found!.every((x) => x === first) ? first : null;
+      return found!.length <= mostEqual && found!.every((x) => x === first) ? first : null;
     },
     known(wire) {
       const found = elements(wire);
       return found?.every((x) => x !== null) ? (found as readonly number[]) : null;
     },
   };
+}
+
+/** Known to have more elements than a scalar, whatever they are. */
+function isLong({ value }: Wire): boolean {
+  const shape = value?.initializer?.shape ?? value?.type?.shape;
+  const count = shape?.reduce((a: number, b) => (typeof b === "number" ? a * b : a), 1) ?? 1;
+  return count > mostEqual;
 }
 
 /** All elements of a stored tensor as numbers; null beyond `limit` or for types without numbers. */
