@@ -3,8 +3,6 @@
  * repeated or joined with others. Cuts tell these stretches apart.
  */
 
-import type { Dim } from "../ir/types.ts";
-import { multiplyDims } from "../onnx-ops/dims.ts";
 import type { HeadLayout, Linear } from "./anatomy.ts";
 import type { Constants } from "./constants.ts";
 import { type Digit, sizeOf } from "./digits.ts";
@@ -13,6 +11,7 @@ import { inPlace } from "./in-place.ts";
 import { withLateBias } from "./late-bias.ts";
 import { carry, identityLayout, isLayoutOp, type Layout, layoutOfShape } from "./layout.ts";
 import type { LinearMap } from "./linears.ts";
+import { inPairs, matched, turned } from "./matched.ts";
 import { regionBetween, type Segment, segmentsOf } from "./region.ts";
 import { isWritten, written } from "./written.ts";
 
@@ -115,47 +114,20 @@ function bridge({ cuts, segments, kinds, at, constants }: Bridging): { from: Cut
   for (let before = cuts.length - 1; before >= 0; before--) {
     const from = cuts[before]!;
     if (from.layout.axes.length > 4) continue;
+    const next = cuts[before + 1];
+    const paired = next && inPairs(next.wire, next.layout);
+    const plain = { shape: from.wire.value?.type?.shape, layout: from.layout };
     for (let i = last; i < segments.length && kinds[i] !== "join"; i++) {
       if (i > last && kinds[i] === "other") break;
       const wire = segments[i]!.to;
       const layout =
-        matched(from, wire) ??
-        inPlace(from.layout, wire, segments.slice(from.at, i + 1), constants);
+        matched(plain, wire) ??
+        inPlace(from.layout, wire, segments.slice(from.at, i + 1), constants) ??
+        (paired ? turned(paired, wire) : null);
       if (layout) return { from, to: { at: i + 1, wire, layout } };
     }
   }
   return null;
-}
-
-function matched({ wire, layout }: Pick<Cut, "wire" | "layout">, to: Wire): Layout | null {
-  const [before, after] = [wire.value?.type?.shape, to.value?.type?.shape];
-  if (!before || !after) return null;
-  if (before.length === after.length + 1) return joinedAhead(before, after, layout);
-  if (before.length !== after.length) return null;
-  if (before.every((dim, i) => dim === after[i])) return layout;
-  const places = after.map((dim) => before.indexOf(dim));
-  const distinct = new Set(before).size === before.length && !places.includes(-1);
-  if (distinct) return { ...layout, axes: places.map((axis) => layout.axes[axis]!) };
-  // A name may have become a number on the way; sizes that are numbers must agree.
-  const similar = before.every((dim, i) => dim === after[i] || isOpen(dim) !== isOpen(after[i]!));
-  return similar ? layout : null;
-}
-
-/** [B * H, N, d] behind [B, H, N, d]: the Reshape that ends a rotation joins batch and heads, too. */
-function joinedAhead(
-  [batch, heads, ...rest]: readonly Dim[],
-  [first, ...others]: readonly Dim[],
-  layout: Layout,
-): Layout | null {
-  const product = multiplyDims(batch ?? null, heads ?? null);
-  if (rest.length !== 2 || rest.some((dim, i) => dim !== others[i])) return null;
-  if (product !== first && !isOpen(first ?? null)) return null;
-  const [a, b, ...tail] = layout.axes;
-  return { ...layout, axes: [[...a!, ...b!], ...tail] };
-}
-
-function isOpen(dim: Dim): boolean {
-  return typeof dim !== "number";
 }
 
 /** The axis that stands for features; the first of them where they are several. */
