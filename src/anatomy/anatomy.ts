@@ -10,6 +10,12 @@ export interface Anatomy {
   readonly remarks: readonly string[];
 }
 
+/**
+ * How the axes of a stream follow one another: samples first, on a grid or not; tokens first, as
+ * PyTorch's attention has them by default; tokens of one sample, which has no axis.
+ */
+export type Order = "B,N,D" | "N,B,D" | "N,D";
+
 export interface Stack {
   /** `blocks` where it is the only one; else the module path, `encoder.blocks`. */
   readonly name: string;
@@ -17,8 +23,7 @@ export interface Stack {
   readonly width: number;
   /** N; a name where it is symbolic. */
   readonly tokens: Dim;
-  /** Its stream is [N, B, D], as PyTorch's attention has it by default, for [B, N, D]. */
-  readonly tokensFirst: boolean;
+  readonly order: Order;
   readonly heads: number | null;
   /** Rows and columns of the token grid, where tokens came from patches and nothing was added. */
   readonly grid: readonly [Dim, Dim] | null;
@@ -67,8 +72,8 @@ export interface Part {
   readonly x: Value;
   /** The second stream of a joint part, or what a cross-attention attends to. */
   readonly context: Value | null;
-  /** What a cross-attention attends to is [M, B, D]. */
-  readonly contextFirst: boolean;
+  /** Of what a cross-attention attends to. */
+  readonly contextOrder: Order;
   /** One value, or two in joint attention (own stream first). */
   readonly outputs: readonly Value[];
   /** Where two streams run through it as one: their tokens joined, and before they are cut apart. */

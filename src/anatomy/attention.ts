@@ -1,5 +1,5 @@
 /** An attention taken apart: its projections, heads, scale, mask and rotation. */
-import type { AttentionHost, Linear } from "./anatomy.ts";
+import type { AttentionHost, Linear, Order } from "./anatomy.ts";
 import { type Output, outputOf } from "./attention-output.ts";
 import type { Branch, Findings } from "./branch.ts";
 import { cacheOf, packedCacheOf } from "./cache.ts";
@@ -18,10 +18,9 @@ export interface AttentionMatch {
   readonly host: AttentionHost;
   /** What keys and values are made of where that is not the branch's own input. */
   readonly context: Wire | null;
-  /** The branch's input is [N, B, D]. */
-  readonly tokensFirst: boolean;
-  /** The context is [M, B, D]. */
-  readonly contextFirst: boolean;
+  /** Of the branch's input. */
+  readonly order: Order;
+  readonly contextOrder: Order;
   /** Why it cannot be offered although it is understood. */
   readonly refused: string | null;
 }
@@ -59,15 +58,19 @@ export function takeAttentionApart(
   const meeting = meetings.find((each) => each in apart) ?? meetings[0]!;
   const opaque = host.opaque ?? apartOf(meeting, shared !== null);
   const outside = context ? base(context.x) : null;
-  const tokensFirst = meeting === "first";
-  const across = maps.cross && outside && meetingOf(outside, own.v.path, findings.constants);
+  const across = maps.cross && outside ? meetingOf(outside, own.v.path, findings.constants) : null;
   return {
     host: { ...host, opaque },
     context: outside,
-    tokensFirst,
-    contextFirst: across === "first",
-    refused: tokensFirst ? refusalOf(host) : null,
+    order: orderOf(meeting),
+    contextOrder: orderOf(across),
+    refused: meeting === "first" ? refusalOf(host) : null,
   };
+}
+
+function orderOf(meeting: Meeting | null): Order {
+  if (meeting === "alone") return "N,D";
+  return meeting === "first" ? "N,B,D" : "B,N,D";
 }
 
 /** Why an attention on [N, B, D] is not offered. */
@@ -217,8 +220,8 @@ function packed(branch: Branch, core: Core, findings: Findings): AttentionMatch 
   const unknown = bias && !vectorOf(bias, out, findings.constants) ? unknownBias : null;
   return {
     context: null,
-    tokensFirst: false,
-    contextFirst: false,
+    order: "B,N,D",
+    contextOrder: "B,N,D",
     refused: null,
     host: {
       kind: "attention",

@@ -1,6 +1,6 @@
 /** The parts of a block: names, boundaries and hosts. */
 import { isOp } from "../onnx-ops/schemas.ts";
-import type { Block, OtherHost, Part } from "./anatomy.ts";
+import type { Block, Order, OtherHost, Part } from "./anatomy.ts";
 import { takeAttentionApart } from "./attention.ts";
 import type { Branch, Findings } from "./branch.ts";
 import { takesSome } from "./chosen.ts";
@@ -27,10 +27,8 @@ export interface PartDraft {
   readonly host: Part["host"];
   /** Of a norm: which branch it belongs to, and on which side of it. */
   readonly role: string | null;
-  /** Its values are [N, B, D]. */
-  readonly tokensFirst: boolean;
-  /** Those of its context are. */
-  readonly contextFirst: boolean;
+  readonly order: Order;
+  readonly contextOrder: Order;
   /** Why it cannot be offered although it is understood. */
   readonly refused: string | null;
 }
@@ -163,7 +161,7 @@ function readsOf(draft: Draft, context: Wire | null, { linears }: Findings): Op[
   });
 }
 
-type Found = Pick<PartDraft, "host" | "tokensFirst" | "contextFirst" | "refused"> & {
+type Found = Pick<PartDraft, "host" | "order" | "contextOrder" | "refused"> & {
   readonly second: Wire | null;
 };
 
@@ -207,7 +205,7 @@ function plainly(host: Part["host"], second: Wire | null = null): Found {
 }
 
 /** Of a part that is no attention. */
-const ordinary = { tokensFirst: false, contextFirst: false, refused: null } as const;
+const ordinary = { order: "B,N,D", contextOrder: "B,N,D", refused: null } as const;
 
 /** Why a branch that may mix tokens is not taken apart. */
 function reasonOf({ ops }: Branch): string {

@@ -2,10 +2,11 @@
 import type { Node, Value } from "../ir/graph.ts";
 import type { Dim } from "../ir/types.ts";
 import { comesApart } from "../onnx-ops/skip-norms.ts";
-import type { Block, Part, Stack } from "./anatomy.ts";
+import type { Block, Order, Part, Stack } from "./anatomy.ts";
 import type { Findings } from "./branch.ts";
 import type { BlockDraft, Drafts, StackDraft } from "./drafts.ts";
 import type { Flow, Op, Wire } from "./flow.ts";
+import { isGrafted } from "./grafted.ts";
 import { gridOf } from "./grid.ts";
 import { distinct, scopeOfPart, scopesOfBlocks, stackNames, tellPartsApart } from "./naming.ts";
 import { collectNodes, type OwnNodes } from "./nodes.ts";
@@ -103,7 +104,7 @@ function buildPart(part: PartDraft, { scope, prefix, nodes, findings }: Building
     nodes: nodes.parts.get(part)!,
     x,
     context: part.context?.value ?? null,
-    contextFirst: part.contextFirst,
+    contextOrder: part.contextOrder,
     keeps: part.keeps,
     outputs,
     joined: joined?.x.value && joined.y.value ? { x: joined.x.value, y: joined.y.value } : null,
@@ -138,22 +139,42 @@ function projectionsOf(block: BlockDraft, findings: Findings): Node[] {
 function measuresOf(
   stack: StackDraft,
   parts: readonly PartDraft[],
-): Pick<Stack, "width" | "tokens" | "tokensFirst" | "heads" | "grid"> {
+): Pick<Stack, "width" | "tokens" | "order" | "heads" | "grid"> {
   const first = stack.blocks[0]!;
   const shape = first.input.value?.type?.shape ?? first.output.value?.type?.shape ?? null;
   const last = shape?.at(-1);
   const map = first.steps.flatMap(({ step }) => step.drafts.flatMap((d) => d.branch.linears))[0];
   const own = headsOf(parts, "attn");
   const heads = own.length > 0 ? own : headsOf(parts, "cross_attn");
-  const tokensFirst = parts.some((part) => part.tokensFirst);
-  const tokens = tokensFirst ? (shape?.[0] ?? null) : tokensOf(shape);
+  const order = orderOf(parts, shape?.length ?? 0);
+  const tokens = order === "B,N,D" ? tokensOf(shape) : (shape?.[0] ?? null);
   return {
     width: typeof last === "number" ? last : (map?.in ?? 0),
     tokens,
-    tokensFirst,
+    order,
     heads: new Set(heads).size === 1 ? heads[0]! : null,
     grid: shape?.length === 4 ? [shape[1]!, shape[2]!] : gridOf(first.input, tokens),
   };
+}
+
+/** What attentions show, and operators that took the place of some; others may lie either way. */
+function orderOf(parts: readonly PartDraft[], rank: number): Order {
+  const orders = parts.flatMap((part) => shownBy(part, rank) ?? []);
+  if (orders.includes("N,B,D")) return "N,B,D";
+  const alone = orders.length > 0 && orders.every((order) => order === "N,D");
+  return alone && rank === 2 ? "N,D" : "B,N,D";
+}
+
+function shownBy({ host, order, x, ops }: PartDraft, rank: number): Order | null {
+  if (host.kind === "attention") return order;
+  if (!ops.some(isGrafted)) return null;
+  if (rank === 2) return "N,D";
+  const readers = x.uses.filter((op) => ops.includes(op));
+  return readers.length > 0 && readers.every(turnsSamplesFirst) ? "N,B,D" : "B,N,D";
+}
+
+function turnsSamplesFirst({ type, node }: Op): boolean {
+  return type === "Transpose" && String(node.ints("perm")) === "1,0,2";
 }
 
 function headsOf(parts: readonly PartDraft[], name: string): number[] {

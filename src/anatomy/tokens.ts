@@ -10,12 +10,20 @@ import type { Path } from "./path.ts";
 import { type Region, regionBetween, type Segment, segmentsOf } from "./region.ts";
 
 /**
- * `all`: every token sees every other; `first`: the same, in values [N, B, D]; `some`: tokens are cut
- * into windows, rows or columns that stay apart; `joined`: other tokens join them before they are
+ * `all`: every token sees every other; `first`: the same, in values [N, B, D]; `alone`: the same, in
+ * values [N, D] of one sample; `some`: tokens are cut into windows, rows or columns that stay apart; `joined`: other tokens join them before they are
  * projected; `part`: only some of them are (queries of a class token); `changed`: their values are (positions are added, a convolution shortens them);
  * `unknown`: they are rearranged in another way.
  */
-export type Meeting = "all" | "first" | "some" | "part" | "joined" | "changed" | "unknown";
+export type Meeting =
+  | "all"
+  | "first"
+  | "alone"
+  | "some"
+  | "part"
+  | "joined"
+  | "changed"
+  | "unknown";
 
 export function meetingOf(x: Wire, path: Path, constants: Constants): Meeting {
   const region = path.map.x === x ? null : regionBetween(x, path.map.x);
@@ -38,7 +46,8 @@ export function meetingOf(x: Wire, path: Path, constants: Constants): Meeting {
   const count = rank === 3 || rank === 4 ? recounted(x, before) : null;
   if (count) return count;
   if (region?.ops.some(joinsFeatures)) return "changed";
-  return rank === 3 && tokens.has(0) && !tokens.has(1) ? "first" : "all";
+  if (rank === 3) return tokens.has(0) && !tokens.has(1) ? "first" : "all";
+  return rank === 2 && tokens.has(0) && !apart.has(0) ? "alone" : "all";
 }
 
 export const shifts = new Set(["Slice", "Split", "Concat", "Pad"]);

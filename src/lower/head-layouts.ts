@@ -6,7 +6,10 @@ import { permute, reshape } from "./movement.ts";
 import type { Ground } from "./placement.ts";
 import type { Extent, Tensor } from "./values.ts";
 
-/** The axes of [B, heads, N, d] in their order; "joined": [B, N, heads * d], "folded": [B * heads, N, d]. */
+/**
+ * The axes of [B, heads, N, d] in their order, the last three of one sample alone; "joined":
+ * [B, N, heads * d], "folded": [B * heads, N, d].
+ */
 export type Axes = readonly number[] | "joined" | "folded";
 
 export interface Sizes {
@@ -32,16 +35,23 @@ export function layoutOf(value: Value, said: HeadLayout, sizes: Sizes): Axes {
   const wanted = [batch, heads, tokens, features];
   const shape = value.type?.shape;
   const axes = named[said];
-  if (shape?.length === 3) return axes === "folded" ? axes : "joined";
-  if (shape?.length !== 4) return axes;
-  const fits = (order: Axes) =>
-    typeof order !== "string" &&
-    order.every((axis, i) => String(shape[i]) === String(wanted[axis]));
-  if (fits(axes)) return axes;
+  const fits = (order: Axes) => String(shape) === String(shapeIn(order, wanted));
+  if (shape?.length === 3) {
+    if (axes === "folded") return axes;
+    const own = typeof axes === "string" ? [] : [axes.filter((axis) => axis > 0)];
+    return ["joined" as const, ...own, ...ordersOfOne].find(fits) ?? "joined";
+  }
+  if (shape?.length !== 4 || fits(axes)) return axes;
   return orders.find(fits) ?? axes;
 }
 
 const orders: readonly (readonly number[])[] = permutations([0, 1, 2, 3]);
+const ordersOfOne: readonly (readonly number[])[] = permutations([1, 2, 3]);
+
+/** All four axes, where a sample alone has three. */
+function withSamples(order: readonly number[]): readonly number[] {
+  return order.includes(0) ? order : [0, ...order];
+}
 
 function permutations(items: readonly number[]): number[][] {
   if (items.length === 0) return [[]];
@@ -59,7 +69,10 @@ export function shapeIn(layout: Axes, shape: readonly Extent[]): readonly Extent
 }
 
 export function toLayout(ground: Ground, x: Tensor, layout: Axes): Tensor {
-  if (typeof layout !== "string") return permute(ground, x, layout);
+  if (typeof layout !== "string") {
+    const turned = permute(ground, x, withSamples(layout));
+    return layout.includes(0) ? turned : reshape(ground, turned, shapeIn(layout, x.shape));
+  }
   if (layout === "folded") return reshape(ground, x, shapeIn(layout, x.shape));
   return reshape(ground, permute(ground, x, [0, 2, 1, 3]), shapeIn(layout, x.shape));
 }
@@ -73,11 +86,10 @@ export function fromLayout(
 ): Tensor {
   if (layout === "folded") return reshape(ground, x, shape);
   if (layout !== "joined") {
-    return permute(
-      ground,
-      x,
-      [0, 1, 2, 3].map((axis) => layout.indexOf(axis)),
-    );
+    const axes = withSamples(layout);
+    const whole = layout.includes(0) ? x : reshape(ground, x, shapeIn(axes, shape));
+    const order = [0, 1, 2, 3].map((axis) => axes.indexOf(axis));
+    return permute(ground, whole, order);
   }
   const [b, h, n, d] = shape as [Extent, Extent, Extent, Extent];
   return permute(ground, reshape(ground, x, [b, n, h, d]), [0, 2, 1, 3]);

@@ -119,7 +119,7 @@ function openPlacement(request: PlaceRequest): Placement {
     form === "BN,D" ? wire(ground, block.input, block.input.type!).shape.slice(0, 2) : [];
   const x = enter(ground, form, own, outer);
   const second = part ? part.context : (block.context?.input ?? null);
-  const beside = (part ? part.contextFirst : site.stack.tokensFirst) ? "N,B,D" : "B,N,D";
+  const beside = part ? part.contextOrder : site.stack.order;
   const context = second?.type?.shape
     ? enter(ground, beside, wire(ground, second, second.type))
     : null;

@@ -1,5 +1,5 @@
 /** How the host lays out its residual stream. Operators see [B, N, D] whatever it is. */
-import type { Block } from "../anatomy/anatomy.ts";
+import type { Block, Order } from "../anatomy/anatomy.ts";
 import type { Value } from "../ir/graph.ts";
 import type { Dim, TensorType } from "../ir/types.ts";
 import { multiplyDims } from "../onnx-ops/dims.ts";
@@ -9,11 +9,8 @@ import { permute, reshape } from "./movement.ts";
 import type { Ground } from "./placement.ts";
 import type { Extent, Tensor, Wire } from "./values.ts";
 
-/**
- * `N,B,D`: tokens first, as PyTorch's attention has them by default; `B,H,W,D`: on their grid; `BN,D`:
- * those of all samples one behind the other.
- */
-export type Form = "B,N,D" | "N,B,D" | "B,H,W,D" | "BN,D";
+/** `B,H,W,D`: tokens on their grid; `BN,D`: those of all samples one behind the other. */
+export type Form = Order | "B,H,W,D" | "BN,D";
 
 /** How the host has `x`. */
 export interface Stream {
@@ -28,10 +25,11 @@ export interface Stream {
 /** The form of a value of the stream at a site; null where it is none of these. */
 export function formOf({ stack, block, part }: Site, type: TensorType): Form | null {
   const { shape } = type;
-  if (shape?.length === 3) return stack.tokensFirst ? "N,B,D" : "B,N,D";
+  if (shape?.length === 3) return stack.order;
   if (shape?.length === 4) return hasFeaturesLast(block, shape[3]!) ? "B,H,W,D" : null;
-  const flat = shape?.length === 2 && part && !stack.tokensFirst;
-  return flat && isFlattened(part.x, block.input) ? "BN,D" : null;
+  if (shape?.length !== 2) return null;
+  if (stack.order === "N,D") return "N,D";
+  return stack.order === "B,N,D" && part && isFlattened(part.x, block.input) ? "BN,D" : null;
 }
 
 /** Whether linear maps read the last axis, and not convolutions the second one. */
@@ -56,6 +54,7 @@ function isFlattened(value: Value, stream: Value): boolean {
 export function seen<T extends Dim>(form: Form, shape: readonly T[], outer: readonly T[]): T[] {
   const [a, b, c, d] = shape as [T, T, T, T];
   if (form === "N,B,D") return [b, a, c];
+  if (form === "N,D") return [1 as T, a, b];
   if (form === "BN,D") return [...outer, b];
   return form === "B,H,W,D" ? [a, multiplyDims(b, c) as T, d] : [...shape];
 }

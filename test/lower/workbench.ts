@@ -93,7 +93,7 @@ export async function grow(operator: string, host: HostShape): Promise<Grown> {
     nodes: new Set([old.producer!]),
     x,
     context: null,
-    contextFirst: false,
+    contextOrder: "B,N,D",
     joined: null,
     keeps: null,
     outputs: [old],
@@ -110,7 +110,7 @@ export async function grow(operator: string, host: HostShape): Promise<Grown> {
     width: Number(shape[2]),
     tokens: shape[1]!,
     heads: host.heads ?? null,
-    tokensFirst: false,
+    order: "B,N,D" as const,
     grid: host.grid ?? null,
     blocks: [],
   };

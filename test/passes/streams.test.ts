@@ -1,8 +1,12 @@
 /** What an edit does does not depend on how the host lays out its residual stream. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as ort from "onnxruntime-node";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
+import type { Model } from "../../src/ir/graph.ts";
 import { filled } from "../anatomy/models.ts";
-import { distance, editModel, read, run } from "./workbench.ts";
+import { bytesOf, distance, edit, editModel, read, run } from "./workbench.ts";
 
 const cross = `
 operator across for cross_attn {
@@ -34,24 +38,62 @@ const edits = [
 
 async function outputOf(form: string, edit: string) {
   const { model, report } = await editModel(await read(`test/fixtures/streams/${form}.onnx`), edit);
+  const codes = report.diagnostics.map(({ code }) => code);
+  return { y: await outputIn(form, model), codes, keeps: report.keepsFunction };
+}
+
+async function outputIn(form: string, model: Model): Promise<ort.Tensor> {
   const wave = (size: number, shape: number[]) => {
     const data = Float32Array.from({ length: size }, (_, i) => Math.sin(i * i + size));
     return new ort.Tensor("float32", data, shape);
   };
   const feeds = { x: wave(5 * 48, [5, 6, 8]), memory: wave(5 * 32, [5, 4, 8]) };
-  const codes = report.diagnostics.map(({ code }) => code);
-  return { y: (await run(model, feeds)).y!, codes, keeps: report.keepsFunction };
+  return form === "alone" ? oneByOne(model, feeds) : (await run(model, feeds)).y!;
+}
+
+/** Each sample by itself, where the model has no axis for several. */
+async function oneByOne(model: Model, feeds: Record<string, ort.Tensor>): Promise<ort.Tensor> {
+  const all = Object.entries(feeds);
+  const samples = all[0]![1].dims[0]!;
+  const found: number[] = [];
+  for (let i = 0; i < samples; i++) {
+    const own = all.map(([name, { data, dims }]) => {
+      const size = data.length / samples;
+      const part = (data as Float32Array).slice(i * size, (i + 1) * size);
+      return [name, new ort.Tensor("float32", part, dims.slice(1))] as const;
+    });
+    found.push(...((await run(model, Object.fromEntries(own))).y!.data as Float32Array));
+  }
+  return new ort.Tensor("float32", Float32Array.from(found), [samples, found.length / samples]);
 }
 
 test.each(edits)("%s", async (edit) => {
   const second = await outputOf("second", edit);
-  for (const form of ["first", "grid"]) {
+  for (const form of ["first", "grid", "alone"]) {
     const other = await outputOf(form, edit);
     const { difference, scale } = distance(second.y, other.y);
     expect(difference / scale, form).toBeLessThan(2e-6);
     expect([form, other.codes, other.keeps]).toEqual([form, second.codes, second.keeps]);
   }
 });
+
+const folder = mkdtempSync(join(tmpdir(), "graftc-streams-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test.each(["second", "first", "grid", "alone"])(
+  "%s: what took the attentions' place shows how tokens lie",
+  async (form) => {
+    const path = `test/fixtures/streams/${form}.onnx`;
+    const mixers = "replace blocks[all].attn with hyena_x\nremove blocks[all].cross_attn";
+    const filter = 'replace blocks[all].mlp with mlp_hyena_x(along: "tokens")';
+    const between = join(folder, `${form}.onnx`);
+    writeFileSync(between, bytesOf((await edit(path, mixers)).model));
+    const { model: twice } = await edit(between, filter);
+    const { model: once } = await edit(path, `${mixers}\n${filter}`);
+    const [a, b] = [await outputIn(form, twice), await outputIn(form, once)];
+    expect(distance(a, b).difference).toBe(0);
+  },
+);
 
 test("a window on the grid is that of the tokens' grid", async () => {
   const whole = await outputOf("grid", "replace blocks[0].attn with swa_2d(window: 5)");

@@ -33,7 +33,7 @@ export function attention(name: string, scope: string, width = 8): Part {
     nodes: new Set(),
     x: value("x"),
     context: null,
-    contextFirst: false,
+    contextOrder: "B,N,D",
     joined: null,
     keeps: null,
     outputs: [value("y")],
@@ -70,7 +70,7 @@ export function mlp(name: string, scope: string, width = 8): Part {
     nodes: new Set(),
     x: value("x"),
     context: null,
-    contextFirst: false,
+    contextOrder: "B,N,D",
     joined: null,
     keeps: null,
     outputs: [value("y")],
@@ -93,7 +93,7 @@ export function norm(name: string, scope: string): Part {
     nodes: new Set(),
     x: value("x"),
     context: null,
-    contextFirst: false,
+    contextOrder: "B,N,D",
     joined: null,
     keeps: null,
     outputs: [value("y")],
@@ -140,7 +140,7 @@ export function stack(
       opaque: null,
     };
   });
-  return { name, width: 8, tokens: 16, tokensFirst: false, heads: 2, grid: null, blocks };
+  return { name, width: 8, tokens: 16, order: "B,N,D", heads: 2, grid: null, blocks };
 }
 
 export function anatomy(...stacks: Stack[]): Anatomy {
