@@ -138,7 +138,9 @@ function newInfo(value: Pick<Value, "name" | "type">): Rope {
 function renamedInfo(entry: Entry, name: string, value: Value | null): Encoded {
   const edits = new Edits(entry);
   edits.text(info.name, entry.name, name);
-  if (value?.type && contradicts(value.type, entry.type)) {
+  // A file may contradict itself: the last of its entries is what was read.
+  const read = (value && originOf.info(value)?.type) ?? entry.type;
+  if (value?.type && contradicts(value.type, entry.type) && contradicts(value.type, read)) {
     edits.set(info.type, new Rope().message(info.type, encodeType(value.type)));
   }
   return edits.apply();

@@ -145,5 +145,7 @@ export const originOf = {
   tensor: ({ origin }: Originated) => (origin as TensorOrigin | null) ?? newTensor,
   graph: ({ origin }: Originated) => (origin as GraphOrigin | null) ?? newGraph,
   function: ({ origin }: Originated) => (origin as GraphOrigin | null) ?? newFunction,
+  /** Of a value: what the file says of it, the last time where it says more than once. */
+  info: ({ origin }: Originated) => origin as Entry | null,
   model: ({ origin }: Originated) => (origin as ModelOrigin | null) ?? newModel,
 };

@@ -1,5 +1,5 @@
 /** Edits re-encode what changed and leave every other byte as it was. */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { onnx } from "onnx-proto";
 import { describe, expect, test } from "vitest";
@@ -232,6 +232,35 @@ describe("types", () => {
     expect(typeOf(after, "called")).toEqual(["batch", 5, null]);
   });
 
+  test("that the file itself contradicts stay as they are", async () => {
+    const { graph } = onnx.ModelProto.decode(original);
+    const dim = (size: number) => ({ dim: [{ dimValue: size }] });
+    const infoOf = (size: number) => ({
+      name: "y",
+      type: { tensorType: { elemType: 1, shape: dim(size) } },
+    });
+    const bytes = onnx.ModelProto.encode({
+      irVersion: 8,
+      opsetImport: [{ version: 17 }],
+      graph: {
+        node: [{ opType: "Relu", input: [graph!.input![0]!.name!], output: ["y"] }],
+        input: [graph!.input![0]!],
+        valueInfo: [infoOf(2)],
+        output: [infoOf(3)],
+      },
+    }).finish();
+    const path = join(freshFolder(), "contradicted.onnx");
+    writeFileSync(path, bytes);
+    const out = join(freshFolder(), "contradicted.onnx");
+    await writeModel(await readModel(path), out);
+    expect(readFileSync(out).equals(bytes)).toBe(true);
+
+    const model = await readModel(path);
+    model.graph.values.get("y")!.type = { dtype: "float32", shape: [4] };
+    await writeModel(model, out);
+    expect(typeOf(readFileSync(out), "y")).toEqual([4]);
+  });
+
   test("of values that declare one are written", async () => {
     const after = await edited(({ graph }) => {
       const value = graph.values.get("constant")!;
@@ -247,7 +276,7 @@ test("names of other encodings survive edits", async () => {
   const at = node.indexOf("everything", node.indexOf("sparse"));
   node.set([0xff, 0xc3], at);
   const folder = freshFolder();
-  const { writeFileSync, cpSync } = await import("node:fs");
+  const { cpSync } = await import("node:fs");
   cpSync("test/fixtures/onnx", folder, { recursive: true });
   writeFileSync(join(folder, "latin.onnx"), node);
   const model = await readModel(join(folder, "latin.onnx"));
