@@ -1,7 +1,7 @@
 /** Names of stacks, and scopes of blocks and parts. */
 import type { Node } from "../ir/graph.ts";
 import type { Block, Part, Stack } from "./anatomy.ts";
-import { blockScopes, isIndex, scopeOf, sharedScope } from "./scopes.ts";
+import { aligned, blockScopes, isIndex, scopeOf, sharedScope } from "./scopes.ts";
 
 /** Scopes of a stack's blocks from the nodes of their projections; "" where there is no evidence. */
 export function scopesOfBlocks(projections: readonly (readonly Node[])[]): string[] {
@@ -14,7 +14,8 @@ export function scopeOfPart(
   projections: Iterable<Node>,
   block: Pick<Block, "scope" | "prefix">,
 ): string {
-  const shared = sharedByAll([...projections].map(scopeOf)).join(".");
+  const own = sharedByAll([...projections].map(scopeOf));
+  const shared = aligned([block.scope.split("."), own])[1]!.join(".");
   const inside = block.scope === "" || shared.startsWith(`${block.scope}.`);
   return shared !== "" && inside && shared !== block.scope ? shared : `${block.prefix}.${part}`;
 }

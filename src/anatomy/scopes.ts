@@ -5,7 +5,10 @@ import type { Node } from "../ir/graph.ts";
 export function scopeOf(node: Node): readonly string[] {
   const listed = node.metadata.get("pkg.torch.onnx.name_scopes");
   if (listed) return fromScopeList(listed);
-  return node.name.includes("/") ? fromName(node.name) : fromWeights(node);
+  const weights = fromWeights(node);
+  if (!node.name.includes("/")) return weights;
+  // TorchScript leaves out modules that are not called, containers of the others.
+  return aligned([weights, fromName(node.name)])[1]!;
 }
 
 /** `['', 'blocks.1', 'blocks.1.attn', 'linear_8']`: the last entry is the operator, not a module. */
@@ -54,7 +57,7 @@ function split(path: string): string[] {
 /** The longest path that all of these begin with; those without any evidence are left out. */
 export function sharedScope(paths: Iterable<readonly string[]>): string[] {
   let shared: readonly string[] | null = null;
-  for (const path of paths) {
+  for (const path of aligned([...paths])) {
     if (path.length === 0) continue;
     if (!shared) {
       shared = path;
@@ -65,6 +68,18 @@ export function sharedScope(paths: Iterable<readonly string[]>): string[] {
     shared = shared.slice(0, i);
   }
   return [...(shared ?? [])];
+}
+
+/** Paths that begin two steps or more within another of them begin where that does. */
+export function aligned(paths: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  const longer = paths.find((path) => paths.some((other) => stepsBefore(other, path) > 0));
+  if (!longer) return paths;
+  return paths.map((path) => [...longer.slice(0, Math.max(0, stepsBefore(path, longer))), ...path]);
+}
+
+function stepsBefore([first, second]: readonly string[], path: readonly string[]): number {
+  if (second === undefined) return -1;
+  return path.findIndex((step, i) => step === first && path[i + 1] === second);
 }
 
 /**

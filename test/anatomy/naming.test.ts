@@ -6,9 +6,9 @@ import { Node, Value } from "../../src/ir/graph.ts";
 import { editModel } from "../passes/workbench.ts";
 import { open, scrub } from "./models.ts";
 
-/** A projection of which nothing but the name of its bias is left. */
-function projection(bias: string | null): Node {
-  const node = new Node({ name: "n", opType: "Add", domain: "", attributes: new Map() });
+/** A projection of which nothing but the name of its bias, or a name that TorchScript gave it, is left. */
+function projection(bias: string | null, name = "n"): Node {
+  const node = new Node({ name, opType: "Add", domain: "", attributes: new Map() });
   const value = new Value(bias ?? "val_7", null);
   value.initializer = {
     dtype: "float32",
@@ -30,7 +30,19 @@ test.each([
   [[null, null], "blocks.1.attn"],
 ])("%j", (biases, expected) => {
   const block = { scope: "blocks.1", prefix: "blocks.1" };
-  expect(scopeOfPart("attn", biases.map(projection), block)).toBe(expected);
+  expect(scopeOfPart("attn", biases.map((bias) => projection(bias)), block)).toBe(expected);
+});
+
+test.each([
+  ["transformer.h.1", ["transformer.h.1.self.q.bias", "transformer.h.1.self.o.bias"]],
+  ["transformer.h.1", ["transformer.h.1.self.q.bias", null]],
+  ["transformer.h.1", [null, null]],
+  ["h.1", [null, null]],
+  ["h.1", ["shared.bias", null]],
+])("TorchScript leaves out containers that are not called: %s, %j", (scope, [q, o]) => {
+  const names = ["/h.1/self/q/MatMul/MatMulAddFusion", "/h.1/self/o/Add"] as const;
+  const projections = [projection(q!, names[0]), projection(o!, names[1])];
+  expect(scopeOfPart("attn", projections, { scope, prefix: scope })).toBe(`${scope}.self`);
 });
 
 test.each([["blocks[0].attn"], ["blocks2[1].attn"], ["blocks[1].mlp, blocks2[all].mlp"]])(
