@@ -30,7 +30,8 @@ test.each([
   [[null, null], "blocks.1.attn"],
 ])("%j", (biases, expected) => {
   const block = { scope: "blocks.1", prefix: "blocks.1" };
-  expect(scopeOfPart("attn", biases.map((bias) => projection(bias)), block)).toBe(expected);
+  const projections = biases.map((bias) => projection(bias));
+  expect(scopeOfPart("attn", projections, block)).toBe(expected);
 });
 
 test.each([
