@@ -51,7 +51,7 @@ export function findSteps(
     // A sum of scores, or inside of an operator, is no sum of the stream.
     if (op.data.length < 2 || scored.has(op) || isGrafted(op)) continue;
     const step = sums.has(op.type)
-      ? (extended(op, candidates, weighs) ?? stepAt(op, constants, weighs))
+      ? (extended(op, candidates, weighs) ?? stepAt(op, candidates, constants, weighs))
       : chosenAt(op, candidates, weighs);
     if (step) candidates.set(op, { ...step, regions: apart(step.regions, linears) });
   }
@@ -89,7 +89,12 @@ function mixesByConstant(op: Op): boolean {
   return op.type === "MatMul" && Boolean(a?.constant || b?.constant);
 }
 
-function stepAt(op: Op, constants: Constants, weighs: (op: Op) => boolean): Step | null {
+function stepAt(
+  op: Op,
+  candidates: ReadonlyMap<Op, Step>,
+  constants: Constants,
+  weighs: (op: Op) => boolean,
+): Step | null {
   const ordered = [...op.data].sort((a, b) => levelOf(a) - levelOf(b));
   const terms = op.type === "Sub" ? op.data : ordered;
   // The last term that is an ancestor of another is the stream; earlier ones are skips or offsets.
@@ -102,10 +107,26 @@ function stepAt(op: Op, constants: Constants, weighs: (op: Op) => boolean): Step
       const branches = regions.filter((region) => region.ops.some(weighs));
       // What is left of a value beside the entry of a table that is nearest to it is no stream.
       const rounds = op.type === "Sub" && branches.some(({ ops }) => ops.some(picks));
-      if (branches.length > 0 && !rounds) return stepOf(op, x, branches);
+      const again = branches.some(({ to }) => wasAdded(x, to, candidates));
+      if (branches.length > 0 && !rounds && !again) return stepOf(op, x, branches);
     }
   }
   return null;
+}
+
+/** Whether steps lead to `wire` from where `x` was added to their stream, as tables of positions are. */
+function wasAdded(x: Wire, wire: Wire, candidates: ReadonlyMap<Op, Step>): boolean {
+  let start = wire;
+  for (let step = startsAt(start, candidates); step; step = startsAt(start, candidates)) {
+    start = step.x;
+  }
+  const sum = start === wire ? null : start.from;
+  if (sum?.type !== "Add" || !sum.data.includes(x)) return false;
+  return sum.data.every((term) => term === x || !regionBetween(x, term));
+}
+
+function startsAt({ from }: Wire, candidates: ReadonlyMap<Op, Step>): Step | undefined {
+  return from ? candidates.get(from) : undefined;
 }
 
 function picks({ type }: Op): boolean {

@@ -34,7 +34,7 @@ async function anatomyOf(
   const { stacks, remarks } = anatomize(model);
   const parts = (names: Iterable<string>) => [...names].filter((name) => !/norm/.test(name));
   const found = stacks.map(({ blocks }) => blocks.map((block) => parts(block.parts.keys())));
-  return { found, remarks };
+  return { stacks, found, remarks };
 }
 
 test("a convolution whose channels are the last axis of a grid is a mixer of its tokens", async () => {
@@ -65,6 +65,26 @@ test("the first attention of learned queries is counted, although no input reach
   );
   const block = ["cross_attn", "mlp"];
   expect([found, remarks]).toEqual([[[["mlp"], block, block]], ["1 attention outside of blocks"]]);
+});
+
+test("positions added in front of every block are no stream, where one lacks its attention", async () => {
+  let places: Value | null = null;
+  let blocks = 0;
+  const { stacks, found } = await anatomyOf(
+    (x, { add, norm, attn, mlp }) => {
+      const placed = add(x, places!);
+      const middle = blocks++ === 0 ? placed : add(placed, attn(norm(placed)).y);
+      return add(middle, mlp(norm(middle)));
+    },
+    (input, root) => {
+      const table = g.weight(root, "places", [1, tokens, width], normal(1));
+      places = g.op(root, "Expand", [table, g.op(root, "Shape", [input])]);
+      return g.linear(root, "embed", input, [width, width], normal(0.4));
+    },
+  );
+  const block = ["attn", "mlp"];
+  expect(found).toEqual([[["mlp"], block, block]]);
+  expect([...stacks[0]!.blocks[0]!.parts.keys()]).toEqual(["norm2", "mlp"]);
 });
 
 test("tokens that each block chooses for itself are no stream from one block to the next", async () => {
