@@ -2,9 +2,21 @@
 import { equationOf } from "../../src/onnx-ops/einsum.ts";
 import { type Mark, onAxis, type Rule, sameUnits, type View } from "./marks.ts";
 
+/** How a product reads a factor, the batch axes moved first, then the last two swapped. */
+interface Reading {
+  /** The first axis comes behind the others of the batch. */
+  readonly moved: boolean;
+  readonly swapped: boolean;
+}
+
+function readingOf({ node }: View, side: "A" | "B"): Reading {
+  const flag = (name: string) => Boolean(node.int(`${name}${side}`));
+  return { moved: flag("transBatch"), swapped: flag("trans") };
+}
+
 /** Marks of a product's operands, with axes counted from the end: -2 rows, -1 columns. */
-function multiply(view: View, transA: boolean, transB: boolean): Mark | null {
-  const [a, b] = [fromEnd(view, 0, transA), fromEnd(view, 1, transB)];
+function multiply(view: View): Mark | null {
+  const [a, b] = [fromEnd(view, 0, readingOf(view, "A")), fromEnd(view, 1, readingOf(view, "B"))];
   const sumsA = a?.axis === -1;
   const sumsB = b?.axis === -2 || (b?.axis === -1 && view.shape(1).length === 1);
   if (sumsA !== sumsB) view.refuse("one of its factors has them, and the other has not");
@@ -19,32 +31,28 @@ function multiply(view: View, transA: boolean, transB: boolean): Mark | null {
   return onAxis(mark, mark.axis + view.outputShape(0).length);
 }
 
-function fromEnd(view: View, input: number, swapped: boolean): Mark | null {
+function fromEnd(view: View, input: number, { moved, swapped }: Reading): Mark | null {
   const mark = view.mark(input);
   if (!mark) return null;
-  const axis = mark.axis - view.shape(input).length;
+  const rank = view.shape(input).length;
+  const behind = mark.axis === 0 ? -2 : mark.axis === rank - 1 ? -1 : mark.axis - 1 - rank;
+  const axis = moved ? behind : mark.axis - rank;
   return onAxis(mark, swapped && axis >= -2 ? -3 - axis : axis);
 }
 
 /** Batch axes: the other factor has one matrix for all of them, or a marked one for each. */
 function checkBroadcast(view: View, mark: Mark, other: number, both: boolean): void {
   const shape = view.shape(other);
-  const dim = shape[shape.length + mark.axis] ?? 1;
+  const at = shape.length + mark.axis;
+  const dim = shape[readingOf(view, other === 0 ? "A" : "B").moved ? at + 1 : at] ?? 1;
   if (!both && dim !== 1)
     view.refuse("one of its factors has a matrix of its own for each of them");
 }
 
-const matmul: Rule = (view) => [multiply(view, false, false)];
-
-const fusedMatmul: Rule = (view) => {
-  if (view.node.int("transBatchA") || view.node.int("transBatchB")) {
-    if (view.mark(0) || view.mark(1)) view.refuse("it moves its batch axes");
-  }
-  return [multiply(view, Boolean(view.node.int("transA")), Boolean(view.node.int("transB")))];
-};
+const matmul: Rule = (view) => [multiply(view)];
 
 const gemm: Rule = (view) => {
-  const mark = multiply(view, Boolean(view.node.int("transA")), Boolean(view.node.int("transB")));
+  const mark = multiply(view);
   if (!view.has(2)) return [mark];
   const added = view.mark(2);
   if (!mark) return added ? view.refuse("what it adds has them") : [null];
@@ -151,7 +159,7 @@ const einsum: Rule = (view) => {
 
 export const products: readonly (readonly [string, Rule])[] = [
   ["MatMul", matmul],
-  ["com.microsoft::FusedMatMul", fusedMatmul],
+  ["com.microsoft::FusedMatMul", matmul],
   ["Gemm", gemm],
   ["com.microsoft::FusedGemm", gemm],
   ["Einsum", einsum],

@@ -24,7 +24,7 @@ export interface Core {
   readonly q: Wire;
   readonly k: Wire;
   readonly v: Wire;
-  /** Axes of q, k and v in the order [.., tokens, features], where an Einsum names them otherwise. */
+  /** Axes of q, k and v in the order [.., tokens, features], where a product reads them otherwise. */
   readonly axes: { readonly q: Axes; readonly k: Axes; readonly v: Axes };
   /** q, k and v are one value, their features one after the other. */
   readonly packed: boolean;

@@ -4,6 +4,7 @@ import type { Constants } from "./constants.ts";
 import type { Op, Wire } from "./flow.ts";
 import { carry, identityLayout, isLayoutOp, type Layout } from "./layout.ts";
 import type { LinearMap, Linears } from "./linears.ts";
+import { axesAt, fusedOf } from "./products.ts";
 
 const reductions =
   /^(Reduce\w+|Softmax|LogSoftmax|CumSum|CumProd|ArgMax|ArgMin|TopK|LpNormalization|Hardmax)$/;
@@ -178,10 +179,18 @@ function throughConv(layout: Layout, scene: Scene): Mixing {
   return pass(layout, scene);
 }
 
+/** The layout of a factor with its axes as the product has them: [.., rows, columns]. */
+function factor({ op, known }: Scene, input: 0 | 1): Layout | undefined {
+  const wire = op.inputs[input];
+  const layout = wire ? known.get(wire) : undefined;
+  const side = input === 0 ? "A" : "B";
+  const axes = layout && axesAt(op, side, fusedOf(op).flag(`trans${side}`));
+  return axes ? { ...layout, axes: axes.map((axis) => layout.axes[axis] ?? []) } : layout;
+}
+
 /** Of two data operands: tokens may only be batch axes, or rows of the left one alone. */
 function throughProduct(scene: Scene): Mixing {
-  const { op, known } = scene;
-  const [a, b] = op.inputs.map((wire) => (wire ? known.get(wire) : undefined));
+  const [a, b] = [factor(scene, 0), factor(scene, 1)];
   if (a && holdsTokens(a, -1, scene)) return "tokens";
   if (b && (holdsTokens(b, -2, scene) || holdsTokens(b, -1, scene))) return "tokens";
   if (!a) return b ? pass(b, scene) : "features";

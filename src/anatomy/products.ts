@@ -21,10 +21,18 @@ export function turnOf(op: Op): "none" | "swap" | "other" {
   return order[last] === last - 1 && order[last - 1] === last ? "swap" : "other";
 }
 
-/** [.., d, N] read as [.., N, d]. */
-function turnedAxes(wire: Wire): Axes {
-  const rank = wire.value?.type?.shape?.length ?? 4;
-  return [...Array.from({ length: rank - 2 }, (_, axis) => axis), rank - 1, rank - 2];
+/**
+ * Axes of an operand as its product has them, [.., rows, columns] or, `turned`, [.., columns, rows];
+ * FusedMatMul may take the first axis behind the others of the batch. null where they stay.
+ */
+export function axesAt(product: Op, side: "A" | "B", turned: boolean): Axes {
+  const moved = fusedOf(product).flag(`transBatch${side}`);
+  if (!moved && !turned) return null;
+  const rank = product.inputs[side === "A" ? 0 : 1]?.value?.type?.shape?.length ?? 4;
+  const [first, ...rest] = Array.from({ length: rank }, (_, axis) => axis);
+  const last = rest.pop()!;
+  const axes = moved ? [...rest, first!, last] : [first!, ...rest, last];
+  return turned ? [...axes.slice(0, -2), axes.at(-1)!, axes.at(-2)!] : axes;
 }
 
 export interface Operands {
@@ -40,13 +48,15 @@ export function operandsOf(product: Op, turned: boolean): Operands | null {
   const [a, b] = product.inputs as [Wire, Wire];
   if (product.type !== "Einsum") {
     const { flag, scale } = fusedOf(product);
-    if (flag("transA") || flag("transBatchA") || flag("transBatchB")) return null;
+    if (flag("transA")) return null;
     const secondTransposed = !flag("transB");
-    if (!turned) {
-      return { q: a, k: b, keysTransposed: secondTransposed, scale, axes: { q: null, k: null } };
+    if (turned) {
+      const axes = { q: axesAt(product, "B", secondTransposed), k: axesAt(product, "A", false) };
+      return { q: b, k: a, keysTransposed: false, scale, axes };
     }
-    const axes = { q: secondTransposed ? turnedAxes(b) : null, k: null };
-    return { q: b, k: a, keysTransposed: false, scale, axes };
+    const keysTransposed = secondTransposed && !flag("transBatchB");
+    const k = axesAt(product, "B", secondTransposed && !keysTransposed);
+    return { q: a, k: b, keysTransposed, scale, axes: { q: axesAt(product, "A", false), k } };
   }
   const letters = einsumLetters(product);
   if (!letters) return null;
@@ -64,7 +74,7 @@ export function operandsOf(product: Op, turned: boolean): Operands | null {
 }
 
 /** What FusedMatMul has beside a product, and MatMul has not. */
-function fusedOf({ type, node }: Op) {
+export function fusedOf({ type, node }: Op) {
   const fused = type === "FusedMatMul";
   return {
     flag: (name: string) => fused && (node.int(name) ?? 0) !== 0,
@@ -115,12 +125,12 @@ export function weightedOf(product: Op, weights: Wire, turned: boolean): Weighte
     return { v, y, scale: 1, axes: orderOf(vs, key, features[0]!), features: -1 };
   }
   const { flag, scale } = fusedOf(product);
-  if (flag("transBatchA") || flag("transBatchB") || scale !== 1) return null;
+  if (scale !== 1 || flag(a === weights ? "transBatchA" : "transBatchB")) return null;
   if (a === weights) {
     if (flag("transA") !== turned) return null;
-    return { v: b, y, scale: 1, axes: flag("transB") ? turnedAxes(b) : null, features: -1 };
+    return { v: b, y, scale: 1, axes: axesAt(product, "B", flag("transB")), features: -1 };
   }
   // y^T = v^T p^T
   if (flag("transB") === turned) return null;
-  return { v: a, y, scale: 1, axes: flag("transA") ? null : turnedAxes(a), features: -2 };
+  return { v: a, y, scale: 1, axes: axesAt(product, "A", !flag("transA")), features: -2 };
 }
