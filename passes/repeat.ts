@@ -122,8 +122,10 @@ function planCopy(block: Block, session: Session): CopyPlan {
 
 /** Nodes that turn or cast a weight for one of these and need not be counted among them. */
 function feeds(node: Node, within: ReadonlySet<Node>): boolean {
-  if (node.inputs.length === 0 || !preparesConstants(node)) return false;
-  return node.outputs.some((value) => value && [...value.uses].some((use) => within.has(use.node)));
+  const isRead = node.outputs.some(
+    (value) => value && [...value.uses].some((use) => within.has(use.node)),
+  );
+  return isRead && node.inputs.length > 0 && preparesConstants(node);
 }
 
 /** One copy behind `inputs`; tells what stands for each value of the original. */

@@ -18,9 +18,9 @@ export function sameType(patch: Patch, value: Value, like: Value): Value {
 
 /** What a value is a cast of. */
 export function behindCasts(value: Value): Value {
-  const { producer } = value;
-  const source = producer && passesOn(producer) ? producer.inputs[0] : null;
-  return source ? behindCasts(source) : value;
+  let at = value;
+  while (at.producer && passesOn(at.producer) && at.producer.inputs[0]) at = at.producer.inputs[0];
+  return at;
 }
 
 /** The value itself, and casts of it that some of these nodes make. */

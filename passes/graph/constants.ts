@@ -6,31 +6,39 @@ type Elements = readonly (number | null)[];
 
 /** Whether a node computes with nothing but what is stored. */
 export function preparesConstants(node: Node): boolean {
-  const isConstant = (producer: Node): boolean =>
-    producer.op === "Constant" || (producer.inputs.length > 0 && preparesConstants(producer));
-  return node.inputs.every(
-    (value) =>
-      !value || value.initializer !== null || Boolean(value.producer && isConstant(value.producer)),
-  );
+  const upstream = new Set([node]);
+  for (const { inputs } of upstream) {
+    for (const value of inputs) {
+      if (!value || value.initializer || value.producer?.op === "Constant") continue;
+      if (!value.producer?.inputs.length) return false;
+      upstream.add(value.producer);
+    }
+  }
+  return true;
 }
 
 /** Who reads a weight, behind the nodes that turn or cast it. */
 export function readersOf(value: Value): Node[] {
-  return [...value.uses].flatMap(({ node }) =>
-    preparesConstants(node)
-      ? node.outputs.flatMap((output) => (output ? readersOf(output) : []))
-      : [node],
-  );
+  const readers: Node[] = [];
+  const values = new Set([value]);
+  for (const { uses } of values) {
+    for (const { node } of uses) {
+      if (!preparesConstants(node)) readers.push(node);
+      else for (const output of node.outputs) if (output) values.add(output);
+    }
+  }
+  return readers;
 }
 
 const layoutOps = /^(Transpose|Cast|Identity|Reshape|Squeeze|Unsqueeze)$/;
 
 /** The stored tensor behind a value: through Transpose, Cast and the like. */
 export function storedBehind(value: Value): Value | null {
-  if (storedTensor(value)) return value;
-  const { producer } = value;
-  const source = producer && layoutOps.test(producer.op) ? producer.inputs[0] : null;
-  return source ? storedBehind(source) : null;
+  let at: Value | null | undefined = value;
+  while (at && !storedTensor(at)) {
+    at = at.producer && layoutOps.test(at.producer.op) ? at.producer.inputs[0] : null;
+  }
+  return at ?? null;
 }
 
 /** As storedInts, but through what exporters compute from shapes; null for elements not known. */

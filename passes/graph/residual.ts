@@ -1,4 +1,5 @@
 /** Where the branch of a part meets the stream again. */
+import { sizesOnly } from "../../src/anatomy/flow.ts";
 import type { Node, Value } from "../../src/ir/graph.ts";
 import { comesApart } from "../../src/onnx-ops/skip-norms.ts";
 import { sameShape } from "./shapes.ts";
@@ -48,12 +49,18 @@ function joinsOthers(node: Node, reached: ReadonlySet<Value>): boolean {
 }
 
 /** Whether it depends on more than sizes. */
-function holdsData(value: Value, seen = new Set<Value>()): boolean {
-  const { producer, initializer } = value;
-  if (seen.has(value) || producer?.opType === "Shape" || producer?.opType === "Size") return false;
-  seen.add(value);
-  if (!producer) return initializer === null;
-  return producer.inputs.some((input) => input && holdsData(input, seen));
+function holdsData(value: Value): boolean {
+  const seen = new Set<Value>();
+  const open: (Value | null)[] = [value];
+  while (open.length > 0) {
+    const at = open.pop();
+    if (!at || seen.has(at)) continue;
+    seen.add(at);
+    const { producer, initializer } = at;
+    if (!producer && !initializer) return true;
+    if (producer && !sizesOnly.has(producer.op)) open.push(...producer.inputs);
+  }
+  return false;
 }
 
 function leavesNothing(reached: Set<Value>, passed: ReadonlySet<Node>, add: Node): boolean {

@@ -21,8 +21,28 @@ export function silencers(end: Value): Value[] {
  * Weight and bias of the projection that a branch ends in, found backwards from its end.
  * @returns null where it does not end in a projection.
  */
-function lastProjection(end: Value): Value[] | null {
-  const node = end.producer;
+function lastProjection(end: Value, known: Projections = new Map()): Projection {
+  const from = behindPassing(end);
+  if (!known.has(from)) {
+    known.set(from, null);
+    const found = projectionAt(from, (value) => lastProjection(value, known));
+    known.set(from, found && [...new Set(found)]);
+  }
+  return known.get(from)!;
+}
+
+function behindPassing(value: Value): Value {
+  let at = value;
+  while (at.producer && passing.test(at.producer.op) && at.producer.inputs[0]) {
+    at = at.producer.inputs[0];
+  }
+  return at;
+}
+
+type Projection = readonly Value[] | null;
+type Projections = Map<Value, Projection>;
+
+function projectionAt({ producer: node }: Value, behind: (value: Value) => Projection): Projection {
   if (!node) return null;
   const [a, b, c] = node.inputs;
   const stored = (value: Value | null | undefined) => (value ? storedBehind(value) : null);
@@ -31,7 +51,7 @@ function lastProjection(end: Value): Value[] | null {
     case "Einsum":
     case "com.microsoft::FusedMatMul": {
       const weight = stored(b) ?? stored(a);
-      return weight ? [weight] : b ? lastProjection(b) : null;
+      return weight ? [weight] : b ? behind(b) : null;
     }
     case "Gemm":
     case "com.microsoft::FusedGemm":
@@ -43,27 +63,27 @@ function lastProjection(end: Value): Value[] | null {
     }
     case "Add": {
       const bias = stored(a) ?? stored(b);
-      const sides = [a, b].flatMap((side) => (side && !stored(side) ? [lastProjection(side)] : []));
+      const sides = [a, b].flatMap((side) => (side && !stored(side) ? [behind(side)] : []));
       if (sides.length === 0 || sides.some((side) => !side)) return null;
       return [...sides.flatMap((side) => side!), ...(bias ? [bias] : [])];
     }
     case "Mul": {
       const sides = [a, b].flatMap((side) => (side && !stored(side) ? [side] : []));
       for (const side of sides) {
-        const found = lastProjection(side);
+        const found = behind(side);
         if (found) return found;
       }
       return null;
     }
     case "Concat": {
-      const all = node.inputs.map((value) => (value ? lastProjection(value) : null));
+      const all = node.inputs.map((value) => (value ? behind(value) : null));
       return all.some((found) => !found) ? null : all.flatMap((found) => found!);
     }
     case "Attention":
     case "com.microsoft::MultiHeadAttention":
-      return c ? lastProjection(c) : null;
+      return c ? behind(c) : null;
     default:
-      return passing.test(node.op) && a ? lastProjection(a) : null;
+      return null;
   }
 }
 

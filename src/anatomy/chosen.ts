@@ -32,7 +32,11 @@ export function takesSome({ x, y, ops }: { x: Wire; y: Wire; ops: readonly Op[] 
 }
 
 function behind(wire: Wire): Wire {
-  const { from } = wire;
-  const [source] = from?.data ?? [];
-  return from && source && fits.has(from.type) ? behind(from.inputs[0] ?? source) : wire;
+  let at = wire;
+  for (let op = at.from; op && fits.has(op.type); op = at.from) {
+    const source = op.data.length > 0 ? op.inputs[0] : null;
+    if (!source) break;
+    at = source;
+  }
+  return at;
 }

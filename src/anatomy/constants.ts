@@ -9,6 +9,8 @@ import type { Op, Wire } from "./flow.ts";
 
 /** Larger tensors are weights or tables, not sizes. */
 const largest = 4096;
+/** Sizes are calculated in fewer steps; what takes more would be too many calls inside of calls. */
+const deepest = 500;
 /** A scalar may be written out as so many equal elements. */
 const mostEqual = 8;
 
@@ -25,12 +27,15 @@ export interface Constants {
 
 export function createConstants(): Constants {
   const memo = new Map<Wire, Elements | null>();
+  let depth = 0;
   const elements = (wire: Wire | null | undefined): Elements | null => {
-    if (!wire) return null;
+    if (!wire || depth > deepest) return null;
     const known = memo.get(wire);
     if (known !== undefined) return known;
     memo.set(wire, null);
+    depth++;
     const found = compute(wire, elements);
+    depth--;
     memo.set(wire, found);
     return found;
   };

@@ -68,7 +68,8 @@ interface Site {
   readonly depth: number;
 }
 
-const sizesOnly = new Set(["Shape", "Size"]);
+/** What reads of a value no more than its shape. */
+export const sizesOnly: ReadonlySet<string> = new Set(["Shape", "Size"]);
 const random = /^(Random|Bernoulli|Multinomial)/;
 const deepest = 16;
 

@@ -33,10 +33,12 @@ export function* pairsOf<S extends Step>(
 
 /** What norms in float32 read of a stream is a cast of it, even where it has that type. */
 export function behindCasts(wire: Wire): Wire {
-  const { from } = wire;
-  if (!from || (from.type !== "Cast" && from.type !== "Identity")) return wire;
-  return from.data[0] ? behindCasts(from.data[0]) : wire;
+  let at = wire;
+  for (let op = at.from; op && casts.has(op.type) && op.data[0]; op = at.from) at = op.data[0];
+  return at;
 }
+
+const casts = new Set(["Cast", "Identity"]);
 
 function grouped<K, T>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
   const groups = new Map<K, T[]>();

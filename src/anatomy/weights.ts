@@ -25,10 +25,14 @@ const rearranging =
  * sizes that are known.
  */
 export function isWeight(wire: Wire, constants: Constants): boolean {
-  if (wire.constant) return true;
-  const [first, ...rest] = wire.from?.inputs ?? [];
-  if (!first || !rearranging.test(wire.from!.type) || !isWeight(first, constants)) return false;
-  return rest.every((input) => !input || input.constant || constants.known(input) !== null);
+  const bounds: (Wire | null)[] = [];
+  for (let at = wire; !at.constant; ) {
+    const [first, ...rest] = at.from?.inputs ?? [];
+    if (!first || !rearranging.test(at.from!.type)) return false;
+    bounds.push(...rest);
+    at = first;
+  }
+  return bounds.every((input) => !input || input.constant || constants.known(input) !== null);
 }
 
 /** What a weight operand is read from; null where even its shape is unknown. */
