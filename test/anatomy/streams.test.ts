@@ -1,36 +1,22 @@
 /** Streams that are grids, or that begin with what no input reaches. */
 import { expect, test } from "vitest";
-import { inferTypes } from "../../passes/infer-types.ts";
-import { createOracle } from "../../runtime/index.ts";
 import { anatomize } from "../../src/anatomy/index.ts";
 import type { Value } from "../../src/ir/graph.ts";
-import { blankModel, declareOutput } from "../../src/onnx-ops/blank-model.ts";
-import { Patch } from "../../src/onnx-ops/patch.ts";
 import * as g from "../../src/presets/growth.ts";
 import { normal } from "../../src/presets/weights.ts";
-import { type Tools, tokens, toolsOf, width } from "../passes/block-tools.ts";
+import { grown, type Tools, tokens, toolsOf, width } from "../passes/block-tools.ts";
 
 /** Three blocks behind one another, of [B, N, D] or of what `start` makes of it. */
 async function anatomyOf(
   block: (x: Value, tools: Tools, input: Value) => Value,
   start: (input: Value, root: g.Growth) => Value,
 ) {
-  const model = blankModel({
-    path: "streams.onnx",
-    opset: 20,
-    irVersion: 10,
-    producer: { name: "test", version: "0" },
-    inputs: { x: { dtype: "float32", shape: [2, tokens, width] } },
-  });
-  const patch = new Patch(model.graph, null, "");
-  const root: g.Growth = { patch, seed: 0, path: "" };
-  const [input] = model.graph.inputs as [Value];
-  let x = start(input, root);
-  for (let i = 0; i < 3; i++) x = block(x, toolsOf(g.at(root, `blocks.${i}`)), input);
-  const y = g.reshape(root, x, [2, tokens, width]);
-  patch.commit();
-  declareOutput(model, y, "y", { dtype: "float32", shape: [2, tokens, width] });
-  await inferTypes(model, createOracle());
+  const shape = [2, tokens, width];
+  const model = await grown((root, input) => {
+    let x = start(input, root);
+    for (let i = 0; i < 3; i++) x = block(x, toolsOf(g.at(root, `blocks.${i}`)), input);
+    return g.reshape(root, x, shape);
+  }, shape);
   const { stacks, remarks } = anatomize(model);
   const parts = (names: Iterable<string>) => [...names].filter((name) => !/norm/.test(name));
   const found = stacks.map(({ blocks }) => blocks.map((block) => parts(block.parts.keys())));

@@ -1,9 +1,35 @@
 /** The layers of transformer blocks, to be put together in any way. */
-import type { Value } from "../../src/ir/graph.ts";
+import { inferTypes } from "../../passes/infer-types.ts";
+import { createOracle } from "../../runtime/index.ts";
+import type { Model, Value } from "../../src/ir/graph.ts";
+import type { Dim } from "../../src/ir/types.ts";
+import { blankModel, declareOutput } from "../../src/onnx-ops/blank-model.ts";
+import { Patch } from "../../src/onnx-ops/patch.ts";
 import * as g from "../../src/presets/growth.ts";
 import { normal } from "../../src/presets/weights.ts";
 
 export const [tokens, width, heads, hidden] = [6, 8, 2, 12];
+
+/** A model from `x` to `y`, both of this shape, whose values have their types. */
+export async function grown(
+  grow: (root: g.Growth, x: Value) => Value,
+  shape: readonly Dim[] = ["batch", tokens, width],
+): Promise<Model> {
+  const type = { dtype: "float32", shape } as const;
+  const model = blankModel({
+    path: "grown.onnx",
+    opset: 20,
+    irVersion: 10,
+    producer: { name: "test", version: "0" },
+    inputs: { x: type },
+  });
+  const patch = new Patch(model.graph, null, "");
+  const y = grow({ patch, seed: 0, path: "" }, model.graph.inputs[0]!);
+  patch.commit();
+  declareOutput(model, y, "y", type);
+  await inferTypes(model, createOracle());
+  return model;
+}
 
 export interface Tools {
   readonly growth: g.Growth;

@@ -1,46 +1,27 @@
 /** Ways through a graph that are very long, or very many. */
 import { expect, test } from "vitest";
-import { inferTypes } from "../../passes/infer-types.ts";
-import { createOracle } from "../../runtime/index.ts";
 import type { Model, Value } from "../../src/ir/graph.ts";
-import { blankModel, declareOutput } from "../../src/onnx-ops/blank-model.ts";
-import { Patch } from "../../src/onnx-ops/patch.ts";
 import * as g from "../../src/presets/growth.ts";
 import { normal } from "../../src/presets/weights.ts";
-import { tokens, toolsOf, width } from "./block-tools.ts";
+import { grown, toolsOf, width } from "./block-tools.ts";
 import { editModel } from "./workbench.ts";
-
-const shape = ["batch", tokens, width] as const;
 
 type Root = g.Growth;
 
-async function modelOf(
-  start: (root: Root, x: Value) => Value,
-  weigh: (root: Root, w: Value) => Value,
-) {
-  const model = blankModel({
-    path: "long.onnx",
-    opset: 20,
-    irVersion: 10,
-    producer: { name: "test", version: "0" },
-    inputs: { x: { dtype: "float32", shape } },
+function modelOf(start: (root: Root, x: Value) => Value, weigh: (root: Root, w: Value) => Value) {
+  return grown((root, input) => {
+    let x = start(root, input);
+    for (let i = 0; i < 2; i++) {
+      const growth = g.at(root, `blocks.${i}`);
+      const { add, norm, attn } = toolsOf(growth);
+      x = add(x, attn(norm(x)).y);
+      const w = weigh(growth, g.weight(growth, "mlp.weight", [width, width], normal(0.4)));
+      const back = g.weight(growth, "mlp.back", [width, width], normal(0.4));
+      const units = g.gelu(growth, g.op(growth, "MatMul", [norm(x), w]));
+      x = add(x, g.op(growth, "MatMul", [units, weigh(growth, back)]));
+    }
+    return x;
   });
-  const patch = new Patch(model.graph, null, "");
-  const root = { patch, seed: 0, path: "" };
-  let x = start(root, model.graph.inputs[0]!);
-  for (let i = 0; i < 2; i++) {
-    const growth = g.at(root, `blocks.${i}`);
-    const { add, norm, attn } = toolsOf(growth);
-    x = add(x, attn(norm(x)).y);
-    const w = weigh(growth, g.weight(growth, "mlp.weight", [width, width], normal(0.4)));
-    const back = g.weight(growth, "mlp.back", [width, width], normal(0.4));
-    const units = g.gelu(growth, g.op(growth, "MatMul", [norm(x), w]));
-    x = add(x, g.op(growth, "MatMul", [units, weigh(growth, back)]));
-  }
-  patch.commit();
-  declareOutput(model, x, "y", { dtype: "float32", shape });
-  await inferTypes(model, createOracle());
-  return model;
 }
 
 function times(count: number, x: Value, step: (x: Value) => Value): Value {

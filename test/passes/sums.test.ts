@@ -1,20 +1,14 @@
 /** Ways in which models sum up their residual stream; what edits do is what the weights say. */
 import * as ort from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
-import { inferTypes } from "../../passes/infer-types.ts";
-import { createOracle } from "../../runtime/index.ts";
 import { anatomize } from "../../src/anatomy/index.ts";
 import { GraftError } from "../../src/diag/diagnostic.ts";
 import type { Model, Value } from "../../src/ir/graph.ts";
-import { blankModel, declareOutput } from "../../src/onnx-ops/blank-model.ts";
-import { Patch } from "../../src/onnx-ops/patch.ts";
 import * as g from "../../src/presets/growth.ts";
 import { normal } from "../../src/presets/weights.ts";
-import { type Tools, tokens, toolsOf, width } from "./block-tools.ts";
+import { grown, type Tools, tokens, toolsOf, width } from "./block-tools.ts";
 import { reweigh } from "./silenced.ts";
 import { distance, editModel, run } from "./workbench.ts";
-
-const shape = ["batch", tokens, width] as const;
 
 /** What passes from block to block beside the stream. */
 interface Beside {
@@ -112,36 +106,21 @@ const forms = {
 } satisfies Record<string, Block>;
 type Form = keyof typeof forms;
 
-async function modelOf(form: Form): Promise<Model> {
-  const model = blankModel({
-    path: "sums.onnx",
-    opset: 20,
-    irVersion: 10,
-    producer: { name: "test", version: "0" },
-    inputs: { x: { dtype: "float32", shape } },
+function modelOf(form: Form): Promise<Model> {
+  return grown((root, input) => {
+    const { patch } = root;
+    let x = g.op(root, "Mul", [input, patch.scalar("float32", 1.5)]);
+    const bounds = [0, 1, 2].map((at) => patch.ints([at]));
+    const first = g.op(root, "Slice", [input, ...bounds]);
+    const kind = g.op(root, "Greater", [first, patch.scalar("float32", 0)]);
+    let beside: Beside = { start: x, total: x, values: null, kind };
+    for (let i = 0; i < 3; i++) {
+      const made = (forms[form] as Block)(x, toolsOf(g.at(root, `blocks.${i}`)), beside);
+      const [next, changed] = Array.isArray(made) ? made : [made, {}];
+      [x, beside] = [next, { ...beside, ...changed }];
+    }
+    return beside.total !== beside.start ? g.op(root, "Add", [x, beside.total]) : x;
   });
-  const patch = new Patch(model.graph, null, "");
-  const root: g.Growth = { patch, seed: 0, path: "" };
-  let x = g.op(root, "Mul", [model.graph.inputs[0]!, patch.scalar("float32", 1.5)]);
-  const from = patch.ints([0]);
-  const first = g.op(root, "Slice", [
-    model.graph.inputs[0]!,
-    from,
-    patch.ints([1]),
-    patch.ints([2]),
-  ]);
-  const kind = g.op(root, "Greater", [first, patch.scalar("float32", 0)]);
-  let beside: Beside = { start: x, total: x, values: null, kind };
-  for (let i = 0; i < 3; i++) {
-    const made = (forms[form] as Block)(x, toolsOf(g.at(root, `blocks.${i}`)), beside);
-    const [next, changed] = Array.isArray(made) ? made : [made, {}];
-    [x, beside] = [next, { ...beside, ...changed }];
-  }
-  const ends = beside.total !== beside.start ? g.op(root, "Add", [x, beside.total]) : x;
-  patch.commit();
-  declareOutput(model, ends, "y", { dtype: "float32", shape });
-  await inferTypes(model, createOracle());
-  return model;
 }
 
 const feeds = {
