@@ -18,8 +18,13 @@ export function sameType(patch: Patch, value: Value, like: Value): Value {
 
 /** What a value is a cast of. */
 export function behindCasts(value: Value): Value {
+  return behind(value, passesOn);
+}
+
+/** What comes to a value by the first inputs of such nodes, however many they are. */
+export function behind(value: Value, passes: (node: Node) => boolean): Value {
   let at = value;
-  while (at.producer && passesOn(at.producer) && at.producer.inputs[0]) at = at.producer.inputs[0];
+  while (at.producer && passes(at.producer) && at.producer.inputs[0]) at = at.producer.inputs[0];
   return at;
 }
 

@@ -4,6 +4,7 @@ import type { Node, Value } from "../../src/ir/graph.ts";
 import { skipNormBias, skipNorms } from "../../src/onnx-ops/skip-norms.ts";
 import { storedTensor } from "../../src/onnx-ops/stored.ts";
 import { boundsOf, clampOf, computedNumber, storedNumber } from "./bounds.ts";
+import { behind } from "./casts.ts";
 import { storedBehind } from "./constants.ts";
 import { Pieces } from "./pieces.ts";
 
@@ -22,7 +23,7 @@ export function silencers(end: Value): Value[] {
  * @returns null where it does not end in a projection.
  */
 function lastProjection(end: Value, known: Projections = new Map()): Projection {
-  const from = behindPassing(end);
+  const from = behind(end, ({ op }) => passing.test(op));
   if (!known.has(from)) {
     known.set(from, null);
     const found = projectionAt(from, (value) => lastProjection(value, known));
@@ -31,18 +32,13 @@ function lastProjection(end: Value, known: Projections = new Map()): Projection 
   return known.get(from)!;
 }
 
-function behindPassing(value: Value): Value {
-  let at = value;
-  while (at.producer && passing.test(at.producer.op) && at.producer.inputs[0]) {
-    at = at.producer.inputs[0];
-  }
-  return at;
-}
-
 type Projection = readonly Value[] | null;
 type Projections = Map<Value, Projection>;
 
-function projectionAt({ producer: node }: Value, behind: (value: Value) => Projection): Projection {
+function projectionAt(
+  { producer: node }: Value,
+  projection: (value: Value) => Projection,
+): Projection {
   if (!node) return null;
   const [a, b, c] = node.inputs;
   const stored = (value: Value | null | undefined) => (value ? storedBehind(value) : null);
@@ -51,7 +47,7 @@ function projectionAt({ producer: node }: Value, behind: (value: Value) => Proje
     case "Einsum":
     case "com.microsoft::FusedMatMul": {
       const weight = stored(b) ?? stored(a);
-      return weight ? [weight] : b ? behind(b) : null;
+      return weight ? [weight] : b ? projection(b) : null;
     }
     case "Gemm":
     case "com.microsoft::FusedGemm":
@@ -63,25 +59,25 @@ function projectionAt({ producer: node }: Value, behind: (value: Value) => Proje
     }
     case "Add": {
       const bias = stored(a) ?? stored(b);
-      const sides = [a, b].flatMap((side) => (side && !stored(side) ? [behind(side)] : []));
+      const sides = [a, b].flatMap((side) => (side && !stored(side) ? [projection(side)] : []));
       if (sides.length === 0 || sides.some((side) => !side)) return null;
       return [...sides.flatMap((side) => side!), ...(bias ? [bias] : [])];
     }
     case "Mul": {
       const sides = [a, b].flatMap((side) => (side && !stored(side) ? [side] : []));
       for (const side of sides) {
-        const found = behind(side);
+        const found = projection(side);
         if (found) return found;
       }
       return null;
     }
     case "Concat": {
-      const all = node.inputs.map((value) => (value ? behind(value) : null));
+      const all = node.inputs.map((value) => (value ? projection(value) : null));
       return all.some((found) => !found) ? null : all.flatMap((found) => found!);
     }
     case "Attention":
     case "com.microsoft::MultiHeadAttention":
-      return c ? behind(c) : null;
+      return c ? projection(c) : null;
     default:
       return null;
   }

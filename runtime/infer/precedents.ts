@@ -4,14 +4,12 @@
  */
 import { lengthOf, materialize } from "../../src/ir/bytes.ts";
 import type { AttributeValue, Initializer, Node, Value } from "../../src/ir/graph.ts";
-import { type DType, dtypes, elements, type TensorType } from "../../src/ir/types.ts";
+import { dtypes, elements, type TensorType } from "../../src/ir/types.ts";
 import type { Measured } from "./probe.ts";
-import type { Scene } from "./scene.ts";
+import { mostConstantBytes, type Scene } from "./scene.ts";
 import { calculatesShapes } from "./shape-arithmetic.ts";
 import { concrete, type Sizes } from "./symbols.ts";
 
-/** Larger constants are not compared. */
-const mostConstantBytes = 1024;
 /** What sizes follow from are whole numbers, or scales of axes; more reals than axes are weights. */
 const mostReals = 8;
 
@@ -58,7 +56,7 @@ export function precedentsIn(
     return idOf(text);
   }
 
-  function settle({ node, likeness }: { node: Node; likeness: number | undefined }) {
+  function settle(node: Node, likeness: number | undefined) {
     node.outputs.forEach((value, i) => {
       const type = value && measured.get(value.name);
       if (!type) return;
@@ -75,7 +73,7 @@ export function precedentsIn(
       node.outputs.forEach((value, i) => {
         if (value) measured.set(value.name, types[i]!);
       });
-      settle({ node, likeness });
+      settle(node, likeness);
       return true;
     },
     learn(nodes) {
@@ -84,7 +82,7 @@ export function precedentsIn(
         const types = node.outputs.map((value) => value && measured.get(value.name));
         const settled = types.every((type) => type === null || (type && isSettled(type)));
         if (likeness !== undefined && settled) told.set(likeness, types as (Measured | null)[]);
-        settle({ node, likeness });
+        settle(node, likeness);
       }
     },
   };
@@ -111,13 +109,9 @@ function ofType(type: TensorType): Meaning {
 }
 
 function ofConstant({ dtype, shape, data }: Initializer): Meaning {
-  if (isReal(dtype) && elements(shape) > mostReals) return ofType({ dtype, shape });
+  if (dtypes[dtype].float && elements(shape) > mostReals) return ofType({ dtype, shape });
   if (lengthOf(data) > mostConstantBytes) return undefined;
   return `${dtype}[${shape}]=${Buffer.from(materialize(data)).toString("latin1")}`;
-}
-
-function isReal(dtype: DType): boolean {
-  return dtypes[dtype].float;
 }
 
 /** What a node does, whatever it reads. */

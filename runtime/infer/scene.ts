@@ -19,7 +19,7 @@ export interface Scene {
 }
 
 /** Larger constants are weights; indices, shapes, scales and small tables are not. */
-const mostConstantBytes = 1024;
+export const mostConstantBytes = 1024;
 
 /**
  * The scene of `graph` without `leftOut` and what only they reach. A value that a left-out node

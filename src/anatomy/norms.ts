@@ -64,26 +64,25 @@ export function matchNorm(
   let { weight, bias } = core;
   const width = widthOf(segments[i - 1]!.to);
   const apart = core.byLength && !isFactor(segments[i], constants, Math.sqrt(width ?? 0));
-  const skipCasts = (from: number) => pastCasts(segments, from);
   if (!weight) {
     // x / |x| may be multiplied by sqrt(D) before its weight.
     const factor = isFactor(segments[i], constants) ? 1 : 0;
-    const scale = affineOperand(segments[skipCasts(i + factor)], "Mul", width, constants);
+    const scale = affineOperand(segments[pastCasts(segments, i + factor)], "Mul", width, constants);
     if (scale) {
       weight = scale;
-      i = skipCasts(i + factor) + 1;
+      i = pastCasts(segments, i + factor) + 1;
     }
   }
   if (weight && !bias && core.norm !== "rms_norm") {
-    const shift = affineOperand(segments[skipCasts(i)], "Add", width, constants);
+    const shift = affineOperand(segments[pastCasts(segments, i)], "Add", width, constants);
     if (shift) {
       bias = shift;
-      i = skipCasts(i) + 1;
+      i = pastCasts(segments, i) + 1;
     }
   }
   if (core.epsilon === null && core.norm === "other" && !weight && !isNormOp(segments[at]))
     return null;
-  i = skipCasts(i);
+  i = pastCasts(segments, i);
   const taken = segments.slice(at, i);
   return {
     length: i - at,
