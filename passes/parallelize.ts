@@ -3,7 +3,13 @@ import { fail } from "../src/diag/diagnostic.ts";
 import { inMemory } from "../src/ir/bytes.ts";
 import type { Node, Value } from "../src/ir/graph.ts";
 import { byteLength } from "../src/ir/types.ts";
-import { commonLayout, filledBytes, type Layout, linearsOf } from "../src/lower/index.ts";
+import {
+  byElement,
+  commonLayout,
+  filledBytes,
+  type Layout,
+  linearsOf,
+} from "../src/lower/index.ts";
 import type { Patch } from "../src/onnx-ops/patch.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
 import { aliasesOf, behindCasts, sameType } from "./graph/casts.ts";
@@ -156,7 +162,7 @@ function merge(
   const turned = layout === "out,in";
   const stored = turned ? [width, 2 * width] : [2 * width, width];
   // [I I]: the sum of both updates.
-  const identities = (i: number) => (i % width === Math.floor(i / (2 * width)) ? 1 : 0);
+  const identities = byElement((i) => (i % width === Math.floor(i / (2 * width)) ? 1 : 0));
   const data = filledBytes(identities, dtype, [width, 2 * width], !turned);
   const weight = patch.weight(`${name}.weight`, dtype, stored, data);
   const zeros = inMemory(new Uint8Array(byteLength(dtype, width)));

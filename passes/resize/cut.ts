@@ -2,6 +2,7 @@
 import { type Bytes, materialize } from "../../src/ir/bytes.ts";
 import type { Initializer } from "../../src/ir/graph.ts";
 import { byteLength, type DType, elements } from "../../src/ir/types.ts";
+import { drawn, stretchOf } from "../../src/lower/initialise.ts";
 import { streamOf } from "../../src/lower/random.ts";
 import { encodeElements } from "../../src/onnx-ops/elements.ts";
 import type { Filler, Mark } from "./marks.ts";
@@ -96,12 +97,9 @@ function filledWith(dtype: DType, { filler, seed, name, fanIn }: Fill) {
   }
   const stream = streamOf(seed, name, 0);
   const bound = 1 / Math.sqrt(fanIn);
-  const uniform = (i: number) => (2 * stream(i) - 1) * bound;
+  const uniform = drawn(stream, (p) => (2 * p - 1) * bound);
   return (fresh: number, row: number, count: number) => {
     const first = count === 1 ? fresh * fanIn + row : fresh * fanIn;
-    return encodeElements(
-      dtype,
-      Float64Array.from({ length: count }, (_, i) => uniform(first + i)),
-    );
+    return encodeElements(dtype, stretchOf(uniform, first, count));
   };
 }

@@ -7,6 +7,7 @@ import { fail } from "../../src/diag/diagnostic.ts";
 import type { Span } from "../../src/diag/span.ts";
 import { inMemory } from "../../src/ir/bytes.ts";
 import type { Graph, Node, Value } from "../../src/ir/graph.ts";
+import { drawn, stretchOf } from "../../src/lower/initialise.ts";
 import { streamOf } from "../../src/lower/random.ts";
 import { encodeElements } from "../../src/onnx-ops/elements.ts";
 import type { Grower } from "../../src/onnx-ops/grower.ts";
@@ -120,13 +121,10 @@ function factorsOf(
   const [first, second] = type!.shape as [number, number];
   const [outputs, inputs] = layout === "out,in" ? [first, second] : [second, first];
   const name = `${module}.lora_A.weight`;
-  const uniform = streamOf(seed, name, 0);
   const bound = 1 / Math.sqrt(inputs);
-  const start = Float32Array.from(
-    { length: rank * inputs },
-    (_, i) => (2 * uniform(i) - 1) * bound,
-  );
-  const stored = (values: Float32Array) => inMemory(encodeElements("float32", values));
+  const uniform = drawn(streamOf(seed, name, 0), (p) => (2 * p - 1) * bound);
+  const start = stretchOf(uniform, 0, rank * inputs);
+  const stored = (values: ArrayLike<number>) => inMemory(encodeElements("float32", values));
   return {
     a: patch.weight(name, "float32", [rank, inputs], stored(start)),
     b: patch.weight(

@@ -2,7 +2,7 @@
 import type { Bytes } from "../ir/bytes.ts";
 import { byteLength, type DType, dtypes, elements } from "../ir/types.ts";
 import { encodeElements } from "../onnx-ops/elements.ts";
-import { built } from "./arrays.ts";
+import { room } from "./arrays.ts";
 import { number, type Param } from "./params.ts";
 import { normalQuantile, type Stream } from "./random.ts";
 import type { Known } from "./values.ts";
@@ -15,8 +15,8 @@ export interface Shaped {
   readonly identity?: (index: readonly number[]) => number;
 }
 
-/** Element i, in row-major order. */
-export type Fill = (i: number) => number;
+/** Fills `to` with the elements from `start` on, in row-major order. */
+export type Fill = (to: Float64Array, start: number) => void;
 
 interface Initialiser {
   readonly params: readonly Param<unknown>[];
@@ -25,20 +25,14 @@ interface Initialiser {
 }
 
 export const initialisers: Readonly<Record<string, Initialiser>> = {
-  zeros: { params: [], fill: () => () => 0 },
-  ones: { params: [], fill: () => () => 1 },
-  constant: {
-    params: [number("c")],
-    fill:
-      (_, [c]) =>
-      () =>
-        c!,
-  },
+  zeros: { params: [], fill: () => constant(0) },
+  ones: { params: [], fill: () => constant(1) },
+  constant: { params: [number("c")], fill: (_, [c]) => constant(c!) },
   identity: {
     params: [],
     fill: (weight) => {
       const element = weight.identity ?? diagonal;
-      return (i) => element(indexOf(weight.shape, i));
+      return byElement((i) => element(indexOf(weight.shape, i)));
     },
   },
   /** 0, 1, 2, ... along the last axis; with arguments it is the library's `range`. */
@@ -46,14 +40,13 @@ export const initialisers: Readonly<Record<string, Initialiser>> = {
     params: [],
     fill: ({ shape }) => {
       const length = shape.at(-1) ?? 1;
-      return (i) => i % length;
+      return byElement((i) => i % length);
     },
   },
   normal: {
     params: [number("std", 1), number("mean", 0)],
     fill: (_, [std, mean], draw) => {
-      const stream = draw();
-      return (i) => mean! + std! * normalQuantile(stream(i));
+      return drawn(draw(), (p) => mean! + std! * normalQuantile(p));
     },
   },
   uniform: {
@@ -75,13 +68,38 @@ export const initialisers: Readonly<Record<string, Initialiser>> = {
   },
 };
 
+function constant(value: number): Fill {
+  return (to) => to.fill(value);
+}
+
+export function byElement(element: (i: number) => number): Fill {
+  return (to, start) => {
+    for (let i = 0; i < to.length; i++) to[i] = element(start + i);
+  };
+}
+
+/** `count` elements from `start` on. */
+export function stretchOf(fill: Fill, start: number, count: number): Float64Array {
+  const stretch = new Float64Array(count);
+  fill(stretch, start);
+  return stretch;
+}
+
+/** @param element of a uniform number. */
+export function drawn(stream: Stream, element: (p: number) => number): Fill {
+  return (to, start) => {
+    stream(to, start);
+    for (let i = 0; i < to.length; i++) to[i] = element(to[i]!);
+  };
+}
+
 /** Uniform within `bound` of 0. */
 export function symmetric(bound: number, stream: Stream): Fill {
   return uniform(-bound, bound, stream);
 }
 
 function uniform(lo: number, hi: number, stream: Stream): Fill {
-  return (i) => lo + (hi - lo) * stream(i);
+  return (to, start) => stream(to, start, lo, hi);
 }
 
 /** PyTorch's fans: inputs and outputs of one element, times the size of the kernel. */
@@ -108,8 +126,9 @@ function indexOf(shape: readonly number[], i: number): number[] {
 
 /** All elements now, for initialisers inside of expressions. */
 export function filledBy(fill: Fill, dtype: DType, shape: readonly number[]): Known {
-  let i = 0;
-  return built(dtype, shape, () => fill(i++));
+  const data = room(shape);
+  fill(data, 0);
+  return { kind: "known", dtype, shape, data };
 }
 
 /**
@@ -128,9 +147,9 @@ export function filledBytes(
     const bytes = new Uint8Array(length);
     const chunk = new Float64Array(Math.min(chunkElements, size));
     for (let start = 0; start < size; start += chunk.length) {
-      const count = Math.min(chunk.length, size - start);
-      for (let i = 0; i < count; i++) chunk[i] = fill(start + i);
-      const encoded = encodeElements(dtype, chunk.subarray(0, count));
+      const part = chunk.subarray(0, size - start);
+      fill(part, start);
+      const encoded = encodeElements(dtype, part);
       if (turned) scatter(encoded, bytes, start, dtypes[dtype].bits / 8, shape);
       else bytes.set(encoded, (start * dtypes[dtype].bits) / 8);
     }

@@ -5,7 +5,7 @@ import { nearest } from "../diag/suggest.ts";
 import { dtypes } from "../ir/types.ts";
 import { mayEqual, refuse } from "../onnx-ops/op.ts";
 import { cast, grow } from "./grow.ts";
-import { type Fill, fansOf, type Shaped, symmetric } from "./initialise.ts";
+import { drawn, type Fill, fansOf, type Shaped, symmetric } from "./initialise.ts";
 import { gather, permute, swapAxes } from "./movement.ts";
 import { layerNorm, plus, rmsNorm } from "./norms.ts";
 import { count, flag, number, type Param, type ValuesOf, whole, wholes } from "./params.ts";
@@ -124,10 +124,7 @@ export const layerKinds: Readonly<Record<string, LayerKind>> = {
       {
         tensor: "weight",
         shape: [rows, features],
-        start: (draw) => {
-          const stream = draw();
-          return (i) => normalQuantile(stream(i));
-        },
+        start: (draw) => drawn(draw(), normalQuantile),
       },
     ],
     apply: (g, x, [table]) => gather(g, table!, x, 0),

@@ -5,8 +5,11 @@
 import { createHash } from "node:crypto";
 import { philox } from "../ir/philox.ts";
 
-/** Element i of a stream of uniform numbers, inside (0, 1). */
-export type Stream = (i: number) => number;
+/**
+ * Fills `to` with the elements of a stream from `start` on: uniform numbers inside (lo, hi), which
+ * is (0, 1) unless said.
+ */
+export type Stream = (to: Float64Array, start: number, lo?: number, hi?: number) => void;
 
 /** @param name the stored name of the weight; `draw` tells its several streams apart. */
 export function streamOf(seed: number, name: string, draw: number): Stream {
@@ -14,15 +17,16 @@ export function streamOf(seed: number, name: string, draw: number): Stream {
   const key0 = digest.readUInt32LE(0);
   const key1 = digest.readUInt32LE(4);
   const block = new Uint32Array(4);
-  let at = -1;
-  return (i) => {
-    const lane = i % 4;
-    const counter = (i - lane) / 4;
-    if (counter !== at) {
+  return (to, start, lo = 0, hi = 1) => {
+    const width = hi - lo;
+    let lane = start % 4;
+    let counter = (start - lane) / 4;
+    for (let i = 0; i < to.length; lane = 0, counter++) {
       philox(key0, key1, counter, Math.floor(counter / 2 ** 32), 0, 0, block);
-      at = counter;
+      for (; lane < 4 && i < to.length; lane++) {
+        to[i++] = lo + width * ((block[lane]! + 0.5) * 2 ** -32);
+      }
     }
-    return (block[lane]! + 0.5) * 2 ** -32;
   };
 }
 

@@ -10,7 +10,7 @@ import { evaluate } from "./evaluate.ts";
 import { at, type Filling, type Frame, lookUp } from "./frame.ts";
 import { cast, wire } from "./grow.ts";
 import { hostTensor, type InheritedMap, inherit, type Layout, shapeOfMap } from "./inherit.ts";
-import { type Fill, filledBytes, initialisers, type Shaped } from "./initialise.ts";
+import { type Fill, filledBytes, initialisers, type Shaped, stretchOf } from "./initialise.ts";
 import type { TensorSpec } from "./layers.ts";
 import { permute } from "./movement.ts";
 import { bind, notANumber } from "./params.ts";
@@ -151,7 +151,7 @@ async function initialised(
   const turned = layout === "in,out";
   const fill = await plainFill(frame, expr, filling);
   if (fill) {
-    const ends = [0, elements(filling.shape) - 1].map(fill);
+    const ends = [0, elements(filling.shape) - 1].flatMap((i) => [...stretchOf(fill, i, 1)]);
     await at(expr.span, () => checkFinite(filling.dtype, ends));
     return filledBytes(fill, filling.dtype, filling.shape, turned);
   }
