@@ -6,12 +6,12 @@ import { fail } from "../src/diag/diagnostic.ts";
 import { type Bytes, lengthOf } from "../src/ir/bytes.ts";
 import type { Node, Value } from "../src/ir/graph.ts";
 import type { Layout } from "../src/lower/index.ts";
-import type { Patch } from "../src/onnx-ops/patch.ts";
+import type { Patch, Stamp } from "../src/onnx-ops/patch.ts";
 import { storedTensor } from "../src/onnx-ops/stored.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
 import { sameType } from "./graph/casts.ts";
 import { preparesConstants } from "./graph/constants.ts";
-import { copiedName, rescope, weightsOf } from "./graph/copies.ts";
+import { copiedName, rescoped, weightsOf } from "./graph/copies.ts";
 import { freeName } from "./graph/free-name.ts";
 import { sameShape } from "./graph/shapes.ts";
 import { type Fate, fateOf, silencers } from "./graph/silence.ts";
@@ -148,20 +148,23 @@ function grow(
   for (const node of plan.nodes) {
     const inner = scopeOf(node).join(".");
     const rest = inner.startsWith(`${scope}.`) ? inner.slice(scope.length) : "";
-    patch.within(`${step}${rest}`, () => patch.clone([node], map));
-    const copy = patch.nodes.at(-1)!;
-    rescope(copy, scope, step);
-    keepGraft(node, copy, step);
+    const propertiesOf = (node: Node) => [
+      ...rescoped(node, scope, step),
+      ...graftKept(node, patch.stamp!, step),
+    ];
+    patch.within(`${step}${rest}`, () => patch.clone([node], map, { propertiesOf }));
   }
   return map;
 }
 
 /** A copy of a grafted part says which part it is, as the original does. */
-function keepGraft(node: Node, { metadata }: Node, step: string): void {
+function graftKept(node: Node, { site }: Stamp, step: string): [key: string, text: string][] {
   const graft = graftOf(node);
-  if (!graft?.part) return;
-  metadata.set("graftc.operator", graft.operator);
-  metadata.set("graftc.site", `${metadata.get("graftc.site")}.${step}.${graft.part}`);
+  if (!graft?.part) return [];
+  return [
+    ["graftc.operator", graft.operator],
+    ["graftc.site", `${site}.${step}.${graft.part}`],
+  ];
 }
 
 function zeros(length: number): Bytes {

@@ -40,12 +40,16 @@ export function copiedName(weight: Value, scope: string, step: string): string {
 
 const scopeKeys = ["pkg.torch.onnx.name_scopes", "namespace"];
 
-/** The exporter's scopes of a copied node, with the copy's step behind the block's. */
-export function rescope(node: Node, scope: string, step: string): void {
-  for (const key of scopeKeys) {
-    const text = node.metadata.get(key);
-    if (text !== undefined) node.metadata.set(key, inserted(text, scope, `${scope}.${step}`));
-  }
+/** The exporter's scopes of a node as its copy has them, with the copy's step behind the block's. */
+export function rescoped(
+  { metadata }: Node,
+  scope: string,
+  step: string,
+): [key: string, text: string][] {
+  return scopeKeys.flatMap((key) => {
+    const text = metadata.get(key);
+    return text === undefined ? [] : [[key, inserted(text, scope, `${scope}.${step}`)]];
+  });
 }
 
 /** Every whole-path occurrence of `scope`, and of what begins with it. */

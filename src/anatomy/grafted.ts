@@ -23,9 +23,10 @@ const verbs: ReadonlySet<string> = new Set([
 
 /** The operator that a node is of; null for nodes of the model and of edits that place none. */
 export function graftOf({ metadata }: Node): Graft | null {
-  const [operator, site] = [metadata.get("graftc.operator"), metadata.get("graftc.site")];
-  if (operator === undefined || site === undefined || verbs.has(operator)) return null;
-  return { operator, part: /\.([a-z]\w*)$/.exec(site)?.[1] ?? null };
+  const operator = metadata.get("graftc.operator");
+  if (operator === undefined || verbs.has(operator)) return null;
+  const site = metadata.get("graftc.site");
+  return site === undefined ? null : { operator, part: /\.([a-z]\w*)$/.exec(site)?.[1] ?? null };
 }
 
 /** Which edit of which block put a node there that belongs to a block's whole operator. */

@@ -42,7 +42,7 @@ export function setAttribute(node: Node, attribute: Attribute): void {
 
 /** Adds to the metadata of a node. */
 export function setProperties(node: Node, properties: ReadonlyMap<string, string>): void {
-  for (const [key, text] of properties) node.metadata.set(key, text);
+  node.metadata = new Map([...node.metadata, ...properties]);
 }
 
 /** Sets one input, moving the use from the old value to the new one. */

@@ -77,6 +77,13 @@ export interface Attribute {
   readonly origin: Origin | null;
 }
 
+/** metadata_props, texts by key. Those of a file may be read no earlier than they are asked for. */
+export interface Properties extends Iterable<readonly [key: string, text: string]> {
+  get(key: string): string | undefined;
+}
+
+export const noProperties: Properties = new Map();
+
 export class Node {
   name: string;
   readonly opType: string;
@@ -87,7 +94,7 @@ export class Node {
   /** null: an optional output that was left out. */
   outputs: (Value | null)[] = [];
   readonly attributes: Map<string, Attribute>;
-  readonly metadata: Map<string, string>;
+  metadata: Properties;
   graph: Graph | null = null;
   readonly origin: Origin | null;
 
@@ -96,14 +103,14 @@ export class Node {
     opType: string;
     domain?: string;
     attributes?: Map<string, Attribute>;
-    metadata?: Map<string, string>;
+    metadata?: Properties;
     origin?: Origin | null;
   }) {
     this.name = init.name;
     this.opType = init.opType;
     this.domain = init.domain ?? "";
     this.attributes = init.attributes ?? new Map();
-    this.metadata = init.metadata ?? new Map();
+    this.metadata = init.metadata ?? noProperties;
     this.origin = init.origin ?? null;
   }
 

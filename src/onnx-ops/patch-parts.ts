@@ -43,6 +43,8 @@ export interface Shunt {
 export interface Copied {
   readonly nameOf?: (node: Node) => string;
   readonly attributesOf?: (node: Node) => Map<string, Attribute>;
+  /** Of the metadata, beside the stamp. */
+  readonly propertiesOf?: (node: Node) => Iterable<readonly [key: string, text: string]>;
 }
 
 interface Copying extends Copied {
@@ -54,13 +56,14 @@ interface Copying extends Copied {
 
 /** A node like another one, not yet of any graph. Subgraphs are shared. */
 export function copyOf(node: Node, name: string, copying: Copying): Node {
-  const { stamp, map, freshName, attributesOf } = copying;
+  const { stamp, map, freshName, attributesOf, propertiesOf } = copying;
+  const properties = propertiesOf?.(node) ?? [];
   const copy = new Node({
     name,
     opType: node.opType,
     domain: node.domain,
     attributes: attributesOf?.(node) ?? new Map(node.attributes),
-    metadata: new Map([...node.metadata, ...propsOf(stamp)]),
+    metadata: new Map([...node.metadata, ...propsOf(stamp), ...properties]),
   });
   copy.inputs = node.inputs.map((value) => value && (map.get(value) ?? value));
   const outputs = node.outputs.map((value, i) => {

@@ -41,7 +41,7 @@ export function encodeModel(
     { slot: 0, content: encodeGraph(model.graph, encoder) },
   ]);
   edits.messages(proto.opset_import, origin.opsets.length, opsetsOf(model));
-  edits.properties(proto.metadata_props, origin.properties, model.metadata);
+  edits.properties(proto.metadata_props, origin.metadata, model.metadata);
   const training = origin.trainingInfo.map((slice, slot) => {
     return { slot, content: carry("TrainingInfoProto", slice, encoder) };
   });

@@ -61,7 +61,7 @@ function encodeAnew(subject: Node, encoder: Encoder): Encoded {
     edits.text(node.domain, origin.domain, subject.domain);
   }
   if (!encoder.terse) {
-    edits.properties(node.metadata_props, origin.properties, subject.metadata);
+    edits.properties(node.metadata_props, origin.metadata, subject.metadata);
   }
   edits.messages(node.attribute, origin.attributes.length, attributesOf(subject, encoder));
   return edits.apply();

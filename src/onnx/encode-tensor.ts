@@ -4,7 +4,7 @@ import type { Initializer } from "../ir/graph.ts";
 import { dtypes } from "../ir/types.ts";
 import { normalizedLocation } from "./external-data.ts";
 import { originOf, type TensorOrigin } from "./origin.ts";
-import { mapOf, propertyOf, readProperty } from "./properties.ts";
+import { propertyOf, readProperty } from "./properties.ts";
 import { Rope } from "./rope.ts";
 import { numbersOf } from "./schema.ts";
 import { Edits, type Encoded, occurrences } from "./splice.ts";
@@ -33,7 +33,7 @@ export function encodeTensor(tensor: Initializer, name: string, home: Home): Enc
   if (!sameShape) edits.set(proto.dims, ...shape.map((dim) => new Rope().int(proto.dims, dim)));
   edits.int(proto.data_type, origin.dtype ? dtypes[origin.dtype].code : 0, dtypes[dtype].code);
   edits.text(proto.name, origin.name, name);
-  edits.properties(proto.metadata_props, [...origin.metadata].flat(), metadata);
+  edits.properties(proto.metadata_props, origin.metadata, metadata);
   if (home !== "inline") place(edits, origin, home, same);
   else if (origin.external || !same) embed(edits, tensor);
   return edits.apply();
@@ -67,11 +67,10 @@ function place(edits: Edits, origin: TensorOrigin, home: Place, same: boolean): 
     edits.int(proto.data_location, 0, externalLocation);
   }
   const entries = occurrences(origin, proto.external_data).map((slice) => {
-    const pair: string[] = [];
-    readProperty(slice, pair);
-    return { slice, key: pair[0]!, value: pair[1]! };
+    const [key, value] = readProperty(slice);
+    return { slice, key, value };
   });
-  const was = mapOf(entries.flatMap(({ key, value }) => [key, value]));
+  const was = new Map(entries.map(({ key, value }) => [key, value]));
   const now = entriesAt(home, was, same);
   const kept = entries.flatMap(({ slice, key, value }, slot) => {
     const text = now.get(key);

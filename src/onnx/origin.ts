@@ -3,15 +3,17 @@
  * where it now says something else than that; nothing is flagged.
  */
 import type { Bytes } from "../ir/bytes.ts";
-import type {
-  Attribute,
-  AttributeValue,
-  Graph,
-  Initializer,
-  Model,
-  Node,
-  Origin,
-  Value,
+import {
+  type Attribute,
+  type AttributeValue,
+  type Graph,
+  type Initializer,
+  type Model,
+  type Node,
+  noProperties,
+  type Origin,
+  type Properties,
+  type Value,
 } from "../ir/graph.ts";
 import type { DType, TensorType } from "../ir/types.ts";
 import type { DataFile, ExternalEntries } from "./external-data.ts";
@@ -44,8 +46,7 @@ export interface NodeOrigin extends Slice {
   readonly outputs: readonly string[];
   /** One for each AttributeProto. */
   readonly attributes: readonly Attribute[];
-  /** metadata_props: keys and values in turn. */
-  readonly properties: readonly string[];
+  readonly metadata: Properties;
 }
 
 /** A message of a graph that is about a value: a ValueInfoProto, an annotation, a sparse tensor. */
@@ -75,8 +76,7 @@ export interface ModelOrigin extends Slice {
   readonly head: ModelHead;
   /** Domain as written and version of each opset_import. */
   readonly opsets: readonly (readonly [domain: string, version: number])[];
-  /** metadata_props: keys and values in turn. */
-  readonly properties: readonly string[];
+  readonly metadata: Properties;
   readonly trainingInfo: readonly Slice[];
   /** Bodies of functions. */
   readonly functions: readonly Graph[];
@@ -99,7 +99,7 @@ const newNode: NodeOrigin = {
   inputs: [],
   outputs: [],
   attributes: [],
-  properties: [],
+  metadata: noProperties,
 };
 const newAttribute: AttributeOrigin = { ...none, name: "", value: { type: "opaque" } };
 const newTensor: TensorOrigin = {
@@ -128,7 +128,7 @@ const newModel: ModelOrigin = {
   ...none,
   head: { irVersion: 0, producer: { name: "", version: "" } },
   opsets: [],
-  properties: [],
+  metadata: noProperties,
   trainingInfo: [],
   functions: [],
   dataFiles: [],

@@ -1,32 +1,78 @@
 /** StringStringEntryProto: metadata_props and external_data. */
+import { noProperties, type Properties } from "../ir/graph.ts";
 import { Cursor, wireType } from "./cursor.ts";
 import { Rope } from "./rope.ts";
 import { numbersOf } from "./schema.ts";
-import type { Slice } from "./source.ts";
+import type { Slice, Source } from "./source.ts";
 import { shared } from "./text.ts";
+import { trimmed } from "./trimmed.ts";
 
 const entry = numbersOf("StringStringEntryProto");
 
-/** Appends the key and the value of one entry to `properties`. */
-export function readProperty(slice: Slice, properties: string[]): void {
-  let key = "";
-  let value = "";
+/** Appends where the key and the value of one entry begin and end. */
+export function notePlaces(slice: Slice, places: number[]): void {
+  let [keyFrom, keyTo, from, to] = [0, 0, 0, 0];
   const field = new Cursor(slice);
   while (field.next()) {
     if (field.wire !== wireType.bytes) continue;
-    if (field.number === entry.key) key = field.text();
-    else if (field.number === entry.value) value = field.text();
+    if (field.number === entry.key) [keyFrom, keyTo] = [field.from, field.to];
+    else if (field.number === entry.value) [from, to] = [field.from, field.to];
   }
-  properties.push(shared(key), value);
+  places.push(keyFrom, keyTo, from, to);
+}
+
+/** Of the entries with these places. */
+export function propertiesAt(source: Source, places: readonly number[]): Properties {
+  if (places.length === 0) return noProperties;
+  const stored = new StoredProperties(source, trimmed(places));
+  return source.disk ? new Map(stored) : stored;
+}
+
+/**
+ * What exporters say of where nodes come from is most of a model file, and little of it is ever
+ * read: where the file is in memory, its texts are made when somebody asks for them.
+ */
+class StoredProperties implements Properties {
+  readonly #source: Source;
+  readonly #places: readonly number[];
+
+  constructor(source: Source, places: readonly number[]) {
+    this.#source = source;
+    this.#places = places;
+  }
+
+  /** Of a key given twice the last value. */
+  get(key: string): string | undefined {
+    const length = Buffer.byteLength(key);
+    for (let i = this.#places.length - 4; i >= 0; i -= 4) {
+      const [from, to] = [this.#places[i]!, this.#places[i + 1]!];
+      if (to - from === length && this.#source.text(from, to) === key) return this.#value(i);
+    }
+    return undefined;
+  }
+
+  *[Symbol.iterator](): Iterator<[string, string]> {
+    for (let i = 0; i < this.#places.length; i += 4) {
+      const key = this.#source.text(this.#places[i]!, this.#places[i + 1]!);
+      yield [shared(key), this.#value(i)];
+    }
+  }
+
+  #value(i: number): string {
+    return this.#source.text(this.#places[i + 2]!, this.#places[i + 3]!);
+  }
+}
+
+export type Property = readonly [key: string, value: string];
+
+export function readProperty(slice: Slice): Property {
+  const { source } = slice;
+  const places: number[] = [];
+  notePlaces(slice, places);
+  const [keyFrom, keyTo, valueFrom, valueTo] = places as [number, number, number, number];
+  return [shared(source.text(keyFrom, keyTo)), source.text(valueFrom, valueTo)];
 }
 
 export function propertyOf(key: string, value: string): Rope {
   return new Rope().text(entry.key, key).text(entry.value, value);
-}
-
-/** Keys and values in turn as a map; of a key given twice the last value. */
-export function mapOf(properties: readonly string[]): Map<string, string> {
-  const map = new Map<string, string>();
-  for (let i = 0; i < properties.length; i += 2) map.set(properties[i]!, properties[i + 1]!);
-  return map;
 }

@@ -8,7 +8,7 @@ import { decode } from "./decode.ts";
 import { asReadFailure, DiskFile } from "./disk-file.ts";
 import { ExternalData } from "./external-data.ts";
 import type { ModelOrigin, NamedTensor } from "./origin.ts";
-import { mapOf, readProperty } from "./properties.ts";
+import { readProperty } from "./properties.ts";
 import { linkGraph, readFunction, readGraph } from "./read-graph.ts";
 import { type NodeReader, opsetMap, plainDomain, readOpset } from "./read-node.ts";
 import { readTensor } from "./read-tensor.ts";
@@ -89,8 +89,7 @@ export function readModelFrom(source: Source, data: ExternalData): Model {
     refuseCycles(body);
   }
   const opsets = record.opset_import.map(readOpset);
-  const properties: string[] = [];
-  for (const entry of record.metadata_props) readProperty(entry, properties);
+  const metadata = new Map(record.metadata_props.map(readProperty));
   const head = {
     irVersion: record.ir_version ?? 0,
     producer: { name: record.producer_name ?? "", version: record.producer_version ?? "" },
@@ -99,7 +98,7 @@ export function readModelFrom(source: Source, data: ExternalData): Model {
     ...slice,
     head,
     opsets,
-    properties,
+    metadata,
     trainingInfo: record.training_info,
     functions: bodies,
     dataFiles: data.files,
@@ -111,7 +110,7 @@ export function readModelFrom(source: Source, data: ExternalData): Model {
     opsets: opsetMap(opsets),
     graph,
     functions: byKey(bodies, record.functions),
-    metadata: mapOf(properties),
+    metadata: new Map(metadata),
     path,
     origin,
   };

@@ -3,7 +3,7 @@ import { type Attribute, type AttributeValue, type Graph, Node } from "../ir/gra
 import { Cursor, wireType } from "./cursor.ts";
 import { type Decoded, decode } from "./decode.ts";
 import type { AttributeOrigin, NodeOrigin } from "./origin.ts";
-import { mapOf, readProperty } from "./properties.ts";
+import { notePlaces, propertiesAt } from "./properties.ts";
 import { readTensor, type TensorReader } from "./read-tensor.ts";
 import { numbersOf } from "./schema.ts";
 import type { Slice } from "./source.ts";
@@ -27,7 +27,7 @@ export function readNode(slice: Slice, reader: NodeReader): Node {
   let domain = "";
   const inputs: string[] = [];
   const outputs: string[] = [];
-  const properties: string[] = [];
+  const places: number[] = [];
   const list: Attribute[] = [];
   const label = () => name || outputs[0] || opType;
   const field = new Cursor(slice);
@@ -40,9 +40,10 @@ export function readNode(slice: Slice, reader: NodeReader): Node {
     else if (number === proto.op_type) opType = shared(field.text());
     else if (number === proto.attribute) list.push(readAttribute(field, label(), reader));
     else if (number === proto.domain) domain = field.text();
-    else if (number === proto.metadata_props) readProperty(field, properties);
+    else if (number === proto.metadata_props) notePlaces(field, places);
   }
   const { source, start, from, to } = slice;
+  const metadata = propertiesAt(source, places);
   const origin: NodeOrigin = {
     source,
     start,
@@ -54,11 +55,10 @@ export function readNode(slice: Slice, reader: NodeReader): Node {
     inputs: trimmed(inputs),
     outputs: trimmed(outputs),
     attributes: trimmed(list),
-    properties: trimmed(properties),
+    metadata,
   };
   const attributes = new Map<string, Attribute>();
   for (const attribute of list) attributes.set(attribute.name, attribute);
-  const metadata = mapOf(properties);
   return new Node({ name, opType, domain: plainDomain(domain), attributes, metadata, origin });
 }
 

@@ -6,7 +6,7 @@ import { byteLength, type DType, dtypeOfCode, elements } from "../ir/types.ts";
 import { Cursor, wireType } from "./cursor.ts";
 import type { ExternalData, ExternalEntries } from "./external-data.ts";
 import type { NamedTensor, TensorOrigin } from "./origin.ts";
-import { mapOf, readProperty } from "./properties.ts";
+import { type Property, readProperty } from "./properties.ts";
 import { numbersOf } from "./schema.ts";
 import type { Slice } from "./source.ts";
 import { trimmed } from "./trimmed.ts";
@@ -31,8 +31,8 @@ interface Fields {
   segmented: boolean;
   typed: boolean;
   location: number;
-  external: string[];
-  metadata: string[];
+  external: Property[];
+  metadata: Property[];
 }
 
 /**
@@ -52,7 +52,7 @@ export function readTensor(slice: Slice, owner: string, reader: TensorReader): N
     : inlineBytes(label, dtype, fields, { source, start, from, to });
   const { name } = fields;
   const shape = trimmed(fields.dims);
-  const metadata = fields.metadata.length === 0 ? noMetadata : mapOf(fields.metadata);
+  const metadata = fields.metadata.length === 0 ? noMetadata : new Map(fields.metadata);
   const origin: TensorOrigin = {
     source,
     start,
@@ -95,16 +95,16 @@ function fieldsOf(slice: Slice): Fields {
     } else if (wire !== wireType.bytes) fields.typed = true;
     else if (number === proto.name) fields.name = field.text();
     else if (number === proto.raw_data) fields.raw = field.slice();
-    else if (number === proto.external_data) readProperty(field, fields.external);
-    else if (number === proto.metadata_props) readProperty(field, fields.metadata);
+    else if (number === proto.external_data) fields.external.push(readProperty(field));
+    else if (number === proto.metadata_props) fields.metadata.push(readProperty(field));
     else if (number === proto.segment) fields.segmented = true;
     else fields.typed = true;
   }
   return fields;
 }
 
-function entriesOf(properties: readonly string[]): ExternalEntries {
-  const entries = mapOf(properties);
+function entriesOf(properties: readonly Property[]): ExternalEntries {
+  const entries = new Map(properties);
   return {
     location: entries.get("location"),
     offset: entries.get("offset"),

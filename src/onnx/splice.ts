@@ -2,8 +2,9 @@
  * A message re-encoded by replacing only the fields that changed: everything else, unknown fields
  * and the order of all of them included, stays as it was written.
  */
+import type { Properties } from "../ir/graph.ts";
 import { Cursor } from "./cursor.ts";
-import { mapOf, propertyOf, readProperty } from "./properties.ts";
+import { propertyOf, readProperty } from "./properties.ts";
 import { Rope } from "./rope.ts";
 import type { Slice } from "./source.ts";
 
@@ -97,23 +98,22 @@ export class Edits {
     );
   }
 
-  /** Entries of a key and a value each; `was` has both in turn. A key that is there twice stays so. */
-  properties(number: number, was: readonly string[], now: ReadonlyMap<string, string>): void {
-    const read = mapOf(was);
-    let same = read.size === now.size;
-    for (const [key, value] of now) same &&= read.get(key) === value;
+  /** Entries of a key and a value each. A key that is there twice stays so. */
+  properties(number: number, was: Properties, now: Properties): void {
+    if (was === now) return;
+    const [read, wanted] = [new Map(was), new Map(now)];
+    let same = read.size === wanted.size;
+    for (const [key, text] of wanted) same &&= read.get(key) === text;
     if (same) return;
     const entries = occurrences(this.#slice, number).map((slice) => {
-      const pair: string[] = [];
-      readProperty(slice, pair);
-      return { slice, key: pair[0] };
+      return { slice, key: readProperty(slice)[0] };
     });
-    const elements = [...now].flatMap(([key, value]): Element[] => {
+    const elements = [...wanted].flatMap(([key, text]): Element[] => {
       const slots = entries.flatMap((entry, slot) => (entry.key === key ? [slot] : []));
-      if (slots.length > 0 && read.get(key) === value) {
+      if (slots.length > 0 && read.get(key) === text) {
         return slots.map((slot) => ({ slot, content: entries[slot]!.slice }));
       }
-      return [{ slot: slots[0] ?? -1, content: propertyOf(key, value) }];
+      return [{ slot: slots[0] ?? -1, content: propertyOf(key, text) }];
     });
     this.messages(number, -1, elements);
   }

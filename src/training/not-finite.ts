@@ -122,7 +122,7 @@ function describeNode(node: Node): string {
 
 /** The nearest of them, or of so many nodes before, that an edit asked for: gradients bear no line. */
 function sourceOf(nodes: readonly Node[], before: number): Node | null {
-  const stamped = nodes.find(({ metadata }) => metadata.has("graftc.edit"));
+  const stamped = nodes.find(({ metadata }) => metadata.get("graftc.edit") !== undefined);
   if (stamped || before === 0 || nodes.length === 0) return stamped ?? null;
   const producers = nodes.flatMap(({ inputs }) => inputs.flatMap((value) => value?.producer ?? []));
   return sourceOf(producers, before - 1);

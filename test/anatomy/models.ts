@@ -69,7 +69,7 @@ export function scrub({ graph }: Model, seed: number): void {
   }
   for (const node of graph.nodes) {
     node.name = "";
-    node.metadata.clear();
+    node.metadata = new Map();
   }
   graph.nodes = shuffled(graph, random);
 }

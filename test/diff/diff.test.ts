@@ -61,7 +61,7 @@ describe("the same", () => {
     });
     b.graph.nodes.forEach((node, i) => {
       node.name = `n${(i * 7) % 295}`;
-      node.metadata.clear();
+      node.metadata = new Map();
     });
     expect(diff(a, b)).toEqual(same);
   });

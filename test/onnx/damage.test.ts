@@ -41,7 +41,7 @@ function attempt(bytes: Uint8Array): "read" | "refused" {
     }
     for (const node of graph.nodes) {
       node.name += "!";
-      node.metadata.set("a", "b");
+      node.metadata = new Map([...node.metadata, ["a", "b"]]);
     }
     model.metadata.set("a", "b");
     encodeModel(model, () => "inline");
