@@ -188,7 +188,7 @@ function sideLinears({ q, k, v }: Side): { q: Linear; k: Linear; v: Linear } {
 function fusedMap({ q, k, v }: Side): Linear | null {
   const { map } = q.path;
   if (k.path.map !== map || v.path.map !== map) return null;
-  const rows = [...q.rows.rows, ...k.rows.rows, ...v.rows.rows];
+  const rows = q.rows.rows.concat(k.rows.rows, v.rows.rows);
   const linear = linearOf(map, rows);
   return linear.order === null ? linear : null;
 }

@@ -232,10 +232,10 @@ export function headRows(
 }
 
 function stepsFrom(starts: readonly number[], size: number, stride: number): number[] {
-  const steps: number[] = [];
-  for (const start of starts) {
-    for (let i = 0; i < size; i++) steps.push(start + i * stride);
-  }
+  const steps = new Array<number>(starts.length * size);
+  starts.forEach((start, at) => {
+    for (let i = 0; i < size; i++) steps[at * size + i] = start + i * stride;
+  });
   return steps;
 }
 

@@ -1,5 +1,14 @@
-import type { Node, Value } from "../ir/graph.ts";
+import type { Graph, Node, Value } from "../ir/graph.ts";
 import { readsOf } from "../ir/order.ts";
+
+/** Where each node stands. */
+export function positionsIn({ nodes }: Graph): Map<Node, number> {
+  const position = new Map<Node, number>();
+  nodes.forEach((node, i) => {
+    position.set(node, i);
+  });
+  return position;
+}
 
 /** New nodes go right behind the last producer of what they read and did not make themselves. */
 export function anchorOf(nodes: readonly Node[], position: ReadonlyMap<Node, number>): number {

@@ -24,7 +24,7 @@ import {
 import { type Attribute, type Graph, type Initializer, Node, Value } from "../ir/graph.ts";
 import { readsOf, sortTopologically } from "../ir/order.ts";
 import type { DType, TensorType } from "../ir/types.ts";
-import { anchorOf, standsBehind } from "./anchor.ts";
+import { anchorOf, positionsIn, standsBehind } from "./anchor.ts";
 import { type AttributeInput, attributesOf } from "./attributes.ts";
 import { type BodyInputs, connect, type GrowBody, growBody } from "./bodies.ts";
 import { encodeElements } from "./elements.ts";
@@ -244,7 +244,7 @@ export class Patch {
     this.nodes.forEach(connect);
     for (const [node, index, value] of this.#exposed) addOutput(node, index, value);
     const orphans = abandoned(this.shunts, this.#rewired);
-    const position = new Map(graph.nodes.map((node, i) => [node, i]));
+    const position = positionsIn(graph);
     const anchor = anchorOf(this.nodes, position);
     const moves = [
       ...this.shunts.flatMap(({ to }, i) => uses[i]!.map(({ node }) => [node, to] as const)),

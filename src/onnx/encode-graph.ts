@@ -107,9 +107,13 @@ function valueInfosOf(graph: Graph): Element[] {
     (entry) => message === "GraphProto" && entry.type !== null && entry.value?.declared === false,
   );
   const told = new Set([...graph.inputs, ...graph.outputs]);
-  for (const { value } of [...valueInfos, ...inputs, ...outputs]) if (value) told.add(value);
-  const added = [...graph.values.values()].filter((value) => value.declared && !told.has(value));
-  return [...kept, ...added.map((value) => ({ slot: -1, content: newInfo(value) }))];
+  for (const entries of [valueInfos, inputs, outputs]) {
+    for (const { value } of entries) if (value) told.add(value);
+  }
+  graph.values.forEach((value) => {
+    if (value.declared && !told.has(value)) kept.push({ slot: -1, content: newInfo(value) });
+  });
+  return kept;
 }
 
 /**
@@ -122,12 +126,14 @@ function surviving(
   encoded: (entry: Entry, name: string) => Encoded,
   withdrawn: (entry: Entry) => boolean = () => false,
 ): Element[] {
-  return entries.flatMap((entry, slot) => {
+  const elements: Element[] = [];
+  entries.forEach((entry, slot) => {
     const { value } = entry;
-    if (withdrawn(entry)) return [];
-    if (graph.values.get(value?.name ?? entry.name) !== (value ?? undefined)) return [];
-    return [{ slot, content: encoded(entry, value?.name ?? entry.name) }];
+    const name = value?.name ?? entry.name;
+    if (withdrawn(entry) || graph.values.get(name) !== (value ?? undefined)) return;
+    elements.push({ slot, content: encoded(entry, name) });
   });
+  return elements;
 }
 
 function newInfo(value: Pick<Value, "name" | "type">): Rope {

@@ -63,8 +63,19 @@ function encodeAnew(subject: Node, encoder: Encoder): Encoded {
   if (!encoder.terse) {
     edits.properties(node.metadata_props, origin.metadata, subject.metadata);
   }
-  edits.messages(node.attribute, origin.attributes.length, attributesOf(subject, encoder));
+  if (!keepsAttributes(subject)) {
+    edits.messages(node.attribute, origin.attributes.length, attributesOf(subject, encoder));
+  }
   return edits.apply();
+}
+
+/** Whether its attributes are those that the file gave it, and do not depend on where tensors go. */
+function keepsAttributes(subject: Node): boolean {
+  const { attributes } = originOf.node(subject);
+  const stays = (attribute: Attribute) => subject.attributes.get(attribute.name) === attribute;
+  return (
+    attributes.length === subject.attributes.size && isHomeless(subject) && attributes.every(stays)
+  );
 }
 
 function attributesOf(subject: Node, encoder: Encoder): Element[] {

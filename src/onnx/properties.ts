@@ -11,14 +11,17 @@ const entry = numbersOf("StringStringEntryProto");
 
 /** Appends where the key and the value of one entry begin and end. */
 export function notePlaces(slice: Slice, places: number[]): void {
-  let [keyFrom, keyTo, from, to] = [0, 0, 0, 0];
+  const at = places.length;
+  places.push(0, 0, 0, 0);
   const field = new Cursor(slice);
   while (field.next()) {
     if (field.wire !== wireType.bytes) continue;
-    if (field.number === entry.key) [keyFrom, keyTo] = [field.from, field.to];
-    else if (field.number === entry.value) [from, to] = [field.from, field.to];
+    const { number } = field;
+    if (number !== entry.key && number !== entry.value) continue;
+    const half = number === entry.key ? at : at + 2;
+    places[half] = field.from;
+    places[half + 1] = field.to;
   }
-  places.push(keyFrom, keyTo, from, to);
 }
 
 /** Of the entries with these places. */
@@ -45,7 +48,8 @@ class StoredProperties implements Properties {
   get(key: string): string | undefined {
     const length = Buffer.byteLength(key);
     for (let i = this.#places.length - 4; i >= 0; i -= 4) {
-      const [from, to] = [this.#places[i]!, this.#places[i + 1]!];
+      const from = this.#places[i]!;
+      const to = this.#places[i + 1]!;
       if (to - from === length && this.#source.text(from, to) === key) return this.#value(i);
     }
     return undefined;

@@ -126,52 +126,66 @@ export class Edits {
 
 /** New fields stand where the canonical order has them: before the first of a greater number. */
 function splice(slice: Slice, lists: ReadonlyMap<number, readonly Field[]>): Rope {
-  const remaining = new Map<number, number>();
+  const queues = new Map<number, Queue>();
+  for (const [number, fields] of lists) queues.set(number, new Queue(fields));
   const count = new Cursor(slice);
-  while (count.next()) remaining.set(count.number, (remaining.get(count.number) ?? 0) + 1);
-  const isNew = (number: number) => !remaining.has(number);
-  const added = [...lists.keys()].filter(isNew).sort((a, b) => a - b);
-  const queues = new Map([...lists].map(([number, list]) => [number, new Queue(list)]));
+  while (count.next()) queues.get(count.number)?.await();
+  const added = [...queues].filter(([, { isNew }]) => isNew).sort(([a], [b]) => a - b);
   const rope = new Rope();
   const field = new Cursor(slice);
   while (field.next()) {
     const { number } = field;
-    while (added[0] !== undefined && added[0] < number) queues.get(added.shift()!)!.rest(rope);
+    while (added[0] && added[0][0] < number) added.shift()![1].rest(rope);
     const queue = queues.get(number);
-    if (!queue) {
-      rope.span(slice.source, field.start, field.to);
-      continue;
-    }
-    queue.upTo(rope);
-    const left = remaining.get(number)! - 1;
-    remaining.set(number, left);
-    if (left === 0) queue.rest(rope);
+    if (queue) queue.upTo(rope);
+    else rope.span(slice.source, field.start, field.to);
   }
-  for (const number of added) queues.get(number)!.rest(rope);
+  for (const [, queue] of added) queue.rest(rope);
   return rope;
 }
 
 /** The elements of one field, handed out as the occurrences that they replace come by. */
 class Queue {
   readonly #elements: readonly Field[];
-  /** Where in the list the element for a slot is. */
-  readonly #places: ReadonlyMap<number, number>;
+  /** Where in the list the element for a slot is; null where that is plain, as most are in order. */
+  readonly #places: ReadonlyMap<number, number> | null;
   #next = 0;
+  /** The next occurrence, of how many. */
   #slot = 0;
+  #occurrences = 0;
 
   constructor(elements: readonly Field[]) {
     this.#elements = elements;
-    this.#places = new Map(elements.map(({ slot }, place) => [slot, place]));
+    this.#places = isInOrder(elements)
+      ? null
+      : new Map(elements.map(({ slot }, place) => [slot, place]));
   }
 
-  /** At the next occurrence: all that stand before its replacement, and that. */
+  /** There is one occurrence more. */
+  await(): void {
+    this.#occurrences++;
+  }
+
+  get isNew(): boolean {
+    return this.#occurrences === 0;
+  }
+
+  /** At the next occurrence: all that stand before its replacement, and that; at the last one all. */
   upTo(rope: Rope): void {
-    const place = this.#places.get(this.#slot++) ?? -1;
+    const place = this.#placeOf(this.#slot++);
     while (this.#next <= place) this.#put(rope);
+    if (this.#slot === this.#occurrences) this.rest(rope);
   }
 
   rest(rope: Rope): void {
     while (this.#next < this.#elements.length) this.#put(rope);
+  }
+
+  #placeOf(slot: number): number {
+    if (this.#places) return this.#places.get(slot) ?? -1;
+    let place = this.#next;
+    while (this.#elements[place]?.slot === -1) place++;
+    return this.#elements[place]?.slot === slot ? place : -1;
   }
 
   #put(rope: Rope): void {
@@ -179,4 +193,15 @@ class Queue {
     if (field instanceof Rope) rope.rope(field);
     else rope.field(field);
   }
+}
+
+/** Whether elements that replace something are in the order of what they replace. */
+function isInOrder(elements: readonly Field[]): boolean {
+  let last = -1;
+  return elements.every(({ slot }) => {
+    if (slot === -1) return true;
+    const behind = slot > last;
+    last = slot;
+    return behind;
+  });
 }
