@@ -21,6 +21,7 @@ function merged({ dtype, shape }: TensorType, { type }: Value): TensorType {
   if (!said || type.dtype !== dtype) return { dtype, shape };
   if (!shape) return { dtype, shape: said };
   if (said.length !== shape.length) return { dtype, shape };
+  if (shape.every((dim, axis) => dim === said[axis])) return type;
   const choose = (dim: Dim, axis: number) =>
     isNamed(dim) || !isNamed(said[axis]!) ? dim : said[axis]!;
   return { dtype, shape: shape.map(choose) };

@@ -39,8 +39,13 @@ function verifyInputs(node: Node, known: ReadonlySet<Value>): void {
   node.inputs.forEach((value, index) => {
     if (!value) return;
     if (!known.has(value)) throw new Error(`${node.name} reads ${value.name} before it is made`);
-    if (![...value.uses].some((use) => use.node === node && use.index === index)) {
+    if (!knowsReader(value, node, index)) {
       throw new Error(`${value.name} does not know that ${node.name} reads it`);
     }
   });
+}
+
+function knowsReader({ uses }: Value, node: Node, index: number): boolean {
+  for (const use of uses) if (use.node === node && use.index === index) return true;
+  return false;
 }

@@ -11,31 +11,44 @@ import { typesWithin } from "./trials.ts";
 interface Memory {
   readonly opsets: string;
   readonly types: ReadonlyMap<Value, TensorType>;
-  readonly nodes: ReadonlyMap<Node, readonly unknown[]>;
+  readonly nodes: Makings;
 }
+
+/** All that the types of a node's outputs follow from, but for those of its inputs. */
+type Making = readonly unknown[];
+type Makings = ReadonlyMap<Node, Making>;
 
 const memory = new WeakMap<Graph, Memory>();
 
-export function remember(model: Model, graph: Graph, types: Types): void {
-  const values = [...graph.values.values()].flatMap((value) => {
+export function remember(model: Model, graph: Graph, types: Types, nodes = makingsOf(graph)): void {
+  const known = new Map<Value, TensorType>();
+  graph.values.forEach((value) => {
     const type = types.get(value.name);
-    return type ? [[value, type] as const] : [];
+    if (type) known.set(value, type);
   });
-  memory.set(graph, {
-    opsets: opsetsOf(model),
-    types: new Map(values),
-    nodes: new Map(graph.nodes.map((node) => [node, makingOf(node)])),
-  });
+  memory.set(graph, { opsets: opsetsOf(model), types: known, nodes });
 }
 
 function opsetsOf({ opsets }: Model): string {
   return [...opsets].filter(([domain]) => domain === "").join();
 }
 
-/** All that the types of a node's outputs follow from, but for those of its inputs. */
-function makingOf({ op, inputs, outputs, attributes }: Node): readonly unknown[] {
-  const reads = inputs.flatMap((value) => [value, value?.initializer]);
-  return [op, ...attributes.values(), null, ...reads, null, ...outputs];
+function makingsOf({ nodes }: Graph): Makings {
+  const makings = new Map<Node, Making>();
+  for (const node of nodes) makings.set(node, makingOf(node));
+  return makings;
+}
+
+function makingOf({ inputs, outputs, attributes }: Node): Making {
+  const making: unknown[] = [];
+  attributes.forEach((attribute) => {
+    making.push(attribute);
+  });
+  making.push(null);
+  for (const value of inputs) making.push(value, value?.initializer);
+  making.push(null);
+  for (const value of outputs) making.push(value);
+  return making;
 }
 
 /**
@@ -46,7 +59,11 @@ function makingOf({ op, inputs, outputs, attributes }: Node): readonly unknown[]
 export async function changedTypes(model: Model, graph: Graph): Promise<Types | undefined> {
   const known = memory.get(graph);
   if (known?.opsets !== opsetsOf(model) || graph.nodes.some(hasBody)) return undefined;
-  const changed = new Set(graph.nodes.filter((node) => isChanged(node, known)));
+  const makings = makingsOf(graph);
+  const changed = new Set<Node>();
+  makings.forEach((making, node) => {
+    if (!isSame(making, known.nodes.get(node))) changed.add(node);
+  });
   const whole = sceneOf(model, graph, new Set());
   const isOther = (value: Value, type: TensorType) => {
     const before = known.types.get(value);
@@ -64,7 +81,7 @@ export async function changedTypes(model: Model, graph: Graph): Promise<Types | 
     if (isOther(value, type)) return undefined;
     types.set(value.name, type);
   }
-  remember(model, graph, types);
+  remember(model, graph, types, makings);
   return types;
 }
 
@@ -91,10 +108,8 @@ function hasBody({ subgraphs }: Node): boolean {
   return subgraphs.length > 0;
 }
 
-function isChanged(node: Node, { nodes }: Memory): boolean {
-  const before = nodes.get(node);
-  const making = makingOf(node);
-  return making.length !== before?.length || making.some((each, i) => each !== before[i]);
+function isSame(making: Making, before: Making | undefined): boolean {
+  return making.length === before?.length && making.every((each, i) => each === before[i]);
 }
 
 /** A size that is only known to be equal to others of the name. */

@@ -101,7 +101,9 @@ export function buildFlow(model: Pick<Model, "graph" | "functions">): Flow {
   ): Wire[] => {
     const read = new Set<Wire>();
     for (const wire of inputs) if (wire) read.add(wire);
-    for (const value of capturesOf(node)) read.add(wireOf(value, site));
+    if (node.subgraphs.length > 0) {
+      for (const value of capturesOf(node)) read.add(wireOf(value, site));
+    }
     const constant = !random.test(type) && [...read].every((wire) => wire.constant);
     const data = constant || sizesOnly.has(type) ? [] : [...read].filter((wire) => !wire.constant);
     const outputs: (Wire | null)[] = [];

@@ -83,6 +83,7 @@ export interface Properties extends Iterable<readonly [key: string, text: string
 }
 
 export const noProperties: Properties = new Map();
+const noGraphs: readonly Graph[] = [];
 
 export class Node {
   name: string;
@@ -140,12 +141,12 @@ export class Node {
   }
 
   /** The graphs of its attributes: bodies of If, Loop, Scan. */
-  get subgraphs(): Graph[] {
-    const graphs: Graph[] = [];
-    for (const { value } of this.attributes.values()) {
-      if (value.type === "graph") graphs.push(value.value);
-      else if (value.type === "graphs") graphs.push(...value.value);
-    }
+  get subgraphs(): readonly Graph[] {
+    let graphs = noGraphs;
+    this.attributes.forEach(({ value }) => {
+      if (value.type === "graph") graphs = [...graphs, value.value];
+      else if (value.type === "graphs") graphs = [...graphs, ...value.value];
+    });
     return graphs;
   }
 }

@@ -43,6 +43,15 @@ export function occurrences(slice: Slice, number: number): Slice[] {
   return found;
 }
 
+/** A value, or null for what was left out. */
+type Named = { readonly name: string } | null | undefined;
+
+function areNames(names: readonly string[], values: readonly Named[]): boolean {
+  if (names.length !== values.length) return false;
+  for (let i = 0; i < names.length; i++) if (names[i] !== (values[i]?.name ?? "")) return false;
+  return true;
+}
+
 export class Edits {
   readonly #slice: Slice;
   /** Null while nothing is edited, as most messages are not. */
@@ -73,14 +82,9 @@ export class Edits {
   }
 
   /** Names of values; what was left out is an empty text. */
-  names(
-    number: number,
-    was: readonly string[],
-    now: readonly ({ readonly name: string } | null | undefined)[],
-  ): void {
-    const nameAt = (i: number) => now[i]?.name ?? "";
-    if (was.length === now.length && was.every((text, i) => text === nameAt(i))) return;
-    this.set(number, ...Array.from(now, (_, i) => new Rope().text(number, nameAt(i))));
+  names(number: number, was: readonly string[], now: readonly Named[]): void {
+    if (areNames(was, now)) return;
+    this.set(number, ...Array.from(now, (value) => new Rope().text(number, value?.name ?? "")));
   }
 
   int(number: number, was: number, now: number): void {
