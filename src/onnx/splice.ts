@@ -130,6 +130,7 @@ export class Edits {
 
 /** New fields stand where the canonical order has them: before the first of a greater number. */
 function splice(slice: Slice, lists: ReadonlyMap<number, readonly Field[]>): Rope {
+  if (slice.from === slice.to) return ofNewFields(lists);
   const queues = new Map<number, Queue>();
   for (const [number, fields] of lists) queues.set(number, new Queue(fields));
   const count = new Cursor(slice);
@@ -146,6 +147,18 @@ function splice(slice: Slice, lists: ReadonlyMap<number, readonly Field[]>): Rop
   }
   for (const [, queue] of added) queue.rest(rope);
   return rope;
+}
+
+function ofNewFields(lists: ReadonlyMap<number, readonly Field[]>): Rope {
+  const rope = new Rope();
+  const numbers = [...lists.keys()].sort((a, b) => a - b);
+  for (const number of numbers) for (const { field } of lists.get(number)!) put(rope, field);
+  return rope;
+}
+
+function put(rope: Rope, field: Encoded): void {
+  if (field instanceof Rope) rope.rope(field);
+  else rope.field(field);
 }
 
 /** The elements of one field, handed out as the occurrences that they replace come by. */
@@ -193,9 +206,7 @@ class Queue {
   }
 
   #put(rope: Rope): void {
-    const { field } = this.#elements[this.#next++]!;
-    if (field instanceof Rope) rope.rope(field);
-    else rope.field(field);
+    put(rope, this.#elements[this.#next++]!.field);
   }
 }
 
