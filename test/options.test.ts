@@ -4,7 +4,10 @@ import { artifacts } from "../src/artifacts.ts";
 import { check } from "../src/check.ts";
 import { compile } from "../src/compile.ts";
 import type { GraftError } from "../src/diag/diagnostic.ts";
+import { readModel, readSafetensors, writeModel } from "../src/onnx/index.ts";
+import { createPreset } from "../src/presets/index.ts";
 import { train } from "../src/train.ts";
+import { diff, inspect } from "../src/views.ts";
 
 const functions = { compile, train, artifacts, check };
 const plain = { model: "model.onnx", edits: ["edits.graft"] };
@@ -39,4 +42,21 @@ test("an option that is null or undefined is left out", async () => {
   const options = { ...plain, out: null, seed: undefined, dryRun: true };
   const { diagnostics } = (await compile(options).catch((cause) => cause)) as GraftError;
   expect(diagnostics.map(({ code }) => code)).not.toContain("wrong-usage");
+});
+
+test.each([
+  ["inspect", () => inspect({ model: "model.onnx" } as never)],
+  ["diff", () => diff(undefined as never, "b.onnx")],
+  ["readModel", () => readModel(7 as never)],
+  ["writeModel", () => writeModel(createPreset("dit-s/2", "m.onnx", {}), null as never)],
+  ["readSafetensors", async () => readSafetensors(["a.safetensors"] as never)],
+] as const)("%s takes paths as text", async (_, call) => {
+  const { diagnostics } = (await call().then(undefined, (cause) => cause)) as GraftError;
+  expect(diagnostics.map(({ message }) => message)).toEqual(["A path has to be text"]);
+});
+
+test("a path is no URL", async () => {
+  const url = new URL("file:///model.onnx") as never;
+  const { diagnostics } = (await inspect(url).catch((cause) => cause)) as GraftError;
+  expect(diagnostics[0]?.hint).toContain("fileURLToPath");
 });

@@ -8,6 +8,13 @@ const idleDescriptors = 32;
 
 const open = new Map<DiskFile, { descriptor: number; users: number }>();
 
+/** Programs without types may hand over anything. */
+export function checkPath(path: unknown): void {
+  if (typeof path === "string") return;
+  const hint = path instanceof URL ? "`fileURLToPath` of node:url makes one of a URL" : null;
+  throw fail("wrong-usage", { what: "A path has to be text" }, { hint });
+}
+
 /** What changes when somebody writes to a file or puts another in its place. */
 function stampOf(stats: Stats): string {
   return `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeMs}`;
@@ -27,6 +34,7 @@ export class DiskFile implements FileSource {
 
   /** @throws GraftError where `path` is no regular file that can be read. */
   static at(path: string): DiskFile {
+    checkPath(path);
     let stats: Stats;
     try {
       stats = statSync(path);

@@ -5,7 +5,7 @@ import type { Graph, Initializer, Model } from "../ir/graph.ts";
 import { tensorsIn } from "./carried.ts";
 import { nodeOnCycle } from "./cycles.ts";
 import { decode } from "./decode.ts";
-import { asReadFailure, DiskFile } from "./disk-file.ts";
+import { asReadFailure, checkPath, DiskFile } from "./disk-file.ts";
 import { ExternalData } from "./external-data.ts";
 import type { ModelOrigin, NamedTensor } from "./origin.ts";
 import { readProperty } from "./properties.ts";
@@ -36,6 +36,7 @@ const held = 16 << 20;
  * missing, too short or outside of the model's folder.
  */
 export async function readModel(path: string, options: ReadOptions = {}): Promise<Model> {
+  checkPath(path);
   const { requireData = true, holdUpTo = held } = options;
   return readModelFrom(openSource(path, holdUpTo), new ExternalData(path, requireData));
 }

@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, realpathSync, type Stats, statSync }
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fail } from "../diag/diagnostic.ts";
 import type { Model } from "../ir/graph.ts";
+import { checkPath } from "./disk-file.ts";
 import type { DataFile } from "./external-data.ts";
 import { originOf } from "./origin.ts";
 import { locationsOf } from "./read-model.ts";
@@ -35,6 +36,11 @@ export interface Targets {
 
 /** @throws GraftError where no file can be written at `out`. */
 export function refuseOut(out: string): void {
+  checkPath(out);
+  if (out === "-") {
+    const why = "models are not written to standard output";
+    throw fail("out-unwritable", { path: out, why }, { hint: "`./-` is a file of that name" });
+  }
   const folder = dirname(resolve(out));
   if (!statOf(folder, out)?.isDirectory()) {
     throw fail("out-nowhere", { path: out, folder: dirname(out) });

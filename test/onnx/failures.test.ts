@@ -38,6 +38,7 @@ test("OUT that is a folder, a device or nowhere is refused before anything is do
   expect(await codes("/dev/null")).toEqual(["out-unwritable"]);
   expect(await codes(join(folder, "out.onnx/"))).toEqual(["out-folder"]);
   expect(await codes("")).toEqual(["out-folder"]);
+  expect(await codes("-")).toEqual(["out-unwritable"]);
   expect(await codes(join(folder, `${"long".repeat(70)}.onnx`))).toEqual(["out-unwritable"]);
   expect(await codes(`${folder}${"/long".repeat(2000)}`)).toEqual(["out-unwritable"]);
   mkdirSync(join(folder, "other.onnx.data"));
