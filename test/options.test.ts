@@ -48,7 +48,7 @@ test.each([
   ["inspect", () => inspect({ model: "model.onnx" } as never)],
   ["diff", () => diff(undefined as never, "b.onnx")],
   ["readModel", () => readModel(7 as never)],
-  ["writeModel", () => writeModel(createPreset("dit-s/2", "m.onnx", {}), null as never)],
+  ["writeModel", () => writeModel(createPreset("dit-s/2", "m.onnx"), null as never)],
   ["readSafetensors", async () => readSafetensors(["a.safetensors"] as never)],
 ] as const)("%s takes paths as text", async (_, call) => {
   const { diagnostics } = (await call().then(undefined, (cause) => cause)) as GraftError;

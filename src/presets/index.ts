@@ -37,7 +37,8 @@ export interface PresetOptions {
   readonly tokens?: number;
   /** The same seed gives the same bytes; 0 unless said. */
   readonly seed?: number;
-  readonly producer: { readonly name: string; readonly version: string };
+  /** What the model says of who made it; graftc, of no version, unless said. */
+  readonly producer?: Model["producer"];
 }
 
 /**
@@ -46,7 +47,7 @@ export interface PresetOptions {
  * @param path where it will be written
  * @throws GraftError for an unknown preset, or sizes that do not fit each other.
  */
-export function createPreset(name: string, path: string, options: PresetOptions): Model {
+export function createPreset(name: string, path: string, options: PresetOptions = {}): Model {
   const preset = presets[name.toLowerCase()];
   if (!preset) {
     const near = nearest(name, presetNames);
@@ -59,7 +60,7 @@ export function createPreset(name: string, path: string, options: PresetOptions)
   }
   const size = sizeOf(name, preset.size, options);
   const { recipe } = preset;
-  const { producer, seed = 0 } = options;
+  const { producer = { name: "graftc", version: "" }, seed = 0 } = options;
   const inputs = recipe.inputs(size);
   const model = blankModel({ path, opset: 20, irVersion: 10, producer, inputs });
   const patch = new Patch(model.graph, null, "");
