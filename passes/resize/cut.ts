@@ -36,6 +36,7 @@ export function cutTensor(tensor: Initializer, mark: Mark, choice: Choice, fill:
   return { shape, data };
 }
 
+/** A tensor as [rows, units along the axis, elements of one unit]. */
 function cut(
   tensor: Initializer,
   shape: readonly number[],
@@ -43,34 +44,69 @@ function cut(
   choice: Choice,
   fill: Fill,
 ): Uint8Array {
-  const { dtype } = tensor;
   const { axis } = mark;
-  const source = materialize(tensor.data);
   const sources = sourcesOf(mark, choice);
-  const size = byteLength(dtype, 1);
-  const run = elements(shape.slice(axis + 1)) * size;
-  const [oldRow, newRow] = [tensor.shape[axis]! * run, shape[axis]! * run];
-  const bytes = new Uint8Array(byteLength(dtype, elements(shape)));
   const rows = elements(shape.slice(0, axis));
-  const filled = filledWith(dtype, fill);
+  const width = elements(shape.slice(axis + 1));
+  const wordsOf = wordsOfSize(byteLength(tensor.dtype, 1));
+  const source = wordsOf(materialize(tensor.data));
+  const bytes = new Uint8Array(byteLength(tensor.dtype, elements(shape)));
+  const target = wordsOf(bytes);
+  const stride = { old: tensor.shape[axis]! * width, new: shape[axis]! * width };
   for (let row = 0; row < rows; row++) {
-    let fresh = 0;
-    for (let i = 0; i < sources.length; ) {
-      const from = sources[i]!;
-      const to = row * newRow + i * run;
-      if (from < 0) {
-        bytes.set(filled(fresh++, row, run / size), to);
-        i += 1;
-        continue;
-      }
-      let count = 1;
-      while (sources[i + count] === from + count) count += 1;
-      const start = row * oldRow + from * run;
-      bytes.set(source.subarray(start, start + count * run), to);
-      i += count;
-    }
+    const [from, to] = [row * stride.old, row * stride.new];
+    copyUnits(source, from, target, to, sources, width);
   }
+  const filled = filledWith(tensor.dtype, fill, width === 1 ? rows : width);
+  let fresh = 0;
+  sources.forEach((unit, i) => {
+    if (unit >= 0) return;
+    const words = wordsOf(filled(fresh++));
+    for (let row = 0; row < rows; row++) {
+      const at = row * stride.new + i * width;
+      if (width === 1) target[at] = words[row]!;
+      else target.set(words, at);
+    }
+  });
   return bytes;
+}
+
+/** Elements as whole numbers of their size, whichever that is: they are only moved. */
+type Words = Uint32Array;
+
+function wordsOfSize(size: number): (bytes: Uint8Array) => Words {
+  const Kind = { 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array }[size] ?? Uint8Array;
+  return (bytes) => {
+    const { buffer, byteOffset, length } =
+      bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
+    return new Kind(buffer as ArrayBuffer, byteOffset, length / size) as Words;
+  };
+}
+
+/** One row: the units that stay. */
+function copyUnits(
+  source: Words,
+  from: number,
+  target: Words,
+  to: number,
+  sources: readonly number[],
+  width: number,
+): void {
+  if (width === 1) {
+    for (let i = 0; i < sources.length; i++) {
+      const unit = sources[i]!;
+      if (unit >= 0) target[to + i] = source[from + unit]!;
+    }
+    return;
+  }
+  for (let i = 0, count = 1; i < sources.length; i += count) {
+    const unit = sources[i]!;
+    count = 1;
+    if (unit < 0) continue;
+    while (sources[i + count] === unit + count) count += 1;
+    const start = from + unit * width;
+    target.set(source.subarray(start, start + count * width), to + i * width);
+  }
 }
 
 /** For each index of the new axis the old one; -1 where a new unit stands. */
@@ -86,20 +122,15 @@ function sourcesOf(mark: Mark, { kept, before, after }: Choice): number[] {
 }
 
 /**
- * A run of new elements. Element (new row r, input c) of a projection is element r * fanIn + c of its
+ * The elements of new unit r. Element (r, input c) of a projection is element r * fanIn + c of its
  * stream, whichever way the weight lies.
  */
-function filledWith(dtype: DType, { filler, seed, name, fanIn }: Fill) {
+function filledWith(dtype: DType, { filler, seed, name, fanIn }: Fill, count: number) {
   if (filler !== "random") {
-    const value = filler === "one" ? 1 : 0;
-    return (_fresh: number, _row: number, count: number) =>
-      encodeElements(dtype, new Float64Array(count).fill(value));
+    const unit = encodeElements(dtype, new Float64Array(count).fill(filler === "one" ? 1 : 0));
+    return () => unit;
   }
-  const stream = streamOf(seed, name, 0);
   const bound = 1 / Math.sqrt(fanIn);
-  const uniform = drawn(stream, (p) => (2 * p - 1) * bound);
-  return (fresh: number, row: number, count: number) => {
-    const first = count === 1 ? fresh * fanIn + row : fresh * fanIn;
-    return encodeElements(dtype, stretchOf(uniform, first, count));
-  };
+  const uniform = drawn(streamOf(seed, name, 0), (p) => (2 * p - 1) * bound);
+  return (unit: number) => encodeElements(dtype, stretchOf(uniform, unit * fanIn, count));
 }
