@@ -97,7 +97,8 @@ export const forms: Readonly<Record<string, string>> = {
   operator: "operator NAME(PARAMETER: TYPE = DEFAULT, ...) [for attn|mlp|...] { ... }",
   rewrite: "rewrite NAME [in SELECTION] { match ... [where ...] with ... } [optional|expect N]",
   recipe: "distill|finetune { KEY: VALUE, ... }",
-  index: "[3], [0, 5..9], [1..27 by 2], [odd], [first 7], [last 50%], [all except 0], [top 4 by M]",
+  index:
+    "[3], [0, 5..9], [1..27 by 2], [all], [odd], [first 7], [last 50%], [all except 0], [top 4 by M]",
   layer: 'layer NAME = KIND(...) [from host.PART] [init VALUE] [as "STORED NAME"]',
   weight: 'weight NAME: [SHAPE] = VALUE [from host.PART] [as "STORED NAME"]',
 };

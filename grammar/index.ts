@@ -1,5 +1,5 @@
 /** Text to tree to text: the language's syntax, and nothing of its meaning. */
-import { type Diagnostic, diagnostic, GraftError, Reporter } from "../src/diag/diagnostic.ts";
+import { type Diagnostic, diagnostic, fail, GraftError, Reporter } from "../src/diag/diagnostic.ts";
 import type { SourceText } from "../src/diag/span.ts";
 import type * as ast from "./ast.ts";
 import { reportLexicalErrors } from "./lexical-errors.ts";
@@ -18,8 +18,14 @@ export interface Parsed {
 /** Built on first use: the analysis of the grammar takes longer than a parse. */
 let parser: GraftParser | undefined;
 
-/** The tree of a text and every syntax error in it. Never throws on a text. */
+/**
+ * The tree of a text and every syntax error in it. Never throws on a text.
+ * @throws GraftError `wrong-usage` for what is none.
+ */
 export function parse(source: SourceText): Parsed {
+  if (typeof source?.text !== "string") {
+    throw fail("wrong-usage", { what: "A text of the language has to be `{ path, text }`" });
+  }
   const reporter = new Reporter();
   const tokens = tokenize(source.text);
   reportLexicalErrors(source, tokens.tokens, reporter, maxErrors);

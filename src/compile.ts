@@ -51,6 +51,9 @@ export interface CompileResult {
  */
 export async function compile(options: CompileOptions): Promise<CompileResult> {
   checkOptions("compile", options);
+  if (!options.out && !options.dryRun) {
+    throw fail("out-missing", {}, { hint: "`out` says where to write; with `dryRun` nothing is" });
+  }
   if (options.verify && options.dryRun) {
     throw fail("wrong-usage", { what: "A dry run writes no model that --verify could run" });
   }

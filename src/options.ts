@@ -99,7 +99,10 @@ const signatures = {
  * @throws GraftError `wrong-usage` for each option that the function has not, that is no such value,
  * or that it cannot do without.
  */
-export function checkOptions(caller: keyof typeof signatures, options: object): void {
+export function checkOptions(caller: keyof typeof signatures, options: unknown): void {
+  if (typeof options !== "object" || options === null) {
+    throw new GraftError([usage(`\`${caller}\` takes an object of options`)]);
+  }
   const { kinds, needs }: Signature = signatures[caller];
   const given = Object.entries(options).filter(
     ([, value]) => value !== undefined && value !== null,

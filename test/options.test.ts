@@ -1,5 +1,6 @@
 /** The library's functions with options that their types do not allow. */
 import { expect, test } from "vitest";
+import { format } from "../grammar/index.ts";
 import { artifacts } from "../src/artifacts.ts";
 import { check } from "../src/check.ts";
 import { compile } from "../src/compile.ts";
@@ -32,8 +33,9 @@ test.each([
   ["train", plain, "`train` needs the option `data`"],
   ["artifacts", { ...plain, out: "out", verify: true }, "`artifacts` has no option `verify`"],
   ["check", { ...plain, seed: 0 }, "`check` has no option `seed`"],
+  ["check", undefined, "`check` takes an object of options"],
 ] as const)("%s(%j): %s", async (name, options, message) => {
-  const call = functions[name] as (options: object) => Promise<unknown>;
+  const call = functions[name] as (options: unknown) => Promise<unknown>;
   const { diagnostics } = (await call(options).catch((cause: GraftError) => cause)) as GraftError;
   expect(diagnostics.map((each) => [each.code, each.message])).toEqual([["wrong-usage", message]]);
 });
@@ -59,4 +61,13 @@ test("a path is no URL", async () => {
   const url = new URL("file:///model.onnx") as never;
   const { diagnostics } = (await inspect(url).catch((cause) => cause)) as GraftError;
   expect(diagnostics[0]?.hint).toContain("fileURLToPath");
+});
+
+test("without `out` nothing is compiled but in a dry run", async () => {
+  const { diagnostics } = (await compile(plain).catch((cause) => cause)) as GraftError;
+  expect(diagnostics.map(({ code }) => code)).toEqual(["out-missing"]);
+});
+
+test("texts of the language have a path", () => {
+  expect(() => format("remove blocks[0]" as never)).toThrow("`{ path, text }`");
 });

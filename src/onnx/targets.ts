@@ -1,5 +1,13 @@
 /** Where the files of an output lie, and which files of the input it may not touch. */
-import { accessSync, constants, existsSync, realpathSync, type Stats, statSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fail } from "../diag/diagnostic.ts";
 import type { Model } from "../ir/graph.ts";
@@ -41,6 +49,9 @@ export function refuseOut(out: string): void {
     const why = "models are not written to standard output";
     throw fail("out-unwritable", { path: out, why }, { hint: "`./-` is a file of that name" });
   }
+  if (isStandardStream(out)) {
+    throw fail("out-unwritable", { path: out, why: "it leads to a stream that is open already" });
+  }
   const folder = dirname(resolve(out));
   if (!statOf(folder, out)?.isDirectory()) {
     throw fail("out-nowhere", { path: out, folder: dirname(out) });
@@ -54,6 +65,23 @@ export function refuseOut(out: string): void {
     throw asWriteFailure(out, cause);
   }
 }
+
+/** `/dev/stdout` and links to it: behind them may be a file, but it is not ours to replace. */
+function isStandardStream(out: string): boolean {
+  let at = resolve(out);
+  for (let hop = 0; hop < mostLinks; hop++) {
+    if (/^\/(proc\/|dev\/(fd\/|std))/.test(at)) return true;
+    try {
+      at = resolve(dirname(at), readlinkSync(at));
+    } catch {
+      return false;
+    }
+  }
+  return false;
+}
+
+/** As many links in a row as Linux follows. */
+const mostLinks = 40;
 
 /** What is at `path` on the way to `out`, if anything. */
 function statOf(path: string, out: string): Stats | undefined {

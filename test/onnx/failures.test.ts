@@ -1,6 +1,15 @@
 /** A write that fails leaves things as they were. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { buildSync } from "esbuild";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -39,6 +48,14 @@ test("OUT that is a folder, a device or nowhere is refused before anything is do
   expect(await codes(join(folder, "out.onnx/"))).toEqual(["out-folder"]);
   expect(await codes("")).toEqual(["out-folder"]);
   expect(await codes("-")).toEqual(["out-unwritable"]);
+  for (const stream of ["/dev/stdout", "/proc/self/fd/1"]) {
+    const link = join(folder, "link");
+    symlinkSync(stream, link);
+    expect(await codes(stream)).toEqual(["out-unwritable"]);
+    expect(await codes(link)).toEqual(["out-unwritable"]);
+    expect(readlinkSync(link)).toBe(stream);
+    rmSync(link);
+  }
   expect(await codes(join(folder, `${"long".repeat(70)}.onnx`))).toEqual(["out-unwritable"]);
   expect(await codes(`${folder}${"/long".repeat(2000)}`)).toEqual(["out-unwritable"]);
   mkdirSync(join(folder, "other.onnx.data"));
