@@ -106,6 +106,9 @@ function withoutGate(bare: Bare, findings: Findings): Bare | null {
     if (!inside || !behind || mapsOf(behind.ops).size > 0 || attends(behind.ops)) continue;
     if (mapsOf(inside.ops).size < 2 && !attends(inside.ops)) continue;
     const beside = ops.filter((op) => !inside.has.has(op) && !behind.has.has(op));
+    // What reads the middle of the branch is a part of it: the other half of a low-rank update.
+    const readsInside = ({ data }: Op) => data.some(({ from }) => from && inside.has.has(from));
+    if (beside.some(readsInside)) continue;
     // Each token makes its gate by one projection. More of them, or weights that it chooses, are
     // experts; what mixes tokens is a branch of its own.
     if (mapsOf(beside).size > 1 || attends(beside) || choosesExperts(beside)) continue;

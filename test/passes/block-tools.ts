@@ -39,14 +39,22 @@ export interface Tools {
   /** To itself or to `context`; `values` are added to those of its heads. */
   readonly attn: (x: Value, values?: Value | null, context?: Value) => { y: Value; v: Value };
   readonly mlp: (x: Value, step?: string) => Value;
+  /** The same tools, whose last projections have a low-rank update that is not merged: LoRA. */
+  readonly updated: () => Tools;
   /** (x + b) * w, one number each feature. */
   readonly affine: (step: string, x: Value) => Value;
 }
 
-export function toolsOf(growth: g.Growth): Tools {
+export function toolsOf(growth: g.Growth, isUpdated = false): Tools {
   const add = (...terms: Value[]) => g.op(growth, "Add", terms);
   const linear = (inner: g.Growth, step: string, x: Value, sizes: [number, number]) =>
     g.linear(inner, step, x, sizes, normal(0.4));
+  const last = (inner: g.Growth, step: string, x: Value, [from, to]: [number, number]) => {
+    const y = linear(inner, step, x, [from, to]);
+    if (!isUpdated) return y;
+    const down = linear(g.at(inner, step), "down", x, [from, 2]);
+    return add(y, linear(g.at(inner, step), "up", down, [2, to]));
+  };
   let norms = 0;
   return {
     growth,
@@ -62,13 +70,14 @@ export function toolsOf(growth: g.Growth): Tools {
       }) as [Value, Value, Value];
       const v = values ? g.op(inner, "Add", [own, values]) : own;
       const y = g.attend(inner, [q, k, v], { heads, width });
-      return { y: linear(inner, "out", y, [width, width]), v };
+      return { y: last(inner, "out", y, [width, width]), v };
     },
     mlp: (x, step = "mlp") => {
       const inner = g.at(growth, step);
       const units = g.gelu(inner, linear(inner, "fc1", x, [width, hidden]));
-      return linear(inner, "fc2", units, [hidden, width]);
+      return last(inner, "fc2", units, [hidden, width]);
     },
+    updated: () => toolsOf(growth, true),
     affine: (step, x) => {
       const b = g.weight(growth, `${step}.bias`, [width], normal(0.5));
       const w = g.weight(growth, `${step}.weight`, [width], normal(0.5));

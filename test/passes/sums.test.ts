@@ -103,6 +103,11 @@ const forms = {
     const some = g.op(growth, "GatherND", [middle, places]);
     return g.op(growth, "ScatterND", [middle, places, add(some, mlp(norm(some)))]);
   },
+  "last projections have a low-rank update": (x, tools) => {
+    const { add, norm, attn, mlp } = tools.updated();
+    const middle = add(x, attn(norm(x)).y);
+    return add(middle, mlp(norm(middle)));
+  },
 } satisfies Record<string, Block>;
 type Form = keyof typeof forms;
 
@@ -193,7 +198,7 @@ describe.each(Object.keys(forms) as Form[])("%s", (form) => {
     else await removed;
   });
 
-  const resizable = offered.filter((part) => part === "mlp" && !form.startsWith("features"));
+  const resizable = offered.filter((part) => part === "mlp" && !/^(features|last)/.test(form));
   test.each(resizable)("an %s that grows keeps the function", async () => {
     await expectEdited(form, "resize blocks[all].mlp to hidden 16", await without(form, null));
   });
