@@ -113,10 +113,14 @@ function withoutGate(bare: Bare, findings: Findings): Bare | null {
     // experts; what mixes tokens is a branch of its own.
     if (mapsOf(beside).size > 1 || attends(beside) || choosesExperts(beside)) continue;
     if (mixingOf(x, beside, linears, constants) !== "features") continue;
-    const gated = behind.ops.some((op) =>
-      op.data.some((wire) => wire === x || (wire.from && beside.includes(wire.from))),
+    const reads = (op: Op, from: (wire: Wire) => boolean) => op.data.some(from);
+    const gates = behind.ops.filter((op) =>
+      reads(op, ({ from }) => from !== null && beside.includes(from)),
     );
-    if (gated) return { ...bare, y: map.y, ops: inside.ops };
+    // What is added to the branch is a term of it.
+    if (gates.some(({ type }) => type === "Add" || type === "Sub")) continue;
+    if (gates.length > 0 || behind.ops.some((op) => reads(op, (wire) => wire === x)))
+      return { ...bare, y: map.y, ops: inside.ops };
   }
   return null;
 }

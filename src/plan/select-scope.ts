@@ -26,7 +26,7 @@ export function selectScope(selection: ast.ScopeSelection, context: SelectContex
       },
     );
   }
-  const named = candidates.filter(({ scope }) => matchesScope(pattern, scope));
+  const named = candidatesOfModule(pattern, candidates);
   const inside = ({ site }: Candidate) =>
     isInside(pattern, site.block) && holds(site.part, pattern);
   const inner = named.length ? [] : candidates.filter(inside);
@@ -56,6 +56,27 @@ export function selectScope(selection: ast.ScopeSelection, context: SelectContex
 interface Candidate {
   readonly scope: string;
   readonly site: Site;
+  /** `mlp` of `mlp2`; null for blocks and norms. */
+  readonly kind: string | null;
+}
+
+/** A module that is several parts of one kind, experts and one that all share, is all of them. */
+function candidatesOfModule(pattern: string, candidates: readonly Candidate[]): Candidate[] {
+  const named = candidates.filter(({ scope }) => matchesScope(pattern, scope));
+  const within = candidates.filter(
+    ({ scope, kind, site }) => kind && (liesBelow(scope, pattern) || isWhollyIn(site, pattern)),
+  );
+  const all = new Set([...named, ...within]);
+  const kindsOf = (block: Block) =>
+    new Set([...all].flatMap(({ site, kind }) => (site.block === block ? [kind] : [])));
+  const alike = within.every(({ site }) => kindsOf(site.block).size === 1);
+  return alike ? candidates.filter((candidate) => all.has(candidate)) : named;
+}
+
+function liesBelow(scope: string, pattern: string): boolean {
+  const steps = scope.split(".");
+  const depth = pattern.split(".").length;
+  return steps.length > depth && matchesScope(pattern, steps.slice(0, depth).join("."));
 }
 
 function candidatesOf({ anatomy }: SelectContext): Candidate[] {
@@ -66,10 +87,18 @@ function candidatesOf({ anatomy }: SelectContext): Candidate[] {
       const parts = [...block.parts].map(([name, part]) => ({
         scope: part.scope,
         site: { label: `${label}.${name}`, stack, block, part },
+        kind: /^(?:context_)?(attn|cross_attn|mlp)\d*$/.exec(name)?.[1] ?? null,
       }));
-      return [{ scope: block.scope, site: whole }, ...parts];
+      return [{ scope: block.scope, site: whole, kind: null }, ...parts];
     }),
   );
+}
+
+/** Whether all of a part's nodes that say where they come from are from the module. */
+function isWhollyIn({ block, part }: Site, pattern: string): boolean {
+  if (!isInside(pattern, block)) return false;
+  const told = [...part!.nodes].filter((node) => scopeOf(node).length > 0);
+  return told.length > 0 && told.every((node) => isFrom(node, pattern));
 }
 
 /** Whether the pattern names something below the block's own module. */

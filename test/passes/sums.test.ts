@@ -103,6 +103,12 @@ const forms = {
     const some = g.op(growth, "GatherND", [middle, places]);
     return g.op(growth, "ScatterND", [middle, places, add(some, mlp(norm(some)))]);
   },
+  "a projection stands beside the attention": (x, { growth, add, norm, attn, mlp }) => {
+    const normed = norm(x);
+    const term = g.linear(growth, "attn.term", normed, [width, width], normal(0.4));
+    const middle = add(x, add(attn(normed).y, term));
+    return add(middle, mlp(norm(middle)));
+  },
   "last projections have a low-rank update": (x, tools) => {
     const { add, norm, attn, mlp } = tools.updated();
     const middle = add(x, attn(norm(x)).y);
@@ -162,7 +168,7 @@ const blockOf = (form: Form) =>
       ? ["attn", "refused mlp"]
       : ["attn", "mlp"];
 
-const last = { attn: /attn\.out/, mlp: /mlp\.fc2|side/ } as const;
+const last = { attn: /attn\.(out|term)/, mlp: /mlp\.fc2|side/ } as const;
 /** What reads a branch beside the stream would be left with nothing. */
 const readBeside: Partial<Record<Form, readonly (keyof typeof last)[]>> = {
   "an MLP reads what the attention beside it ends in": ["attn"],

@@ -231,6 +231,20 @@ describe("module scopes", () => {
     expect(sitesOf(`"${pattern}"`, bert)).toEqual(labels);
   });
 
+  test("a module that is several parts of one kind is all of them", () => {
+    const shared = anatomy(
+      stack("blocks", 2, () => [
+        (scope: string) => attention("attn", `${scope}.attn`),
+        (scope: string) => norm("norm1", `${scope}.mlp.norm`),
+        (scope: string) => mlp("mlp", `${scope}.mlp.shared`),
+        (scope: string) => mlp("mlp2", `${scope}.mlp`),
+      ]),
+    );
+    expect(sitesOf('"blocks.1.mlp"', shared)).toEqual(["blocks[1].mlp", "blocks[1].mlp2"]);
+    expect(sitesOf('"blocks.1.mlp.*"', shared)).toEqual(["blocks[1].norm1", "blocks[1].mlp"]);
+    expect(sitesOf('"blocks.1"', shared)).toEqual(["blocks[1]"]);
+  });
+
   test("nothing of that name, and the nearest", () => {
     const { diagnostics } = plan('remove "encoder.layer.0.atn"', bert);
     expect(diagnostics).toMatchObject([{ code: "selects-nothing" }]);
