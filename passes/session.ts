@@ -4,6 +4,7 @@ import type { Reporter } from "../src/diag/diagnostic.ts";
 import type { Model, Node, Value } from "../src/ir/graph.ts";
 import type { Oracle } from "../src/ir/oracle.ts";
 import type { Layout } from "../src/lower/index.ts";
+import type { SharedConstants } from "../src/onnx-ops/constants.ts";
 import { Patch, type Stamp } from "../src/onnx-ops/patch.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
 
@@ -18,6 +19,8 @@ export interface Session {
   readonly grown: Map<Block, Set<Node>>;
   /** Weights that edits added, by stored name. */
   readonly weights: Map<string, AddedWeight>;
+  /** Large constants, which no block owns. */
+  readonly constants: SharedConstants;
   /** Edits that leave the function as it was. */
   readonly kept: Set<PlannedEdit>;
 }
@@ -45,6 +48,7 @@ export function openSession(
     successors: new Map(),
     grown: new Map(),
     weights: new Map(),
+    constants: new Map(),
     kept: new Set(),
   };
 }
@@ -111,7 +115,8 @@ export function stampOf(edit: PlannedEdit, site: Site): Stamp {
 
 /** A patch for one site of an edit. */
 export function patchFor(session: Session, edit: PlannedEdit, site: Site, scope: string): Patch {
-  return new Patch(session.model.graph, stampOf(edit, site), scope);
+  const { model, constants } = session;
+  return new Patch(model.graph, stampOf(edit, site), scope, { constants });
 }
 
 /**
@@ -136,6 +141,7 @@ export function commit(
     if (!among) session.successors.set(from, to);
   }
   const grown = session.grown.get(block) ?? new Set();
-  for (const node of patch.nodes) grown.add(node);
+  const shared = new Set([...session.constants.values()].map(({ producer }) => producer));
+  for (const node of patch.nodes) if (!shared.has(node)) grown.add(node);
   session.grown.set(block, grown);
 }

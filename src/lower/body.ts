@@ -2,6 +2,7 @@
 import type * as ast from "../../grammar/ast.ts";
 import { type Diagnostic, fail, GraftError } from "../diag/diagnostic.ts";
 import type { Span } from "../diag/span.ts";
+import type { Value } from "../ir/graph.ts";
 import { bodyOf, reportDead } from "./check-lines.ts";
 import { evaluate, type Wish } from "./evaluate.ts";
 import { bindFormal } from "./formals.ts";
@@ -18,6 +19,7 @@ import {
   show,
   sizeValue,
   type Val,
+  type Wire,
 } from "./values.ts";
 
 /** What a `return` gives, and where it stands. */
@@ -104,10 +106,19 @@ async function runAssign(frame: Frame, line: ast.Assign, check?: Check): Promise
   });
 }
 
+/** Large tables are left to the runtime, which makes them when it loads the model. */
+function isMadeOfConstants(value: Value, seen: Set<Value> = new Set()): boolean {
+  if (seen.has(value)) return true;
+  seen.add(value);
+  const { producer } = value;
+  return producer?.inputs.every((input) => !input || isMadeOfConstants(input, seen)) ?? false;
+}
+
 /** What `let` binds is known when the model is compiled; a symbolic size will do. */
 function checkConstant(ident: ast.Ident, value: Val): void {
   const values = kindOf(value) === "list" ? (value as List).items : [value];
-  if (!values.some((item) => kindOf(item) === "wire")) return;
+  const isWire = (item: Val): item is Wire => kindOf(item) === "wire";
+  if (values.filter(isWire).every((wire) => isMadeOfConstants(wire.value))) return;
   const cause = "what the model computes";
   throw fail(
     "not-constant",

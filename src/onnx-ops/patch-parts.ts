@@ -3,6 +3,8 @@ import { setOutputs } from "../ir/edit.ts";
 import { type Attribute, Node, type Use, Value } from "../ir/graph.ts";
 import type { TensorType } from "../ir/types.ts";
 import type { AttributeInput } from "./attributes.ts";
+import type { SharedConstants } from "./constants.ts";
+import type { FreshName } from "./names.ts";
 
 /** Which line of which file asked for a node; becomes the node's metadata_props. */
 export interface Stamp {
@@ -37,6 +39,12 @@ export interface Shunt {
   readonly from: Value;
   readonly to: Value;
   readonly among: ReadonlySet<Node> | null;
+}
+
+/** What patches of one graph have in common. */
+export interface Among {
+  readonly freshName?: FreshName;
+  readonly constants?: SharedConstants;
 }
 
 /** What copies have in the place of what their originals have. */

@@ -8,7 +8,7 @@
  *   patch.commit();
  */
 import { fail } from "../diag/diagnostic.ts";
-import { type Bytes, digestOf, inMemory, materialize } from "../ir/bytes.ts";
+import { type Bytes, inMemory, materialize } from "../ir/bytes.ts";
 import {
   addOutput,
   defineWeights,
@@ -27,9 +27,11 @@ import type { DType, TensorType } from "../ir/types.ts";
 import { anchorOf, positionsIn, standsBehind } from "./anchor.ts";
 import { type AttributeInput, attributesOf } from "./attributes.ts";
 import { type BodyInputs, connect, type GrowBody, growBody } from "./bodies.ts";
+import { Constants } from "./constants.ts";
 import { encodeElements } from "./elements.ts";
 import { type FreshName, freshNames } from "./names.ts";
 import {
+  type Among,
   abandoned,
   type Copied,
   copyOf,
@@ -62,16 +64,17 @@ export class Patch {
   readonly #exposed: [Node, number, Value][] = [];
   readonly #marked = new Set<Node>();
   readonly #evicted = new Set<Value>();
-  readonly #constants = new Map<string, Value>();
+  readonly #constants: Constants;
   readonly #freshName: FreshName;
   #inOrder = true;
   #scope: string;
 
   /** @param scope names of what is grown start with it: `blocks.1.attn`. */
-  constructor(graph: Graph, stamp: Stamp | null, scope: string, freshName = freshNames(graph)) {
+  constructor(graph: Graph, stamp: Stamp | null, scope: string, among: Among = {}) {
     this.graph = graph;
     this.stamp = stamp;
-    this.#freshName = freshName;
+    this.#freshName = among.freshName ?? freshNames(graph);
+    this.#constants = new Constants(graph, among.constants);
     this.#scope = scope;
   }
 
@@ -80,9 +83,7 @@ export class Patch {
     const grown = new Set(this.nodes.splice(since));
     const reached = producersOf(needed, grown);
     for (const node of grown) if (reached.has(node)) this.nodes.push(node);
-    for (const [key, { producer }] of this.#constants) {
-      if (grown.has(producer!) && !reached.has(producer!)) this.#constants.delete(key);
-    }
+    this.#constants.forget((node) => grown.has(node) && !reached.has(node));
   }
 
   /** Lets nodes behind the first `since` read other values in the place of these. */
@@ -130,8 +131,9 @@ export class Patch {
 
   /** A graph for an attribute of a node that is added next; it may read what stands outside. */
   body(inputs: BodyInputs, grow: GrowBody): Graph {
-    const names = this.#freshName;
-    return growBody(inputs, grow, names, (body) => new Patch(body, this.stamp, this.#scope, names));
+    const freshName = this.#freshName;
+    const inner = (body: Graph) => new Patch(body, this.stamp, this.#scope, { freshName });
+    return growBody(inputs, grow, freshName, inner);
   }
 
   /** Adds a node with one output and returns it. */
@@ -142,15 +144,12 @@ export class Patch {
   /** A tensor known now, as a Constant node; equal ones of a patch are one node. */
   constant(dtype: DType, shape: readonly number[], data: Bytes): Value {
     const bytes = materialize(data);
-    const key = `${dtype}[${shape}]${digestOf(bytes)}`;
-    const known = this.#constants.get(key);
-    if (known) return known;
-    const value = this.one("Constant", [], {
-      attributes: { value: { dtype, shape, data: inMemory(bytes) } },
-      types: [{ dtype, shape }],
-    });
-    this.#constants.set(key, value);
-    return value;
+    return this.#constants.of(dtype, shape, bytes, () =>
+      this.one("Constant", [], {
+        attributes: { value: { dtype, shape, data: inMemory(bytes) } },
+        types: [{ dtype, shape }],
+      }),
+    );
   }
 
   /** An int64 vector, the form that axes, shapes and bounds take. */
@@ -262,6 +261,7 @@ export class Patch {
     for (const node of this.#marked) setProperties(node, propsOf(this.stamp));
     if (!inOrder || !this.#inOrder) sortTopologically(graph);
     sweep(graph, orphans);
+    this.#constants.share();
   }
 
   /** Takes the names of weights away from values that this patch orphans, or was told to rename. */
