@@ -76,9 +76,8 @@ interface Draft {
 function collectRemoved(a: Model, b: Model, { forward }: Matching, at: (node: Node) => DiffItem[]) {
   const gone = nodesOf(a).filter((node) => !forward.has(node));
   for (const node of gone) at(node).push(nodeItem(node));
-  const kept = weightPrints(b);
-  for (const [weight, node] of weightsOf(gone, new Set(gone))) {
-    if (!kept.has(fingerprint(weight.initializer!))) at(node).push(weightItem(weight));
+  for (const [weight, node] of beyond(b, weightsOf(gone, new Set(gone)), a)) {
+    at(node).push(weightItem(weight));
   }
 }
 
@@ -90,9 +89,8 @@ function collectAdded(a: Model, b: Model, { backward }: Matching, at: (node: Nod
     const edit = node.metadata.get(editKey);
     if (edit !== undefined) draft.edits.add(edit);
   }
-  const known = weightPrints(a);
-  for (const [weight, node] of weightsOf(come, new Set(come))) {
-    if (!known.has(fingerprint(weight.initializer!))) at(node).added.push(weightItem(weight));
+  for (const [weight, node] of beyond(a, weightsOf(come, new Set(come)), b)) {
+    at(node).added.push(weightItem(weight));
   }
 }
 
@@ -129,6 +127,25 @@ function weightsOf(nodes: readonly Node[], among: ReadonlySet<Node>): ReadonlyMa
   return found;
 }
 
-function weightPrints({ graph }: Model): ReadonlySet<string> {
-  return new Set([...graph.initializers].filter(isWeight).map((v) => fingerprint(v.initializer!)));
+/**
+ * Of weights that only one side's own nodes read, those that the other side does not hold: what an
+ * operator inherits is not new, but the copies of it are.
+ */
+function beyond(
+  other: Model,
+  weights: ReadonlyMap<Value, Node>,
+  own: Model,
+): (readonly [Value, Node])[] {
+  const spare = new Map<string, number>();
+  const count = ({ initializer }: Value, by: number) => {
+    const print = fingerprint(initializer!);
+    const left = (spare.get(print) ?? 0) + by;
+    spare.set(print, left);
+    return left;
+  };
+  for (const value of other.graph.initializers) if (isWeight(value)) count(value, 1);
+  for (const value of own.graph.initializers) {
+    if (isWeight(value) && !weights.has(value)) count(value, -1);
+  }
+  return [...weights].filter(([value]) => value.initializer && count(value, -1) < 0);
 }

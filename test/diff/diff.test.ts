@@ -7,6 +7,8 @@ import type { Model, Node } from "../../src/ir/graph.ts";
 import { readModel } from "../../src/onnx/index.ts";
 import { Patch } from "../../src/onnx-ops/patch.ts";
 
+import { editModel } from "../passes/workbench.ts";
+
 const read = (name: string) => readModel(`test/fixtures/models/${name}.onnx`);
 
 function diff(a: Model, b: Model): Diff {
@@ -244,4 +246,23 @@ test("time grows with the size of the models", async () => {
   await time(1000);
   const [small, large] = [await time(4000), await time(20_000)];
   expect(large).toBeLessThan(10 * small + 100);
+});
+
+test("weights of copies are new, though their bytes are not", async () => {
+  const { model } = await editModel(await read("dit-tiny-dynamo20"), "repeat blocks[1] times 2");
+  const copied = [...model.graph.initializers].flatMap(
+    ({ name }) => /\.copy1\..*/.exec(name) ?? [],
+  );
+  const { added } = shown(diff(a, model)).find(({ where }) => where === "blocks[1]")!;
+  const named = added.flatMap((text) => /\.copy1\.[\w.]*/.exec(text) ?? []);
+  expect(named.toSorted()).toEqual(copied.toSorted());
+  expect(named).toContain(".copy1.attn.qkv.weight");
+});
+
+test("what an operator inherits is not new", async () => {
+  const text = "replace blocks[1].attn with mha";
+  const { model } = await editModel(await read("dit-tiny-dynamo20"), text);
+  const groups = shown(diff(a, model));
+  const weights = groups.flatMap(({ added, removed }) => [...added, ...removed]);
+  expect(weights.filter((text) => /\.weight /.test(text))).toEqual([]);
 });
