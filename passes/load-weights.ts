@@ -109,8 +109,22 @@ function prefixOf(file: WeightFile, anatomy: Anatomy, reporter: Reporter): strin
   return null;
 }
 
+/** Trainers put a module of their own in front of every name: `module.`, `_orig_mod.`, `model.`. */
+function wrapperNote(
+  names: readonly string[],
+  prefix: string,
+  slots: ReadonlyMap<string, Slot>,
+): string[] {
+  const [first = ""] = names;
+  const wrapper = first.slice(0, first.indexOf(".") + 1);
+  if (wrapper === "" || !names.every((name) => name.startsWith(wrapper))) return [];
+  const meant = names.filter((name) => slots.has(`${prefix}${name.slice(wrapper.length)}`));
+  const count = `${meant.length} of ${plural(names.length, "name")}`;
+  return meant.length > 0 ? [`without \`${wrapper}\` in front, ${count} would have a meaning`] : [];
+}
+
 function reportUnused(
-  { path }: WeightFile,
+  { path, tensors }: WeightFile,
   prefix: string,
   unused: readonly string[],
   slots: ReadonlyMap<string, Slot>,
@@ -119,13 +133,15 @@ function reportUnused(
 ): void {
   const [first] = unused;
   if (first === undefined) return;
-  const near = nearest(`${prefix}${first}`, slots.keys());
+  const wrapped = wrapperNote([...tensors.keys()], prefix, slots);
+  const near = wrapped.length > 0 ? undefined : nearest(`${prefix}${first}`, slots.keys());
+  const nearby = near ? [`the nearest to \`${first}\` is \`${near}\``] : wrapped;
   const { notes = [] } = partialHint(partial);
   const code = partial ? "weights-unused-note" : "weights-unused";
   reporter.report(
     code,
     { path, unused: plural(unused.length, "name"), names: listed(unused) },
-    { notes: near ? [`the nearest to \`${first}\` is \`${near}\``, ...notes] : notes },
+    { notes: [...nearby, ...notes] },
   );
 }
 

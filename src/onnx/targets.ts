@@ -58,7 +58,9 @@ export function refuseOut(out: string): void {
   }
   const there = statOf(resolve(out), out);
   if (there?.isDirectory() || out.endsWith("/")) throw fail("out-folder", { path: out });
-  if (there && !there.isFile()) throw fail("out-unwritable", { path: out, why: "it is a device" });
+  if (there && !there.isFile()) {
+    throw fail("out-unwritable", { path: out, why: "it is no regular file" });
+  }
   try {
     accessSync(folder, constants.W_OK);
   } catch (cause) {

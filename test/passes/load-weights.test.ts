@@ -185,6 +185,15 @@ describe("what does not fit", () => {
     ]);
   });
 
+  test("names that a trainer's own module stands in front of", async () => {
+    const [unused] = await messages((tensors) => {
+      const all = [...tensors];
+      tensors.clear();
+      for (const [name, each] of all) tensors.set(`module.${name}`, each);
+    });
+    expect(unused).toContain("without `module.` in front, 6 of 6 names would have a meaning");
+  });
+
   test("weights that no file has", async () => {
     const drop = (t: Map<string, StoredTensor>) => t.delete("blocks.1.attn.out_proj.bias");
     expect(await messages(drop)).toEqual([
