@@ -95,15 +95,17 @@ function stepAt(
   constants: Constants,
   weighs: (op: Op) => boolean,
 ): Step | null {
-  const ordered = [...op.data].sort((a, b) => levelOf(a) - levelOf(b));
-  const terms = op.type === "Sub" ? op.data : ordered;
+  const origins = op.data.map((term) => ({ term, found: peeled(term, constants, weighs) }));
+  // A factor of the stream may stand as late as the sum: what comes first is told by what it scales.
+  const lowest = ({ found }: (typeof origins)[number]) => levelOf(found.at(-1)!);
+  const terms = op.type === "Sub" ? origins : origins.sort((a, b) => lowest(a) - lowest(b));
   // The last term that is an ancestor of another is the stream; earlier ones are skips or offsets.
   for (let i = terms.length - 2; i >= 0; i--) {
-    for (const x of peeled(terms[i]!, constants, weighs)) {
+    for (const x of terms[i]!.found) {
       const regions = terms
         .slice(i + 1)
-        .filter((term) => mayEqual(x, term))
-        .flatMap((term) => regionBetween(x, term) ?? []);
+        .filter(({ term }) => mayEqual(x, term))
+        .flatMap(({ term }) => regionBetween(x, term) ?? []);
       const branches = regions.filter((region) => region.ops.some(weighs));
       // What is left of a value beside the entry of a table that is nearest to it is no stream.
       const rounds = op.type === "Sub" && branches.some(({ ops }) => ops.some(picks));

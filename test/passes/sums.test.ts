@@ -42,6 +42,14 @@ const forms = {
     const { y } = attn(norm(x));
     return add(add(x, y), mlp(y));
   },
+  "sums take half of a stream that branches read as a whole": (
+    x,
+    { growth, add, norm, attn, mlp },
+  ) => {
+    const half = (y: Value) => g.op(growth, "Mul", [y, growth.patch.scalar("float32", 0.5)]);
+    const middle = norm(add(attn(x).y, half(x)));
+    return norm(add(mlp(middle), half(middle)));
+  },
   "the stream's start is added in front of branches": (x, { add, norm, attn, mlp }, { start }) => {
     const middle = add(x, attn(norm(add(x, start))).y);
     return add(middle, mlp(norm(add(middle, start))));
