@@ -1,5 +1,6 @@
 /** Residual steps inside of others: which of them are steps of the stream. */
-import { levelOf, type Op, type Wire } from "./flow.ts";
+import { withoutCrossing } from "./crossing.ts";
+import { levelOf, type Op } from "./flow.ts";
 import type { Linears } from "./linears.ts";
 import { type Region, regionBetween } from "./region.ts";
 import type { Step, Steps } from "./residual.ts";
@@ -17,7 +18,7 @@ export interface Marks {
  * they found) and is dropped.
  */
 export function sortOut(all: readonly Step[], { kernels, linears, weighs }: Marks): Steps {
-  const candidates = withoutCrossing(withoutTwins(all));
+  const candidates = withoutCrossing(withoutTwins(all), weighs);
   const byAdd = new Map(candidates.map((step) => [step.add, step]));
   const outer = new Set<Step>();
   const dropped = new Set<Step>();
@@ -71,28 +72,6 @@ function isNearer(a: Step, b: Step): boolean {
 }
 
 /**
- * What comes into the branch of an earlier step from its side, or starts in it, and leaves it by its
- * sum is no stream: one branch hands it to another, as the first block does its values.
- */
-function withoutCrossing(candidates: readonly Step[]): Step[] {
-  const kept: Step[] = [];
-  const ends = new Set<Wire>();
-  return candidates.filter((step) => {
-    const crosses = ({ add, x }: Step) =>
-      has(step, add) && x !== step.x && !(x.from && has(step, x.from));
-    if (kept.some(crosses)) return false;
-    // An earlier point of the stream may be added to a later one in front of a branch, too.
-    if (!step.terms.some((term) => ends.has(term))) kept.push(step);
-    ends.add(step.y);
-    return true;
-  });
-}
-
-function has({ regions }: Step, op: Op): boolean {
-  return regions.some((region) => region.has.has(op));
-}
-
-/**
  * x + g(u + f(u)) with u = norm(x), where g projects once, or reads f(u) beside the sum, too: u is no
  * stream but the branch's own.
  */
@@ -107,7 +86,7 @@ function isInBranch(inner: readonly Step[], step: Step, linears: Linears): boole
 
 /** Whether a branch reads what an inner one makes, and not its sum alone. */
 function isReadBeside(inner: Step, step: Step): boolean {
-  const made = (op: Op | null) => op !== null && has(inner, op);
+  const made = (op: Op | null) => op !== null && inner.regions.some(({ has }) => has.has(op));
   return step.regions.some(({ ops }) =>
     ops.some((op) => op !== inner.add && !made(op) && op.data.some(({ from }) => made(from))),
   );

@@ -93,3 +93,31 @@ test("tokens that each block chooses for itself are no stream from one block to 
   const block = ["attn", "mlp"];
   expect(found).toEqual([[block], [block], [block]]);
 });
+
+test("of two streams that attend to each other the second keeps its attention to itself", async () => {
+  let other: Value | null = null;
+  let blocks = 0;
+  const { found, remarks } = await anatomyOf(
+    (x, { growth, add, norm, mlp }, input) => {
+      const [self, cross, back] = ["self", "cross", "back"].map((step) =>
+        toolsOf(g.at(growth, step)),
+      ) as [Tools, Tools, Tools];
+      other ??= g.linear(growth, "other", input, [width, width], normal(0.4));
+      const first = norm(add(x, self.attn(x).y));
+      const second = norm(add(first, cross.attn(add(first, input), null, other).y));
+      const last = norm(add(second, mlp(second)));
+      other = norm(add(other, back.attn(other, null, add(last, input)).y));
+      if (++blocks < 3) return last;
+      return add(last, g.op(growth, "ReduceMean", [other, growth.patch.ints([1])]));
+    },
+    (input) => input,
+  );
+  const [block, cross] = [["attn", "cross_attn", "mlp"], ["cross_attn"]];
+  expect([found, remarks]).toEqual([
+    [
+      [block, block, block],
+      [cross, cross, cross],
+    ],
+    [],
+  ]);
+});
