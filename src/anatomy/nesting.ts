@@ -37,9 +37,10 @@ export function sortOut(all: readonly Step[], { kernels, linears, weighs }: Mark
     const attention = [...own].filter((op) => kernels.has(op));
     const covered = attention.length > 0 && attention.every((op) => inside.has(op));
     const around = covered && !isInBranch(inner, step, linears);
-    if (around || inner.some((s) => s.x === step.x)) {
-      const second = inner.length === 1 ? secondHalf(step, inner[0]!, linears) : null;
-      if (second) nested.set(step, second);
+    const halves = inner.length === 1 ? halvesOf(step, inner[0]!, linears) : null;
+    const isFirst = halves && mapsIn(halves[0].regions[0]!, linears) > 1 && attention.length > 0;
+    if (around || isFirst || inner.some((s) => s.x === step.x)) {
+      if (halves) nested.set(inner[0]!, halves[0]).set(step, halves[1]);
       else outer.add(step);
     } else for (const s of inner) dropped.add(s);
   }
@@ -97,10 +98,23 @@ function mapsIn(region: Region | null, { byOp }: Linears): number {
   return new Set(region?.ops.flatMap((op) => byOp.get(op) ?? [])).size;
 }
 
-/** x + g(x + f(x)) with projections of its own in g: a step that starts where the inner one ends. */
-function secondHalf(step: Step, inner: Step, linears: Linears): Step | null {
-  const [term] = step.terms;
-  if (inner.x !== step.x || step.terms.length !== 1) return null;
-  const rest = regionBetween(inner.y, term!);
-  return rest && mapsIn(rest, linears) >= 2 ? { ...step, x: inner.y, regions: [rest] } : null;
+/**
+ * x + g(u + f(u)) with projections of its own in g, where u is the stream or a norm of it: two steps,
+ * the second of which starts where the first one ends. So are x + u + g(u) with u = norm(x + f(x)).
+ */
+function halvesOf(step: Step, inner: Step, linears: Linears): [Step, Step] | null {
+  const [region, own, ...more] = step.regions;
+  if (own) {
+    const [start, ends] = [own.from, own.from === region!.to && inner.x === step.x];
+    const plain = ends && mapsIn(regionBetween(inner.y, start), linears) === 0;
+    if (!plain || more.length > 0) return null;
+    return [inner, { ...step, x: start, regions: [own] }];
+  }
+  const rest = regionBetween(inner.y, region!.to);
+  if (!rest || mapsIn(rest, linears) < 2) return null;
+  const second = { ...step, x: inner.y, regions: [rest] };
+  if (inner.x === step.x) return [inner, second];
+  if (mapsIn(regionBetween(step.x, inner.x), linears) > 0) return null;
+  const regions = inner.terms.flatMap((end) => regionBetween(step.x, end) ?? []);
+  return [{ ...inner, x: step.x, skip: inner.x, regions }, second];
 }

@@ -50,6 +50,18 @@ const forms = {
     const middle = norm(add(attn(x).y, half(x)));
     return norm(add(mlp(middle), half(middle)));
   },
+  "an attention adds to the normed stream, an MLP to the stream": (x, { add, norm, attn, mlp }) => {
+    const normed = norm(x);
+    return add(x, mlp(add(normed, attn(normed).y)));
+  },
+  "an MLP adds to the normed stream, an attention to the stream": (x, { add, norm, attn, mlp }) => {
+    const normed = norm(x);
+    return add(x, attn(norm(add(normed, mlp(normed)))).y);
+  },
+  "an MLP's sum takes in what the block starts from": (x, { add, norm, attn, mlp }) => {
+    const middle = norm(add(x, attn(x).y));
+    return norm(add(add(x, middle), mlp(middle)));
+  },
   "the stream's start is added in front of branches": (x, { add, norm, attn, mlp }, { start }) => {
     const middle = add(x, attn(norm(add(x, start))).y);
     return add(middle, mlp(norm(add(middle, start))));
@@ -174,7 +186,9 @@ const blockOf = (form: Form) =>
     ? ["attn", "mlp", "mlp2"]
     : form === "an MLP is added to some tokens"
       ? ["attn", "refused mlp"]
-      : ["attn", "mlp"];
+      : form.startsWith("an MLP adds to")
+        ? ["mlp", "attn"]
+        : ["attn", "mlp"];
 
 const last = { attn: /attn\.(out|term)/, mlp: /mlp\.fc2|side/ } as const;
 /** What reads a branch beside the stream would be left with nothing. */
