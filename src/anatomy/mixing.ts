@@ -13,6 +13,11 @@ const whole = /^(SplitGelu|BatchNormalization|DynamicQuantizeLinear)$/;
 const pointwise =
   /^(Add|Sub|Mul|Div|Pow|Neg|Abs|Sqrt|Exp|Log|Erf|Tanh|Sigmoid|Relu|LeakyRelu|Elu|Selu|Celu|HardSigmoid|HardSwish|Softplus|Softsign|Mish|Gelu|FastGelu|QuickGelu|Swish|Clip|Min|Max|Where|Greater|Less|GreaterOrEqual|LessOrEqual|Equal|Not|And|Or|IsNaN|IsInf|Cast|CastLike|Identity|Dropout|Reciprocal|Sin|Cos|Floor|Ceil|Round|Sign|PRelu|ThresholdedRelu|Mod)$/;
 
+/** The same places out, each made of what stood there. */
+export function isPointwise({ type }: Op): boolean {
+  return pointwise.test(type);
+}
+
 /**
  * `tokens`: some operation combines several positions of the token axis. `features`: none does.
  * `unknown`: the axis was lost in an operation that is not understood.

@@ -4,6 +4,9 @@ import type { Stack } from "./anatomy.ts";
 import type { Findings } from "./branch.ts";
 import type { Drafts, Refusal } from "./drafts.ts";
 import type { Flow, Op } from "./flow.ts";
+import type { LinearMap } from "./linears.ts";
+import { isPointwise } from "./mixing.ts";
+import { regionBetween } from "./region.ts";
 import { valuesAfter } from "./scores.ts";
 import { shapeOf } from "./weights.ts";
 
@@ -33,6 +36,8 @@ export function outsideOf(
   );
   if (loose.length > 0 && stacks.length > 0)
     remarks.push(`${counted(loose.length, "attention")} outside of blocks`);
+  const mlps = stacks.length > 0 ? looseMlps(flow, stacks, middle, findings) : 0;
+  if (mlps > 0) remarks.push(`${counted(mlps, "MLP")} in no part of a block`);
   if (stacks.length === 0) remarks.unshift("no residual blocks in which tokens [B, N, D] meet");
   return { unplaced: [...unplaced], remarks };
 }
@@ -43,6 +48,37 @@ function attentionsOf(flow: Flow, { cores, coreOf }: Findings): (readonly Op[])[
     (op) => op.type === "Softmax" && op.data.length > 0 && !coreOf.has(op) && valuesAfter(op),
   );
   return [...cores.map(({ ops }) => ops), ...others.map((op) => [op])];
+}
+
+/**
+ * Two projections between blocks, from the width of a stream and back with nothing but a nonlinearity
+ * in the middle, that are in no part, nor in a block that has refused some.
+ */
+function looseMlps(
+  { graph, opsOf }: Flow,
+  stacks: readonly Stack[],
+  middle: ReadonlySet<Op>,
+  { linears }: Findings,
+): number {
+  const placed = new Set(
+    stacks.flatMap(({ blocks }) =>
+      blocks.flatMap(({ nodes, parts, refused }) =>
+        refused.size > 0 ? [...nodes] : [...parts.values()].flatMap((part) => [...part.nodes]),
+      ),
+    ),
+  );
+  const maps = new Set(graph.nodes.flatMap(opsOf).flatMap((op) => linears.byOp.get(op) ?? []));
+  const loose = [...maps].filter(({ op }) => middle.has(op) && !placed.has(op.place));
+  const widths = new Set(stacks.map(({ width }) => width));
+  return loose.filter((fc2) => {
+    if (!widths.has(fc2.out)) return false;
+    return loose.some((fc1) => fc1 !== fc2 && fc1.in === fc2.out && isMlp(fc1, fc2));
+  }).length;
+}
+
+function isMlp(fc1: LinearMap, fc2: LinearMap): boolean {
+  const between = fc1.out >= fc1.in ? regionBetween(fc1.y, fc2.x) : null;
+  return between?.ops.every((op) => isPointwise(op) && op.data.length > 0) ?? false;
 }
 
 /** Operations that depend on some block and that some block depends on. */

@@ -121,3 +121,12 @@ test("of two streams that attend to each other the second keeps its attention to
     [],
   ]);
 });
+
+test("MLPs between blocks that no sum takes in are counted", async () => {
+  const { found, remarks } = await anatomyOf(
+    (x, { add, norm, attn, mlp }) => mlp(norm(add(x, attn(norm(x)).y))),
+    (input) => input,
+  );
+  const remark = "2 MLPs in no part of a block";
+  expect([found, remarks]).toEqual([[[["attn"]], [["attn"]], [["attn"]]], [remark]]);
+});
