@@ -6,7 +6,7 @@ import type { Findings } from "./branch.ts";
 import type { Constants } from "./constants.ts";
 import { normsAmong } from "./end-norms.ts";
 import { type Flow, levelOf, type Op, type Wire } from "./flow.ts";
-import { isWhole, keepsOrder, keepsStream } from "./moves.ts";
+import { isWhole, keepsOrder, keepsStream, turnsBatch } from "./moves.ts";
 import type { NormMatch } from "./norms.ts";
 import { behindCasts, type Pair, pairsOf } from "./pairs.ts";
 import { regionBetween, type Segment, segmentsOf } from "./region.ts";
@@ -14,7 +14,7 @@ import type { Step } from "./residual.ts";
 
 /** What lies between the end of a step and the start of the next one. */
 export interface Link {
-  readonly kind: "direct" | "norm" | "moved" | "skip" | "pair";
+  readonly kind: "direct" | "norm" | "moved" | "turned" | "skip" | "pair";
   readonly ops: readonly Op[];
   readonly norms: readonly NormMatch[];
   /** Earlier points of the stream that come in here. */
@@ -209,6 +209,9 @@ function linkBetween<S extends Step>(
   if (!region) return null;
   if (hits.size === 1 && keepsOrder(ops) && sameWidth(from.y, to.x)) {
     return { kind: "moved", ops, norms: [], skips: [] };
+  }
+  if (hits.size + points.size === 1 && turnsBatch(from.y, to.x, ops, findings.constants)) {
+    return { kind: "turned", ops, norms: [], skips: [] };
   }
   if (!sameShape(from.y, to.x)) return null;
   // What came in last is the stream; where that is no end of a step, this is another way in.

@@ -180,7 +180,9 @@ export function stepDrafts(
     if (next && link?.kind === "norm") {
       return { step, norms: link.norms, exit: next.x, glue: link.ops, asMlp };
     }
-    if (next && link?.kind === "moved" && keepsOrder(link.ops)) {
+    // Between blocks it belongs to none of the two.
+    const turned = link?.kind === "turned" && !heads.includes(ahead!);
+    if (next && (turned || (link?.kind === "moved" && keepsOrder(link.ops)))) {
       return { step, norms: [], exit: next.x, glue: link.ops, asMlp };
     }
     const [reader, ...more] = step.y.uses;

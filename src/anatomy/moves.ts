@@ -1,6 +1,7 @@
 /** Operations between the steps of a stream that leave it what it is. */
 import type { Constants } from "./constants.ts";
 import type { Op, Wire } from "./flow.ts";
+import { carry, identityLayout } from "./layout.ts";
 
 /** Tokens and batch may be one axis for a while. */
 const reshapes: ReadonlySet<string> = new Set(
@@ -57,4 +58,29 @@ export function isWhole({ inputs }: Op, from: Wire, to: Wire, constants: Constan
   const steps = inputs[4] ? constants.known(inputs[4]) : [];
   if (!before || !after || !steps?.every((step) => step === 1)) return false;
   return before.every((dim, i) => dim !== null && dim === after[i]);
+}
+
+/**
+ * All tokens of [B T, N, D] as [B N, T, D]: what was part of the batch are the tokens now, at most
+ * with positions added. Features stay what they are.
+ */
+export function turnsBatch(
+  from: Wire,
+  to: Wire,
+  ops: readonly Op[],
+  constants: Constants,
+): boolean {
+  const own = new Set([from, ...ops.flatMap(({ outputs }) => outputs)]);
+  let layout = identityLayout(from);
+  const rank = layout?.axes.length ?? 0;
+  for (const op of ops) {
+    if (isOffset(op, own) || op.type === "Cast" || op.type === "Identity") continue;
+    if (!layout || !(reshapes.has(op.type) || op.type === "Transpose")) return false;
+    layout = carry(layout, op, op.outputs[0]!, constants);
+  }
+  const [tokens, features] = layout?.axes.slice(-2) ?? [];
+  const [feature, ...more] = features ?? [];
+  const whole = feature?.axis === rank - 1 && feature.size === to.value?.type?.shape?.at(-1);
+  const meet = tokens?.every(({ axis }) => axis === 0) ?? false;
+  return layout?.axes.length === rank && rank === 3 && whole && more.length === 0 && meet;
 }

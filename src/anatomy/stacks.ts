@@ -147,7 +147,11 @@ function measuresOf(
   const own = headsOf(parts, "attn");
   const heads = own.length > 0 ? own : headsOf(parts, "cross_attn");
   const order = orderOf(parts, shape?.length ?? 0);
-  const tokens = order === "B,N,D" ? tokensOf(shape) : (shape?.[0] ?? null);
+  const counts = stack.blocks.map(({ input }) => {
+    const own = input.value?.type?.shape ?? shape;
+    return order === "B,N,D" ? tokensOf(own) : (own?.[0] ?? null);
+  });
+  const tokens = new Set(counts).size === 1 ? counts[0]! : null;
   return {
     width: typeof last === "number" ? last : (map?.in ?? 0),
     tokens,

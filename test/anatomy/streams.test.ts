@@ -130,3 +130,23 @@ test("MLPs between blocks that no sum takes in are counted", async () => {
   const remark = "2 MLPs in no part of a block";
   expect([found, remarks]).toEqual([[[["attn"]], [["attn"]], [["attn"]]], [remark]]);
 });
+
+test("blocks whose tokens are, by turns, what is the batch of the others are one stack", async () => {
+  const sizes = [2, 3];
+  const { stacks, found } = await anatomyOf(
+    (x, { growth, add, norm, attn, mlp }) => {
+      const middle = add(x, attn(norm(x)).y);
+      const last = add(middle, mlp(norm(middle)));
+      const apart = g.reshape(growth, last, [2, ...sizes, width]);
+      sizes.reverse();
+      const turned = g.transpose(growth, apart, [0, 2, 1, 3]);
+      return g.reshape(growth, turned, [2 * sizes[0]!, sizes[1]!, width]);
+    },
+    (input, root) => g.reshape(root, input, [4, 3, width]),
+  );
+  const block = ["attn", "mlp"];
+  expect(found).toEqual([[block, block, block]]);
+  const [{ blocks, tokens: count }] = stacks as [(typeof stacks)[0]];
+  expect(blocks.map(({ input }) => input.type!.shape![1])).toEqual([3, 2, 3]);
+  expect(count).toBe(null);
+});
