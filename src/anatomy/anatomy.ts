@@ -21,7 +21,7 @@ export interface Stack {
   readonly name: string;
   /** Width of the residual stream, D. */
   readonly width: number;
-  /** N; a name where it is symbolic. */
+  /** N; a name where it is symbolic, null where blocks have tokens of different axes. */
   readonly tokens: Dim;
   readonly order: Order;
   readonly heads: number | null;

@@ -12,7 +12,7 @@ import { behindCasts, type Pair, pairsOf } from "./pairs.ts";
 import { regionBetween, type Segment, segmentsOf } from "./region.ts";
 import type { Step } from "./residual.ts";
 
-/** What lies between the end of a step and the start of the next one. */
+/** What lies between the end of a step and the start of the next one; `turned`: tokens change places with the batch. */
 export interface Link {
   readonly kind: "direct" | "norm" | "moved" | "turned" | "skip" | "pair";
   readonly ops: readonly Op[];
