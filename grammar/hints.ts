@@ -63,6 +63,7 @@ const habits: readonly [fits: (found: Found) => boolean, hint: string][] = [
     "a number needs a digit after its point: `1.0`",
   ],
   [({ rule, token }) => rule === "index" && is(token, t[":"]), "ranges are written `1..3`"],
+  [({ rule, token }) => rule === "index" && token.image === "*", "every one is `[all]`"],
   [({ rule, token }) => rule === "subscript" && is(token, t[".."]), "slices are written `1:3`"],
   [({ rule, token }) => rule === "subscript" && is(token, t[":"]), "slices have no step"],
   [({ token }) => is(token, t["|"]), "write `or`"],
@@ -80,6 +81,7 @@ const habits: readonly [fits: (found: Found) => boolean, hint: string][] = [
     "names are taken apart without parentheses: `a, b = split(x, 2)`",
   ],
   [({ rule, token }) => rule === "body" && is(token, t["="]), "a line has one `=`"],
+  [({ rule, token }) => rule === "body" && is(token, t[","]), "each value has a line of its own"],
   [({ rule, token }) => rule === "file" && isCloser(token), "no bracket is open here"],
   [
     ({ rule, token }) => rule === "file" && lineWords.has(token.image),
