@@ -6,6 +6,7 @@
  */
 import { calleeOf, callsAreFinite } from "../ir/calls.ts";
 import type { Graph, Model, Node, Value } from "../ir/graph.ts";
+import { random } from "../onnx-ops/random.ts";
 import { expansions } from "./fused.ts";
 
 export interface Wire {
@@ -70,7 +71,6 @@ interface Site {
 
 /** What reads of a value no more than its shape. */
 export const sizesOnly: ReadonlySet<string> = new Set(["Shape", "Size"]);
-const random = /^(Random|Bernoulli|Multinomial)/;
 const deepest = 16;
 
 export function buildFlow(model: Pick<Model, "graph" | "functions">): Flow {
@@ -104,7 +104,7 @@ export function buildFlow(model: Pick<Model, "graph" | "functions">): Flow {
     if (node.subgraphs.length > 0) {
       for (const value of capturesOf(node)) read.add(wireOf(value, site));
     }
-    const constant = !random.test(type) && [...read].every((wire) => wire.constant);
+    const constant = !random.has(type) && [...read].every((wire) => wire.constant);
     const data = constant || sizesOnly.has(type) ? [] : [...read].filter((wire) => !wire.constant);
     const outputs: (Wire | null)[] = [];
     const place = site.call ?? node;

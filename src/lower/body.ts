@@ -3,6 +3,7 @@ import type * as ast from "../../grammar/ast.ts";
 import { type Diagnostic, fail, GraftError } from "../diag/diagnostic.ts";
 import type { Span } from "../diag/span.ts";
 import type { Value } from "../ir/graph.ts";
+import { random } from "../onnx-ops/random.ts";
 import { bodyOf, reportDead } from "./check-lines.ts";
 import { evaluate, type Wish } from "./evaluate.ts";
 import { bindFormal } from "./formals.ts";
@@ -111,6 +112,7 @@ function isMadeOfConstants(value: Value, seen: Set<Value> = new Set()): boolean 
   if (seen.has(value)) return true;
   seen.add(value);
   const { producer } = value;
+  if (producer && random.has(producer.opType)) return false;
   return producer?.inputs.every((input) => !input || isMadeOfConstants(input, seen)) ?? false;
 }
 

@@ -10,6 +10,7 @@ import { type AttributeInput, attributesOf } from "../onnx-ops/attributes.ts";
 import { decodeElements, encodeElements } from "../onnx-ops/elements.ts";
 import { ops } from "../onnx-ops/index.ts";
 import { readerOf } from "../onnx-ops/op.ts";
+import { random } from "../onnx-ops/random.ts";
 import { isOp, opNames, type Schema, schemaOf } from "../onnx-ops/schemas.ts";
 import { nodeValue, operandOf, wire } from "./grow.ts";
 import { library } from "./library.ts";
@@ -28,11 +29,6 @@ const libraryForms: Readonly<Record<string, string>> = {
 
 /** Operators that ONNX Runtime has of its own. */
 const runtimeDomain = "com.microsoft";
-
-/** What gives other values each time is not computed at compile time. */
-const random = new Set(
-  "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike".split(" "),
-);
 
 /**
  * One node; what depends on no tensor input is computed now.

@@ -82,3 +82,12 @@ test("`let` takes tables that are left to the runtime", async () => {
   expect(tablesIn(a!.model, 1 << 20)).toEqual([]);
   await expectSame(a!.model, b!.model);
 });
+
+test("`let` takes nothing that is another number each time", async () => {
+  const text = `replace blocks[1].attn with drawn
+    operator drawn for attn {
+      let noise = RandomNormal(shape: [1, 1, D])
+      return x + noise
+    }`;
+  await expect(editModel(await modelOf(), text)).rejects.toThrow("not-constant");
+});
