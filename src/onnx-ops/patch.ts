@@ -63,7 +63,7 @@ export class Patch {
   readonly #rewired: Rewired[] = [];
   readonly #exposed: [Node, number, Value][] = [];
   readonly #marked = new Set<Node>();
-  readonly #evicted = new Set<Value>();
+  readonly #evicted = new Map<Value, string>();
   readonly #constants: Constants;
   readonly #freshName: FreshName;
   #inOrder = true;
@@ -170,9 +170,9 @@ export class Patch {
     return value;
   }
 
-  /** Lets a weight have the name of this value, which stays and is called something else. */
-  evict(value: Value): void {
-    this.#evicted.add(value);
+  /** Takes its name away from this value, which stays and is called this, or nearly so. */
+  evict(value: Value, name = `${value.name}.replaced`): void {
+    this.#evicted.set(value, name);
   }
 
   /**
@@ -264,23 +264,23 @@ export class Patch {
     this.#constants.share();
   }
 
-  /** Takes the names of weights away from values that this patch orphans, or was told to rename. */
+  /** Takes names away from what was evicted, and those of weights from what this patch orphans. */
   #clearNames(moved: Pending["moved"]): void {
     const { graph } = this;
+    const renamed = new Map(this.#evicted);
+    for (const fixed of [...graph.inputs, ...graph.outputs]) renamed.delete(fixed);
     const rivals = [...this.weights.keys()].flatMap((name) => graph.values.get(name) ?? []);
-    if (rivals.length === 0) return;
-    const fixed = new Set([...graph.inputs, ...graph.outputs]);
-    const leaving = findOrphans(graph, abandoned(this.shunts, this.#rewired), {
-      moved,
-      replaced: new Set(this.shunts.flatMap(({ from, among }) => (among ? [] : [from]))),
-      read: new Set(this.nodes.flatMap(readsOf)),
-    });
-    const yields = (r: Value) => leaving.values.has(r) || (this.#evicted.has(r) && !fixed.has(r));
-    const staying = rivals.find((rival) => !yields(rival));
-    if (staying) throw fail("name-taken", { name: staying.name });
-    for (const rival of rivals) {
-      renameValue(graph, rival, this.#freshName(`${rival.name}.replaced`));
+    if (rivals.length > 0) {
+      const leaving = findOrphans(graph, abandoned(this.shunts, this.#rewired), {
+        moved,
+        replaced: new Set(this.shunts.flatMap(({ from, among }) => (among ? [] : [from]))),
+        read: new Set(this.nodes.flatMap(readsOf)),
+      });
+      const staying = rivals.find((each) => !leaving.values.has(each) && !renamed.has(each));
+      if (staying) throw fail("name-taken", { name: staying.name });
     }
+    for (const rival of rivals) renamed.set(rival, `${rival.name}.replaced`);
+    for (const [value, name] of renamed) renameValue(graph, value, this.#freshName(name));
   }
 
   /** The model's outputs keep their names: the new value takes the old one's. */
