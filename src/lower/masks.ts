@@ -2,7 +2,7 @@
 import type { AttentionHost, HostMask } from "../anatomy/anatomy.ts";
 import { multiplyDims } from "../onnx-ops/dims.ts";
 import { binary, where } from "./arithmetic.ts";
-import { cast, tensorOf, wire } from "./grow.ts";
+import { asReal, cast, tensorOf, wire } from "./grow.ts";
 import type { Host } from "./host.ts";
 import { library } from "./library.ts";
 import { reshape, unsqueeze } from "./movement.ts";
@@ -56,7 +56,7 @@ function summed(ground: Ground, host: Host, found: AttentionHost, far: number): 
       sum = overwritten(ground, found, each, x, sum, far);
       continue;
     }
-    const term = added(ground, host, each, x);
+    const term = added(ground, host, each, x, far);
     const floors = found.guarded && each.means === "add" && Number.isFinite(far);
     sum = plus(ground, sum, floors ? floored(ground, term) : term);
   }
@@ -98,16 +98,27 @@ function added(
   host: Host,
   meaning: Exclude<HostMask, Overwriting>,
   x: Tensor,
+  far: number,
 ): Tensor {
-  const far = farBelow(ground);
+  const floor = farBelow(ground);
+  const real = asReal(ground, x);
   switch (meaning.means) {
     case "add":
-      return cast(ground, x, ground.dtype);
+      return narrowed(ground, real, far);
     case "subtract":
-      return binary(ground, "-", 0, cast(ground, x, ground.dtype)) as Tensor;
+      return narrowed(ground, binary(ground, "-", 0, real) as Tensor, far);
     case "padding":
-      return where(ground, unpadded(ground, host, x), 0, Math.max(meaning.hidden, far));
+      return where(ground, unpadded(ground, host, x), 0, Math.max(meaning.hidden, floor));
   }
+}
+
+/** In the type of `x`, where numbers of a wider one would be minus infinity, which is another thing. */
+function narrowed(ground: Ground, x: Tensor, far: number): Tensor {
+  if (ground.dtype !== "float16" || x.dtype === "float16") return cast(ground, x, ground.dtype);
+  const finite = floored(ground, x);
+  if (Number.isFinite(far)) return cast(ground, finite, ground.dtype);
+  const kept = where(ground, binary(ground, "==", x, far) as Tensor, x, finite);
+  return cast(ground, kept, ground.dtype);
 }
 
 /** No minus infinity: a row of them would be no number, which a guarded host makes 0 of. */

@@ -5,22 +5,21 @@ import { type Diagnostic, fail, GraftError, type Reporter } from "../diag/diagno
 import type { Span } from "../diag/span.ts";
 import type { Model, Use, Value } from "../ir/graph.ts";
 import type { Oracle } from "../ir/oracle.ts";
-import { type Dim, type DType, dtypes, showType, type TensorType } from "../ir/types.ts";
-import { dimOf, termsOf } from "../onnx-ops/dims.ts";
+import { type DType, dtypes, showType } from "../ir/types.ts";
 import type { Patch } from "../onnx-ops/patch.ts";
 import { lostUse } from "../onnx-ops/patch-parts.ts";
 import { createSizes } from "../onnx-ops/sizes.ts";
 import { findOrphans } from "../onnx-ops/sweep.ts";
 import type { ArgValue, OperatorScope, Site } from "../plan/plan.ts";
-import { enterOperator, type Returned } from "./body.ts";
-import { nodeValue, wire } from "./grow.ts";
+import { enterOperator } from "./body.ts";
+import { cast, wire } from "./grow.ts";
 import { commonLayout, linearsOf } from "./host.ts";
 import { type Layout, storedTensor } from "./inherit.ts";
 import { warnOfLosses } from "./losses.ts";
-import { asTensor } from "./params.ts";
 import type { PlacedWeight, Placement } from "./placement.ts";
-import { enter, formOf, leave, type Stream, seen } from "./stream.ts";
-import { isOperand, show, sizeValue, type Val } from "./values.ts";
+import { takeReturned } from "./returned.ts";
+import { enter, formOf, type Stream } from "./stream.ts";
+import { sizeValue, type Val, type Wire } from "./values.ts";
 
 export interface PlaceRequest {
   readonly model: Model;
@@ -65,7 +64,7 @@ export async function placeOperator(request: PlaceRequest): Promise<PlacedOperat
       placement.x,
       argumentsOf(request),
     );
-    const outputs = checkOutputs(request, placement, result);
+    const outputs = takeReturned(request, placement, result);
     patch.prune(since, outputs);
     warnOfLosses(placement, operator, asked(request));
     for (const { node, index } of biasInputs(request.site.part)) patch.rewire(node, index, null);
@@ -108,7 +107,8 @@ function openPlacement(request: PlaceRequest): Placement {
   const input = part?.x ?? block.input;
   const sizes = createSizes(patch);
   const type = input.type ?? { dtype: "float32", shape: null };
-  const ground = { model, patch, oracle, opset, dtype: type.dtype, sizes };
+  const dtype = computedIn(part) ?? type.dtype;
+  const ground = { model, patch, oracle, opset, dtype, sizes };
   const form = formOf(site, type);
   if (!form) {
     const params = { site: label, type: showType(input.type) };
@@ -117,13 +117,13 @@ function openPlacement(request: PlaceRequest): Placement {
   const own = wire(ground, input, type);
   const outer =
     form === "BN,D" ? wire(ground, block.input, block.input.type!).shape.slice(0, 2) : [];
-  const x = enter(ground, form, own, outer);
+  const x = cast(ground, enter(ground, form, own, outer), dtype) as Wire;
   const second = part ? part.context : (block.context?.input ?? null);
   const beside = part ? part.contextOrder : site.stack.order;
   const context = second?.type?.shape
-    ? enter(ground, beside, wire(ground, second, second.type))
+    ? (cast(ground, enter(ground, beside, wire(ground, second, second.type)), dtype) as Wire)
     : null;
-  const stream: Stream = { form, shape: own.shape, outer, beside };
+  const stream: Stream = { form, shape: own.shape, beside };
   const used = { rotation: false, mask: false, order: false };
   const { names, missing } = namesOf(site, { x, context });
   const heads = names.get("H");
@@ -143,7 +143,7 @@ function openPlacement(request: PlaceRequest): Placement {
     seed,
     inherit,
     scope: scopeAt(site),
-    ...weightsBefore(part, type.dtype),
+    ...weightsBefore(part, dtype),
     stream,
     x,
     context,
@@ -167,6 +167,27 @@ function weightsBefore(part: Part | null, dtype: DType): { weightType: DType; la
   const types = linears.flatMap(({ weight }) => storedTensor(weight)?.dtype ?? []);
   const real = types.filter((type) => dtypes[type].float && dtypes[type].bits >= 16);
   return { weightType: mostCommon(real) ?? dtype, layout: commonLayout(linears) };
+}
+
+/** What multiplies by a weight, in whatever type the weight is stored. */
+const products: ReadonlySet<string> = new Set([
+  "MatMul",
+  "Gemm",
+  "Conv",
+  "Einsum",
+  "com.microsoft::FusedMatMul",
+  "com.microsoft::FusedGemm",
+  "com.microsoft::MatMulNBits",
+]);
+
+/** The type that most projections of the part are computed in: in mixed precision that is not its input's. */
+function computedIn(part: Part | null): DType | undefined {
+  const types = linearsOf(part).flatMap(({ nodes }) =>
+    [...nodes].flatMap(({ op, outputs }) =>
+      products.has(op) ? (outputs[0]?.type?.dtype ?? []) : [],
+    ),
+  );
+  return mostCommon(types.filter((type) => dtypes[type].float));
 }
 
 function mostCommon<T>(items: readonly T[]): T | undefined {
@@ -202,66 +223,6 @@ function namesOf({ stack, block, part, label }: Site, { x, context }: Given) {
     else names.set(name, sizeValue(size));
   }
   return { names, missing };
-}
-
-/** @throws GraftError where the operator returns something else than the part did. */
-function checkOutputs(
-  { site, operator }: PlaceRequest,
-  placement: Placement,
-  { values, at }: Returned,
-): Value[] {
-  const wanted = site.part?.outputs ?? [
-    site.block.output,
-    ...(site.block.context?.output ? [site.block.context.output] : []),
-  ];
-  const name = operator.name.name;
-  if (values.length !== wanted.length) {
-    const count = counted(values.length, "value");
-    const params = {
-      operator: name,
-      count,
-      site: site.label,
-      wanted: counted(wanted.length, "output"),
-    };
-    throw fail("returned-count", params, { at });
-  }
-  const { stream, x } = placement;
-  return values.map((value, i) => {
-    const tensor = isOperand(value) ? asTensor(placement, value) : null;
-    const form = i === 0 ? stream.form : stream.beside;
-    const { dtype, shape } = wanted[i]!.type ?? { dtype: x.dtype, shape: stream.shape };
-    const type = { dtype, shape: shape && seen(form, shape, stream.outer) };
-    if (!tensor || !fits(tensor, type)) {
-      const params = { operator: name, got: show(value), site: site.label, wanted: showType(type) };
-      throw fail("returned-type", params, {
-        at,
-        hint: tensor && tensor.dtype !== type.dtype ? "`float(...)` is the type of `x`" : null,
-      });
-    }
-    return nodeValue(placement, leave(placement, form, tensor, stream.shape));
-  });
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-function fits(got: { dtype: DType; shape: readonly Dim[] }, wanted: TensorType): boolean {
-  if (got.dtype !== wanted.dtype) return false;
-  if (!wanted.shape) return true;
-  const vague = (dim: Dim) => dim === null || /[~?]/.test(String(dim));
-  return (
-    got.shape.length === wanted.shape.length &&
-    got.shape.every((dim, i) => {
-      const other = wanted.shape![i]!;
-      return canonical(dim) === canonical(other) || vague(dim) || vague(other);
-    })
-  );
-}
-
-/** Exporters write sizes in their own ways. */
-function canonical(dim: Dim): Dim {
-  return typeof dim === "string" ? dimOf(termsOf(dim)) : dim;
 }
 
 /** Values of the host that lose their name to a weight and are still read afterwards. */

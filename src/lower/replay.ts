@@ -8,7 +8,7 @@ import { decodeElements } from "../onnx-ops/elements.ts";
 import { ops } from "../onnx-ops/index.ts";
 import { mayEqual, type Operand, readerOf } from "../onnx-ops/op.ts";
 import { capture } from "./capture.ts";
-import { asWire, wire } from "./grow.ts";
+import { asWire, cast, wire } from "./grow.ts";
 import { fromLayout, layoutOf, shapeIn, toLayout } from "./head-layouts.ts";
 import type { Host } from "./host.ts";
 import { storedTensor } from "./inherit.ts";
@@ -38,7 +38,8 @@ export function rotate(ground: Ground, host: Host, q: Tensor, k: Tensor): [Tenso
       throw fail("rotation-misfit", { wanted, got: showShape(x.shape) });
     }
     const size = { ...sizesOf(host), heads, features: found.headDim };
-    map.set(from, asWire(ground, toLayout(ground, x, layoutOf(from, layout, size))).value);
+    const own = cast(ground, x, from.type?.dtype ?? x.dtype);
+    map.set(from, asWire(ground, toLayout(ground, own, layoutOf(from, layout, size))).value);
   }
   const own = new Set(rotation.nodes);
   for (const node of rotation.nodes) {
@@ -58,7 +59,8 @@ export function rotate(ground: Ground, host: Host, q: Tensor, k: Tensor): [Tenso
     const size = { ...sizesOf(host), heads, features: found.headDim };
     const layout = layoutOf(to, layoutOut, size);
     const shape = shapeIn(layout, x.shape);
-    return fromLayout(ground, wire(ground, value, { dtype: x.dtype, shape }), layout, x.shape);
+    const turned = wire(ground, value, { dtype: to.type?.dtype ?? x.dtype, shape });
+    return cast(ground, fromLayout(ground, turned, layout, x.shape), x.dtype);
   });
   return [first!, second!];
 }

@@ -16,8 +16,6 @@ export type Form = Order | "B,H,W,D" | "BN,D";
 export interface Stream {
   readonly form: Form;
   readonly shape: readonly Extent[];
-  /** B and N, where `shape` does not have them. */
-  readonly outer: readonly Extent[];
   /** The form of its second stream. */
   readonly beside: Form;
 }
@@ -48,6 +46,11 @@ function isFlattened(value: Value, stream: Value): boolean {
     if (before?.length !== 2 || op === "Transpose") return false;
   }
   return false;
+}
+
+/** The form of what a part gives: it may set apart the samples that came to it in one row of tokens. */
+export function formAs({ form }: Stream, shape: readonly Dim[] | null): Form {
+  return form === "BN,D" && shape?.length === 3 ? "B,N,D" : form;
 }
 
 /** The shape that an operator sees. */
