@@ -6,6 +6,7 @@
  */
 import { calleeOf, callsAreFinite } from "../ir/calls.ts";
 import type { Graph, Model, Node, Value } from "../ir/graph.ts";
+import { inOrder } from "../ir/order.ts";
 import { random } from "../onnx-ops/random.ts";
 import { expansions } from "./fused.ts";
 
@@ -183,7 +184,7 @@ export function buildFlow(model: Pick<Model, "graph" | "functions">): Flow {
 
   const main: Site = { wires: new Map(), call: null, results: new Map(), depth: 0 };
   for (const input of graph.inputs) wireOf(input, main);
-  for (const node of graph.nodes) addNode(node, main);
+  for (const node of inOrder(graph)) addNode(node, main);
   setLevels(ops);
   return { graph, ops, opsOf: (node) => byNode.get(node) ?? [] };
 }

@@ -23,12 +23,17 @@ export function producersOf(node: Node, graph: Graph, found: Set<Node> = new Set
   return found;
 }
 
+/** Puts every node behind the producers of what it reads. @throws Error on a cycle. */
+export function sortTopologically(graph: Graph): void {
+  graph.nodes = [...inOrder(graph)];
+}
+
 /**
- * Puts every node behind the producers of what it reads. Stable: an order that is right already is
+ * The nodes, each behind the producers of what it reads. Stable: an order that is right already is
  * left alone, and otherwise each node moves back no further than it must.
  * @throws Error on a cycle.
  */
-export function sortTopologically(graph: Graph): void {
+export function inOrder(graph: Graph): readonly Node[] {
   const done = new Set<Node>();
   const open = new Set<Node>();
   const sorted: Node[] = [];
@@ -52,7 +57,7 @@ export function sortTopologically(graph: Graph): void {
       }
     }
   }
-  graph.nodes = sorted;
+  return sorted;
 }
 
 /**
