@@ -200,7 +200,7 @@ const forms: Readonly<Record<string, Form>> = {
 function withBias(op: Op, product: Product, constants: Constants): LinearMap {
   const { x, stored, layout, alpha = 1, featureAxis = -1, irregular = null } = product;
   const { split = null, axesRead = 1 } = product;
-  const tail = tailOf(op);
+  const tail = tailOf(op, constants);
   const y = tail.at(-1)?.outputs[0] ?? op.outputs[0]!;
   const base = {
     op,
@@ -271,8 +271,8 @@ function fusedBias(
   return { bias: bias.value, biasInput: { node: place, index }, firstBias: bias.cut?.start ?? 0 };
 }
 
-/** What belongs to a product before its bias: scaling back from integers, quantising the result. */
-function tailOf(op: Op): Op[] {
+/** What belongs to a product before its bias: scaling back from integers, quantising or casting the result. */
+function tailOf(op: Op, constants: Constants): Op[] {
   const tail: Op[] = [];
   for (let wire = op.outputs[0]!; wire.uses.length === 1; ) {
     const next = wire.uses[0]!;
@@ -280,9 +280,16 @@ function tailOf(op: Op): Op[] {
     const scaled = integer && (next.type === "Cast" || next.type === "Mul");
     const quantised = next.type === "QuantizeLinear" || next.type === "DequantizeLinear";
     const biased = next.outputs[0]?.uses[0]?.type;
-    if (!scaled && !(quantised && (biased === "DequantizeLinear" || biased === "Add"))) break;
+    const cast = next.type === "Cast" && addsWeight(next.outputs[0]!, constants);
+    if (!scaled && !cast && !(quantised && (biased === "DequantizeLinear" || biased === "Add")))
+      break;
     tail.push(next);
     wire = next.outputs[0]!;
   }
   return tail;
+}
+
+function addsWeight({ uses: [add, ...more] }: Wire, constants: Constants): boolean {
+  if (add?.type !== "Add" || more.length > 0) return false;
+  return add.inputs.some((wire) => wire && isWeight(wire, constants));
 }
