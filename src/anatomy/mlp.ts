@@ -7,6 +7,7 @@ import type { Op, Wire } from "./flow.ts";
 import { carry, identityLayout, isLayoutOp, type Layout, layoutOfShape } from "./layout.ts";
 import type { LinearMap } from "./linears.ts";
 import { matchNorm } from "./norms.ts";
+import { behindCasts } from "./pairs.ts";
 import { linearOf } from "./path.ts";
 import { base } from "./projections.ts";
 import { type Region, regionBetween, segmentsOf } from "./region.ts";
@@ -180,7 +181,7 @@ function endOf(
     if (!region) continue;
     let at: End = { map, layout, wire: map.y };
     for (const op of region.ops) {
-      if (!op.data.includes(at.wire) || !isLayoutOp(op)) break;
+      if (!op.data.includes(at.wire) || !isLayoutOp(op) || isForked(at.wire, region)) break;
       const next = op.outputs.find(
         (output) => output && (output === wire || regionBetween(output, wire)),
       );
@@ -193,6 +194,11 @@ function endOf(
   return null;
 }
 
+/** Whether paths of the region part at the wire: what follows on one of them is not all of it. */
+function isForked(wire: Wire, { has }: Region): boolean {
+  return wire.uses.filter((op) => has.has(op) && op.data.includes(wire)).length > 1;
+}
+
 /** Where a fused operator adds the bias, what it makes in the end has the shape of the sum. */
 function ownLayout(wire: Wire): Layout | null {
   const shape = wire.from?.place.outputs[0]?.type?.shape;
@@ -200,7 +206,7 @@ function ownLayout(wire: Wire): Layout | null {
 }
 
 function sameRows(a: End, b: End): boolean {
-  return a.map === b.map && a.wire === b.wire;
+  return a.map === b.map && behindCasts(a.wire) === behindCasts(b.wire);
 }
 
 function rowsOf({ map, layout }: End): Linear | null {
