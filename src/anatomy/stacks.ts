@@ -151,7 +151,9 @@ function measuresOf(
     const own = input.value?.type?.shape ?? shape;
     return order === "B,N,D" ? tokensOf(own) : (own?.[0] ?? null);
   });
-  const tokens = new Set(counts).size === 1 ? counts[0]! : null;
+  // The runtime keeps the names of sizes for a few blocks only: others are taken to have as many.
+  const told = new Set(counts.filter((count) => count !== null));
+  const tokens = told.size === 1 ? [...told][0]! : null;
   return {
     width: typeof last === "number" ? last : (map?.in ?? 0),
     tokens,

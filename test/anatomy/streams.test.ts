@@ -150,3 +150,20 @@ test("blocks whose tokens are, by turns, what is the batch of the others are one
   expect(blocks.map(({ input }) => input.type!.shape![1])).toEqual([3, 2, 3]);
   expect(count).toBe(null);
 });
+
+test("blocks whose number of tokens is not known have as many as the others", async () => {
+  const shape = [2, tokens, width];
+  const ends: Value[] = [];
+  const model = await grown((root, input) => {
+    let x = input;
+    for (let i = 0; i < 3; i++) {
+      const { add, norm, attn, mlp } = toolsOf(g.at(root, `blocks.${i}`));
+      const middle = add(x, attn(norm(x)).y);
+      x = add(middle, mlp(norm(middle)));
+      ends.push(x);
+    }
+    return x;
+  }, shape);
+  for (const end of ends) end.type = { dtype: "float32", shape: [2, null, width] };
+  expect(anatomize(model).stacks.map((stack) => stack.tokens)).toEqual([tokens]);
+});
