@@ -62,7 +62,9 @@ interface Candidate {
 
 /** A module that is several parts of one kind, experts and one that all share, is all of them. */
 function candidatesOfModule(pattern: string, candidates: readonly Candidate[]): Candidate[] {
-  const named = candidates.filter(({ scope }) => matchesScope(pattern, scope));
+  const named = candidates.filter(
+    (candidate) => matchesScope(pattern, candidate.scope) && !isNamesake(candidate),
+  );
   const within = candidates.filter(
     ({ scope, kind, site }) => kind && (liesBelow(scope, pattern) || isWhollyIn(site, pattern)),
   );
@@ -71,6 +73,12 @@ function candidatesOfModule(pattern: string, candidates: readonly Candidate[]): 
     new Set([...all].flatMap(({ site, kind }) => (site.block === block ? [kind] : [])));
   const alike = within.every(({ site }) => kindsOf(site.block).size === 1);
   return alike ? candidates.filter((candidate) => all.has(candidate)) : named;
+}
+
+/** Whether a part whose projections share no module is called as one is that others come from. */
+function isNamesake({ scope, site: { block, part } }: Candidate): boolean {
+  if (!part || holds(part, scope)) return false;
+  return [...block.nodes].some((node) => isFrom(node, scope));
 }
 
 function liesBelow(scope: string, pattern: string): boolean {

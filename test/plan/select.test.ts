@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { renderDiagnostic } from "../../src/diag/render.ts";
+import { Node } from "../../src/ir/graph.ts";
 import { parseAnalysis } from "../../src/plan/index.ts";
 import { anatomy, attention, mlp, norm, plan, said, sitesOf, stack, usual } from "./hand-made.ts";
 
@@ -243,6 +244,24 @@ describe("module scopes", () => {
     expect(sitesOf('"blocks.1.mlp"', shared)).toEqual(["blocks[1].mlp", "blocks[1].mlp2"]);
     expect(sitesOf('"blocks.1.mlp.*"', shared)).toEqual(["blocks[1].norm1", "blocks[1].mlp"]);
     expect(sitesOf('"blocks.1"', shared)).toEqual(["blocks[1]"]);
+  });
+
+  test("a part that is called as the module of another one is not that module", () => {
+    const from = (scope: string) => {
+      const metadata = new Map([["pkg.torch.onnx.name_scopes", `['', '${scope}', 'linear']`]]);
+      return new Node({ name: "", opType: "MatMul", metadata });
+    };
+    const nodes = ["blocks.0.mlp2", "blocks.0.adapter", "blocks.0.mlp"].map(from);
+    const [first, adapter, second] = nodes as [Node, Node, Node];
+    const made = stack("blocks", 1, () => [
+      (scope: string) => ({ ...mlp("mlp", `${scope}.mlp`), nodes: new Set([first, adapter]) }),
+      (scope: string) => ({ ...mlp("mlp2", `${scope}.mlp2`), nodes: new Set([second]) }),
+    ]);
+    const blocks = made.blocks.map((block) => ({ ...block, nodes: new Set(nodes) }));
+    const crossed = anatomy({ ...made, blocks });
+    const { diagnostics } = plan('remove "blocks.0.mlp2"', crossed);
+    expect(diagnostics).toMatchObject([{ code: "scope-inside-part" }]);
+    expect(sitesOf('"blocks.0.mlp"', crossed)).toEqual(["blocks[0].mlp2"]);
   });
 
   test("nothing of that name, and the nearest", () => {
