@@ -91,7 +91,7 @@ export function branchesOf(region: Region, findings: Findings): Branch[] {
 }
 
 /**
- * The branch up to its last projection, where what stands behind it reads the branch's start as well:
+ * The branch up to the end of its last projection, where what stands behind it reads the branch's start as well:
  * a gate made of the same tokens, or the stream itself that is taken away again, x + g (f(x) - x).
  */
 function withoutGate(bare: Bare, findings: Findings): Bare | null {
@@ -100,9 +100,10 @@ function withoutGate(bare: Bare, findings: Findings): Bare | null {
   const mapsOf = (list: readonly Op[]) => new Set(list.flatMap((op) => linears.byOp.get(op) ?? []));
   const attends = (list: readonly Op[]) => list.some((op) => coreOf.has(op));
   for (const map of mapsOf(ops)) {
-    const [inside, behind] = [regionBetween(x, map.y), regionBetween(map.y, y)];
+    const end = joinedEnd(x, map.y, y);
+    const [inside, behind] = [regionBetween(x, end), regionBetween(end, y)];
     // Features that stand beside those of another are no gate of them.
-    if (!mayEqual(map.y, y)) continue;
+    if (!mayEqual(end, y)) continue;
     if (!inside || !behind || mapsOf(behind.ops).size > 0 || attends(behind.ops)) continue;
     if (mapsOf(inside.ops).size < 2 && !attends(inside.ops)) continue;
     const beside = ops.filter((op) => !inside.has.has(op) && !behind.has.has(op));
@@ -120,9 +121,17 @@ function withoutGate(bare: Bare, findings: Findings): Bare | null {
     // What is added to the branch is a term of it.
     if (gates.some(({ type }) => type === "Add" || type === "Sub")) continue;
     if (gates.length > 0 || behind.ops.some((op) => reads(op, (wire) => wire === x)))
-      return { ...bare, y: map.y, ops: inside.ops };
+      return { ...bare, y: end, ops: inside.ops };
   }
   return null;
+}
+
+/** Behind the last projection, or where its result meets what it was made of: the sum of an adapter. */
+function joinedEnd(x: Wire, last: Wire, y: Wire): Wire {
+  const inside = regionBetween(x, last);
+  const meets = ({ data }: Op) =>
+    data.some((wire) => wire !== last && wire.from && inside?.has.has(wire.from));
+  return regionBetween(last, y)?.ops.findLast(meets)?.outputs[0] ?? last;
 }
 
 /** Each token has the best of its own features picked, which are the scores of experts. */

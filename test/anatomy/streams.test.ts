@@ -167,3 +167,25 @@ test("blocks whose number of tokens is not known have as many as the others", as
   for (const end of ends) end.type = { dtype: "float32", shape: [2, null, width] };
   expect(anatomize(model).stacks.map((stack) => stack.tokens)).toEqual([tokens]);
 });
+
+test("a gated branch ends behind the sum of its adapter", async () => {
+  const sums: Value[] = [];
+  const { stacks, found } = await anatomyOf(
+    (x, { growth, add, norm, attn, mlp }) => {
+      const linear = (step: string, from: Value, sizes: [number, number]) =>
+        g.linear(growth, step, from, sizes, normal(0.4));
+      const middle = add(x, attn(norm(x)).y);
+      const h = norm(middle);
+      const y = mlp(h);
+      const down = g.op(growth, "Relu", [linear("down", y, [width, 2])]);
+      const sum = add(y, linear("up", down, [2, width]));
+      sums.push(sum);
+      const gate = g.op(growth, "Sigmoid", [linear("gate", h, [width, 1])]);
+      return add(middle, g.op(growth, "Mul", [sum, gate]));
+    },
+    (input) => input,
+  );
+  expect(found).toEqual([Array(3).fill(["attn", "mlp"])]);
+  const ends = stacks[0]!.blocks.map(({ parts }) => parts.get("mlp")!.outputs);
+  expect(ends).toEqual(sums.map((sum) => [sum]));
+});
