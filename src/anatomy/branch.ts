@@ -100,7 +100,7 @@ function withoutGate(bare: Bare, findings: Findings): Bare | null {
   const mapsOf = (list: readonly Op[]) => new Set(list.flatMap((op) => linears.byOp.get(op) ?? []));
   const attends = (list: readonly Op[]) => list.some((op) => coreOf.has(op));
   for (const map of mapsOf(ops)) {
-    const end = joinedEnd(x, map.y, y);
+    const end = joinedEnd(bare, map.y);
     const [inside, behind] = [regionBetween(x, end), regionBetween(end, y)];
     // Features that stand beside those of another are no gate of them.
     if (!mayEqual(end, y)) continue;
@@ -126,12 +126,17 @@ function withoutGate(bare: Bare, findings: Findings): Bare | null {
   return null;
 }
 
-/** Behind the last projection, or where its result meets what it was made of: the sum of an adapter. */
-function joinedEnd(x: Wire, last: Wire, y: Wire): Wire {
-  const inside = regionBetween(x, last);
-  const meets = ({ data }: Op) =>
-    data.some((wire) => wire !== last && wire.from && inside?.has.has(wire.from));
-  return regionBetween(last, y)?.ops.findLast(meets)?.outputs[0] ?? last;
+/**
+ * Behind the last projection, or where its result meets what else the middle of the branch makes: the
+ * sum of an adapter, or of a low-rank update.
+ */
+function joinedEnd({ x, y, ops }: Bare, last: Wire): Wire {
+  const [inside, behind] = [regionBetween(x, last), regionBetween(last, y)];
+  const made = new Set(inside?.ops);
+  const reads = ({ data }: Op) =>
+    data.some((wire) => wire !== last && wire.from && made.has(wire.from));
+  for (const op of ops) if (!behind?.has.has(op) && reads(op)) made.add(op);
+  return behind?.ops.findLast(reads)?.outputs[0] ?? last;
 }
 
 /** Each token has the best of its own features picked, which are the scores of experts. */

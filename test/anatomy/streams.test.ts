@@ -168,24 +168,35 @@ test("blocks whose number of tokens is not known have as many as the others", as
   expect(anatomize(model).stacks.map((stack) => stack.tokens)).toEqual([tokens]);
 });
 
-test("a gated branch ends behind the sum of its adapter", async () => {
-  const sums: Value[] = [];
+const sums: readonly (readonly [string, (h: Value, tools: Tools) => Value])[] = [
+  [
+    "its adapter",
+    (h, { growth, add, mlp }) => {
+      const y = mlp(h);
+      const down = g.linear(growth, "down", y, [width, 2], normal(0.4));
+      const inner = g.op(growth, "Relu", [down]);
+      return add(y, g.linear(growth, "up", inner, [2, width], normal(0.4)));
+    },
+  ],
+  ["a low-rank update", (h, { updated }) => updated().mlp(h)],
+];
+
+test.each(sums)("a gated branch ends behind the sum of %s", async (_, sumOf) => {
+  const ends: Value[] = [];
   const { stacks, found } = await anatomyOf(
-    (x, { growth, add, norm, attn, mlp }) => {
-      const linear = (step: string, from: Value, sizes: [number, number]) =>
-        g.linear(growth, step, from, sizes, normal(0.4));
+    (x, tools) => {
+      const { growth, add, norm, attn } = tools;
       const middle = add(x, attn(norm(x)).y);
       const h = norm(middle);
-      const y = mlp(h);
-      const down = g.op(growth, "Relu", [linear("down", y, [width, 2])]);
-      const sum = add(y, linear("up", down, [2, width]));
-      sums.push(sum);
-      const gate = g.op(growth, "Sigmoid", [linear("gate", h, [width, 1])]);
+      const sum = sumOf(h, tools);
+      ends.push(sum);
+      const score = g.linear(growth, "gate", h, [width, 1], normal(0.4));
+      const gate = g.op(growth, "Sigmoid", [score]);
       return add(middle, g.op(growth, "Mul", [sum, gate]));
     },
     (input) => input,
   );
   expect(found).toEqual([Array(3).fill(["attn", "mlp"])]);
-  const ends = stacks[0]!.blocks.map(({ parts }) => parts.get("mlp")!.outputs);
-  expect(ends).toEqual(sums.map((sum) => [sum]));
+  const outputs = stacks[0]!.blocks.map(({ parts }) => parts.get("mlp")!.outputs);
+  expect(outputs).toEqual(ends.map((end) => [end]));
 });
