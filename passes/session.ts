@@ -68,6 +68,12 @@ export function nodesOf(session: Session, block: Block): Set<Node> {
   return new Set([...block.nodes, ...grown].filter((node) => node.graph === session.model.graph));
 }
 
+/** All that edits grew, in blocks and between them. */
+export function grownNodes({ grown, constants }: Session): Set<Node> {
+  const shared = [...constants.values()].flatMap(({ producer }) => producer ?? []);
+  return new Set([...[...grown.values()].flatMap((nodes) => [...nodes]), ...shared]);
+}
+
 /** The nodes that stand at sites now. */
 export function siteNodes(session: Session, { sites }: Pick<PlannedEdit, "sites">): Set<Node> {
   const nodes = new Set<Node>();

@@ -8,6 +8,7 @@ import { fail } from "../../src/diag/diagnostic.ts";
 import type { Model, Value } from "../../src/ir/graph.ts";
 import type { Oracle } from "../../src/ir/oracle.ts";
 import { Patch } from "../../src/onnx-ops/patch.ts";
+import { grownNodes } from "../session.ts";
 import { adapt } from "./adapters.ts";
 import { growerOf } from "./grower-of.ts";
 import { lossOf } from "./losses.ts";
@@ -100,7 +101,7 @@ function learnersOf(
   sites: readonly DistillSite[],
   trained: ReadonlyMap<Value, unknown>,
 ): Learner[] {
-  const grown = new Set([...edited.session.grown.values()].flatMap((nodes) => [...nodes]));
+  const grown = grownNodes(edited.session);
   const reached = sites.map((site) => ({ site, reach: reachOf(site, grown) }));
   const taught = new Set(reached.flatMap(({ reach }) => [...reach.weights]));
   const isTaught = (weight: Value) => taught.has(weight);
