@@ -63,9 +63,15 @@ export function loadProgram(paths: readonly string[], settings: Settings, host: 
   const used = [...units.values()].filter((unit) => !roots.includes(unit));
   evaluateParams(used, new Map(), reporter);
   const follows = followsFrom(units.values());
-  const found = reporter.diagnostics.filter((each, i) => i < read || !follows(each));
+  const causes = reporter.diagnostics.filter((each, i) => i < read || !follows(each));
+  // Params that are made of each other follow from nothing else.
+  const found = reporter.failed && !causes.some(isError) ? reporter.diagnostics : causes;
   const sound = programOf(roots, units, settings);
   return { program: reporter.failed ? null : sound, sound, follows, diagnostics: found };
+}
+
+function isError({ severity }: Diagnostic): boolean {
+  return severity === "error";
 }
 
 function programOf(
