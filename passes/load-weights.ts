@@ -12,6 +12,7 @@ import { numbersOf } from "../src/onnx-ops/numbers.ts";
 import { Patch } from "../src/onnx-ops/patch.ts";
 import { asStored } from "./graph/as-stored.ts";
 import { type Slot, slotsOf } from "./graph/state-dict.ts";
+import { tiesOf } from "./graph/ties.ts";
 import type { AddedWeight } from "./session.ts";
 
 export interface WeightFile {
@@ -44,7 +45,8 @@ export function loadWeights(
   const slots = slotsOf(model, options.added);
   const patch = new Patch(model.graph, null, "");
   const sites = new Map(options.added.map(({ name, site }) => [name, site]));
-  const met = new Map<Value, WeightFile>();
+  const met = new Map<Value, Given>();
+  const contradictions = new Map<Value, Set<string>>();
   let strayed = false;
   for (const file of files) {
     const prefix = prefixOf(file, options.anatomy, reporter);
@@ -55,16 +57,20 @@ export function loadWeights(
     const unused: string[] = [];
     const twice = new Map<WeightFile, string[]>();
     for (const [name, tensor] of file.tensors) {
-      const slot = slots.get(`${prefix}${name}`);
-      if (!slot) {
+      const meant = slots.get(`${prefix}${name}`);
+      if (!meant) {
         unused.push(name);
         continue;
       }
+      const slot = oriented(meant, tensor);
+      const given = { file, name: `${prefix}${name}`, tensor };
       const before = met.get(slot.value);
-      if (before && before !== file) {
-        twice.set(before, [...(twice.get(before) ?? []), `${prefix}${name}`]);
+      if (before && before.name !== given.name) {
+        if (!isSame(before.tensor, tensor)) note(contradictions, slot.value, [before, given]);
+      } else if (before) {
+        twice.set(before.file, [...(twice.get(before.file) ?? []), given.name]);
       }
-      met.set(slot.value, file);
+      met.set(slot.value, given);
       const misfit = misfitOf(slot, tensor, { path: file.path, name }, sites);
       if (misfit) reporter.diagnostics.push(misfit);
       else give(slot, tensor, patch);
@@ -72,6 +78,12 @@ export function loadWeights(
     reportTwice(file, twice, reporter);
     reportUnused(file, prefix, unused, slots, options.partial, reporter);
   }
+  for (const [value, names] of contradictions) {
+    const params = { names: listed([...names]), value: value.name };
+    const notes = ["exporters merge what is equal: export the model with these weights in it"];
+    reporter.report("weights-contradict", params, { notes });
+  }
+  for (const [table, given] of met) follow(model, table, given, { met, patch, reporter });
   const missing = options.added.filter(({ name }) => {
     const value = model.graph.values.get(name);
     return value && !met.has(value);
@@ -85,6 +97,45 @@ export function loadWeights(
   reporter.throwIfFailed();
   patch.commit();
   return reporter.diagnostics;
+}
+
+/** What a file has for an initializer. */
+interface Given {
+  readonly file: WeightFile;
+  readonly name: string;
+  readonly tensor: StoredTensor;
+}
+
+function note(found: Map<Value, Set<string>>, value: Value, given: readonly Given[]): void {
+  found.set(value, new Set([...(found.get(value) ?? []), ...given.map(({ name }) => name)]));
+}
+
+function isSame(a: StoredTensor, b: StoredTensor): boolean {
+  if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) return false;
+  return Buffer.compare(materialize(a.data), materialize(b.data)) === 0;
+}
+
+interface Following {
+  readonly met: ReadonlyMap<Value, Given>;
+  readonly patch: Patch;
+  readonly reporter: Reporter;
+}
+
+/** A head that shares the table of embeddings gets the table's new values, as in PyTorch. */
+function follow(model: Model, table: Value, { file, name, tensor }: Given, rest: Following): void {
+  const { met, patch, reporter } = rest;
+  for (const { value, turned } of tiesOf(model, table)) {
+    if (met.has(value)) continue;
+    const slot: Slot = { value, layout: turned ? "in,out" : null };
+    give(slot, tensor, patch);
+    reporter.report("weights-tied", { path: file.path, name, value: value.name });
+  }
+}
+
+/** What PyTorch itself keeps as [in, out] (`x @ self.w`) is not turned. */
+function oriented(slot: Slot, { shape }: StoredTensor): Slot {
+  const same = shape.join() === slot.value.initializer!.shape.join();
+  return slot.kept && same ? { ...slot, layout: null } : slot;
 }
 
 function partialHint(partial: boolean) {

@@ -1,6 +1,6 @@
 /** Which initializer a name of a PyTorch state_dict means. */
-import { scopeOf } from "../../src/anatomy/scopes.ts";
-import type { Model, Node, Value } from "../../src/ir/graph.ts";
+import { isDotted, scopeOf } from "../../src/anatomy/scopes.ts";
+import type { Model, Node, Use, Value } from "../../src/ir/graph.ts";
 import type { AddedWeight } from "../session.ts";
 import { storedBehind } from "./constants.ts";
 import { modulationName, modulationTable } from "./modulation.ts";
@@ -9,6 +9,8 @@ export interface Slot {
   readonly value: Value;
   /** "in,out" where files, which are [out, in], have to be turned. */
   readonly layout: "in,out" | "out,in" | null;
+  /** Whether it has PyTorch's own name, and so PyTorch's own layout, [in, out] or not. */
+  readonly kept?: boolean;
 }
 
 /**
@@ -37,14 +39,21 @@ export function slotsOf(model: Model, added: readonly AddedWeight[]): Map<string
     for (const [tensor, value] of tensorsOf(node)) offer(`${scope}.${tensor}`, value);
   }
   for (const name of doubled) slots.delete(name);
+  // Exporters give matrices that they turn another name; what graftc adds is named as in PyTorch.
+  const keepsNames = model.producer.name === "pytorch";
   for (const value of model.graph.initializers) {
-    slots.set(value.name, { value, layout: layouts.get(value) ?? null });
+    const kept = keepsNames && isDotted(value.name) && ![...value.uses].some(isGrafted);
+    slots.set(value.name, { value, layout: layouts.get(value) ?? null, kept });
   }
   for (const { name, layout } of added) {
     const value = model.graph.values.get(name);
     if (value) slots.set(name, { value, layout });
   }
   return slots;
+}
+
+function isGrafted({ node }: Use): boolean {
+  return node.metadata.get("graftc.edit") !== undefined;
 }
 
 /** How the matrices of linear layers lie, by who reads them. */

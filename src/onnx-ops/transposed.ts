@@ -14,7 +14,7 @@ export function transposed(
     new words[size](buffer as ArrayBuffer, byteOffset, length / size);
   const result = new Uint8Array(bytes.length);
   const [from, to] = [
-    wordsOf(bytes.byteOffset % size === 0 ? bytes : bytes.slice()),
+    wordsOf(bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes)),
     wordsOf(result),
   ];
   for (let row = 0; row < rows; row++) {

@@ -61,6 +61,8 @@ const elsewhere: ReadonlySet<string> = new Set([
   "signature-changed",
   "verify-failed",
   "verify-impossible",
+  "weights-contradict",
+  "weights-tied",
 ]);
 
 /** What guards the passes, and nobody has met. */

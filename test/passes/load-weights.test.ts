@@ -7,6 +7,7 @@ import { inMemory, materialize } from "../../src/ir/bytes.ts";
 import type { Model } from "../../src/ir/graph.ts";
 import type { StoredTensor } from "../../src/onnx/index.ts";
 import { decodeElements, encodeElements } from "../../src/onnx-ops/elements.ts";
+import { grown, width } from "./block-tools.ts";
 import { reweigh } from "./silenced.ts";
 import { distance, edit, editModel, fixture, read, recorded, run } from "./workbench.ts";
 
@@ -278,4 +279,82 @@ test("weights of copies and merges load by their names", async () => {
   expect(load(model, [fileOf(tensors)], { added: report.weights })).toEqual([]);
   const { values } = stored(model, "blocks.1.copy1.mlp.fc2.weight");
   expect(values[1]).toBe(256 % 7);
+});
+
+describe("weights that the model holds in its own way", () => {
+  const random = (shape: number[], seed: number): StoredTensor => {
+    const count = shape.reduce((a, b) => a * b, 1);
+    const values = Float64Array.from({ length: count }, (_, i) => Math.sin(i * seed + 1));
+    return { dtype: "float32", shape, data: inMemory(encodeElements("float32", values)) };
+  };
+  const valuesOf = (model: Model, name: string) => [
+    ...decodeElements("float32", materialize(model.graph.values.get(name)!.initializer!.data)),
+  ];
+
+  /** A table that a head reads turned, and a product with a matrix of PyTorch's own layout. */
+  async function tied(producer = "pytorch"): Promise<Model> {
+    const model = await grown((root, x) => {
+      const { patch } = root;
+      const table = patch.weight("wte.weight", "float32", [5, width], random([5, width], 3).data);
+      const values = decodeElements("float32", materialize(random([5, width], 3).data));
+      const turned = Float64Array.from({ length: 5 * width }, (_, i) => {
+        return values[(i % 5) * width + Math.floor(i / 5)]!;
+      });
+      const copy = inMemory(encodeElements("float32", turned));
+      const head = patch.weight("val_7", "float32", [width, 5], copy);
+      const proj = patch.weight(
+        "c_proj.weight",
+        "float32",
+        [width, width],
+        random([width, width], 5).data,
+      );
+      const row = patch.one("Gather", [table, patch.ints([2])]);
+      const logits = patch.one("MatMul", [
+        patch.one("MatMul", [patch.one("Add", [x, row]), proj]),
+        head,
+      ]);
+      return patch.one("Add", [
+        x,
+        patch.one("ReduceMax", [logits], { attributes: { keepdims: 1 } }),
+      ]);
+    });
+    return { ...model, producer: { name: producer, version: "" } };
+  }
+
+  test("a head that shares the table of embeddings follows it, and that is said", async () => {
+    const model = await tied();
+    const table = random([5, width], 11);
+    const said = load(model, [fileOf(new Map([["wte.weight", table]]))]);
+    expect(said.map(({ code }) => code)).toEqual(["weights-tied"]);
+    const [rows, turned] = [valuesOf(model, "wte.weight"), valuesOf(model, "val_7")];
+    expect(rows.map((_, i) => turned[(i % width) * 5 + Math.floor(i / width)])).toEqual(rows);
+  });
+
+  test.each([
+    ["pytorch", false],
+    ["graftc", true],
+  ])("a matrix under PyTorch's own name, by %s", async (producer, isTurned) => {
+    const model = await tied(producer);
+    const given = random([width, width], 13);
+    load(model, [fileOf(new Map([["c_proj.weight", given]]))]);
+    const values = [...decodeElements("float32", materialize(given.data))];
+    const turned = values.map((_, i) => values[(i % width) * width + Math.floor(i / width)]);
+    expect(valuesOf(model, "c_proj.weight")).toEqual(isTurned ? turned : values);
+  });
+
+  test("names of one initializer that differ", async () => {
+    const model = await read(fixture("dit-tiny-dynamo20"));
+    const shared = [...slotsOf(model, [])].reduce<Map<unknown, string[]>>(
+      (found, [name, { value }]) => {
+        return found.set(value, [...(found.get(value) ?? []), name]);
+      },
+      new Map(),
+    );
+    const [value, names] = [...shared].find(([, all]) => all.length > 1)!;
+    const { shape } = (value as { initializer: { shape: number[] } }).initializer;
+    const tensors = new Map(names.map((name, i) => [name, random([...shape], 3 + i)]));
+    expect(() => load(model, [fileOf(tensors)])).toThrow("weights-contradict");
+    const same = new Map(names.map((name) => [name, random([...shape], 3)]));
+    expect(load(model, [fileOf(same)])).toEqual([]);
+  });
 });

@@ -91,6 +91,8 @@ export const planMessages = {
   "weights-twice": warning`${"path"} replaces ${"weights"} that ${"before"} gave: ${"names"}`,
   "weights-unused": error`${"path"} has ${"unused"} without a meaning in this model: ${"names"}`,
   "weights-unused-note": note`${"path"} has ${"unused"} without a use: ${"names"}`,
+  "weights-contradict": error`${"names"} differ in the files, and the model has one tensor for them, \`${"value"}\``,
+  "weights-tied": note`${"path"}: \`${"name"}\` goes to \`${"value"}\` as well, which held the same`,
   "weights-missing": error`No file has ${"weights"} that the edits added: ${"names"}`,
   "weights-missing-note": note`No file has ${"weights"}, left as started: ${"names"}`,
   "weights-not-finite": error`${"path"}: \`${"name"}\` holds ${"element"} at ${"place"}, which is not finite in ${"dtype"}`,
