@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { type Diagnostic, diagnostic, fail } from "../../src/diag/diagnostic.ts";
 import { readModel } from "../../src/onnx/index.ts";
 import { inferGraph } from "../infer/infer-types.ts";
@@ -10,6 +11,9 @@ import { lightly, ort, reasonOf } from "./ort.ts";
  */
 const manyNodes = 1500;
 
+/** It also reads into memory what is inside of the model file: gigabytes, where weights are. */
+const muchInside = 1 << 28;
+
 export interface LoadOptions {
   /** What a message calls the file, which may have a temporary name. */
   readonly shown?: string;
@@ -18,7 +22,10 @@ export interface LoadOptions {
    * does not know say, is no yardstick.
    */
   readonly original?: string;
-  /** How many it has; above 1500 the file is read back and its graph probed in pieces instead. */
+  /**
+   * How many it has. Above 1500, or where the file is larger than 256 MB without its external data,
+   * it is read back and its graph probed in pieces instead.
+   */
   readonly nodes?: number;
 }
 
@@ -33,7 +40,7 @@ export async function loads(
   path: string,
   { shown = path, original, nodes = 0 }: LoadOptions = {},
 ): Promise<Diagnostic | null> {
-  const ask = nodes > manyNodes ? probing : loading;
+  const ask = nodes > manyNodes || statSync(path).size > muchInside ? probing : loading;
   const reason = await ask(path);
   if (reason === null) return null;
   const before = original === undefined ? null : await ask(original);
