@@ -223,7 +223,10 @@ function misfitOf(
 ): Diagnostic | null {
   const target = value.initializer!;
   const wanted = layout === "in,out" ? target.shape.toReversed() : target.shape;
-  if (wanted.join() !== tensor.shape.join()) {
+  // Exporters fold an Unsqueeze of a table into it: the elements are the same.
+  const sizes = (shape: readonly number[]) =>
+    (layout === null ? shape.filter((dim) => dim !== 1) : shape).join();
+  if (sizes(wanted) !== sizes(tensor.shape)) {
     const [got, shape] = [showShape(tensor.shape), showShape(wanted)];
     return diagnostic("weights-shape", { ...named, got, wanted: shape });
   }

@@ -58,7 +58,10 @@ export function readSafetensors(path: string): Safetensors {
   const wrong = (why: string) => fail("safetensors-malformed", { path, why });
   if (file.size < prefix) throw wrong("it is too short for a header");
   const length = Number(Buffer.from(file.read(0, prefix)).readBigUInt64LE());
-  if (length > longestHeader || prefix + length > file.size) throw wrong("its header does not end");
+  if (length > longestHeader || prefix + length > file.size) {
+    const other = otherFormat(file.read(0, 2));
+    throw other ? wrong(other) : wrong("its header does not end");
+  }
   const header = headerOf(file.read(prefix, length));
   if (!header) throw wrong("its header is no JSON object");
   const { __metadata__: metadata = {}, ...entries } = header;
@@ -82,6 +85,16 @@ export function readSafetensors(path: string): Safetensors {
   }
   const texts = Object.entries(metadata ?? {}).filter(([, text]) => typeof text === "string");
   return { tensors, metadata: new Map(texts) };
+}
+
+/** What people hand over instead. */
+function otherFormat(start: Uint8Array): string | undefined {
+  const text = Buffer.from(start).toString("latin1");
+  if (text.startsWith("{")) return "it is an index in JSON: give each of its shards instead";
+  const pickled = text === "PK" || text === "\x80\x02";
+  return pickled
+    ? "it is PyTorch's own format: `safetensors.torch.save_file` writes this one"
+    : undefined;
 }
 
 function headerOf(bytes: Uint8Array): Record<string, unknown> | null {

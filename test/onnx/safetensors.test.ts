@@ -63,6 +63,15 @@ describe("refused:", () => {
     expect(await codesOf(() => readSafetensors(path))).toEqual(["safetensors-malformed"]);
   });
 
+  test.each([
+    ["PyTorch's own format", Buffer.from("PK\u0003\u0004 and more of it")],
+    ["an index in JSON", Buffer.from('{"metadata": {"total_size": 8}}')],
+  ])("%s, by its name", (what, bytes) => {
+    const path = join(freshFolder(), "a.safetensors");
+    writeFileSync(path, bytes);
+    expect(() => readSafetensors(path)).toThrow(what);
+  });
+
   test("places that cannot be read or written", async () => {
     const folder = freshFolder();
     expect(await codesOf(() => readSafetensors(folder))).toEqual(["file-unreadable"]);

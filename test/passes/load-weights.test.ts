@@ -342,6 +342,18 @@ describe("weights that the model holds in its own way", () => {
     expect(valuesOf(model, "c_proj.weight")).toEqual(isTurned ? turned : values);
   });
 
+  test("axes of one that an exporter folded into a table", async () => {
+    const model = await tied();
+    const table = random([5, width], 11);
+    const said = load(model, [
+      fileOf(new Map([["wte.weight", { ...table, shape: [1, 5, width] }]])),
+    ]);
+    expect(said.map(({ code }) => code)).toEqual(["weights-tied"]);
+    expect(valuesOf(model, "wte.weight")).toEqual([
+      ...decodeElements("float32", materialize(table.data)),
+    ]);
+  });
+
   test("names of one initializer that differ", async () => {
     const model = await read(fixture("dit-tiny-dynamo20"));
     const shared = [...slotsOf(model, [])].reduce<Map<unknown, string[]>>(

@@ -1,4 +1,4 @@
-import { error } from "../template.ts";
+import { error, warning } from "../template.ts";
 
 export const modelMessages = {
   "file-unreadable": error`${"path"} cannot be read: ${"why"}`,
@@ -32,6 +32,7 @@ export const modelMessages = {
   "out-unwritable": error`${"path"} cannot be written: ${"why"}`,
   "out-overwrites-input": error`Writing ${"out"} would overwrite a file of the input`,
   "disk-full": error`${"path"} cannot be written: the disk is full`,
+  "nothing-shared": warning`${"model"} has no data file to share: its weights are inside, and are written with the output`,
   "share-elsewhere": error`${"out"} cannot share the input's data file, which is in ${"folder"}: runtimes refuse data from other folders`,
   "model-too-large": error`${"out"} would be over 2 GB without its weights, more than protobuf takes`,
 } as const;
