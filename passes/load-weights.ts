@@ -13,6 +13,7 @@ import { Patch } from "../src/onnx-ops/patch.ts";
 import { asStored } from "./graph/as-stored.ts";
 import { type Slot, slotsOf } from "./graph/state-dict.ts";
 import { tiesOf } from "./graph/ties.ts";
+import { unmerge } from "./graph/unmerge.ts";
 import type { AddedWeight } from "./session.ts";
 
 export interface WeightFile {
@@ -45,8 +46,7 @@ export function loadWeights(
   const slots = slotsOf(model, options.added);
   const patch = new Patch(model.graph, null, "");
   const sites = new Map(options.added.map(({ name, site }) => [name, site]));
-  const met = new Map<Value, Given>();
-  const contradictions = new Map<Value, Set<string>>();
+  const met: Met = new Map();
   let strayed = false;
   for (const file of files) {
     const prefix = prefixOf(file, options.anatomy, reporter);
@@ -63,27 +63,17 @@ export function loadWeights(
         continue;
       }
       const slot = oriented(meant, tensor);
-      const given = { file, name: `${prefix}${name}`, tensor };
-      const before = met.get(slot.value);
-      if (before && before.name !== given.name) {
-        if (!isSame(before.tensor, tensor)) note(contradictions, slot.value, [before, given]);
-      } else if (before) {
-        twice.set(before.file, [...(twice.get(before.file) ?? []), given.name]);
-      }
-      met.set(slot.value, given);
+      const given = { file, name: `${prefix}${name}`, slot, tensor };
+      const names = met.get(slot.value) ?? new Map<string, Given>();
+      const before = names.get(given.name);
+      if (before) twice.set(before.file, [...(twice.get(before.file) ?? []), given.name]);
+      met.set(slot.value, names.set(given.name, given));
       const misfit = misfitOf(slot, tensor, { path: file.path, name }, sites);
       if (misfit) reporter.diagnostics.push(misfit);
-      else give(slot, tensor, patch);
     }
     reportTwice(file, twice, reporter);
     reportUnused(file, prefix, unused, slots, options.partial, reporter);
   }
-  for (const [value, names] of contradictions) {
-    const params = { names: listed([...names]), value: value.name };
-    const notes = ["exporters merge what is equal: export the model with these weights in it"];
-    reporter.report("weights-contradict", params, { notes });
-  }
-  for (const [table, given] of met) follow(model, table, given, { met, patch, reporter });
   const missing = options.added.filter(({ name }) => {
     const value = model.graph.values.get(name);
     return value && !met.has(value);
@@ -95,6 +85,8 @@ export function loadWeights(
     reporter.report(code, { weights, names }, partialHint(options.partial));
   }
   reporter.throwIfFailed();
+  for (const [value, names] of met) giveAll(value, names, { model, met, patch, reporter });
+  reporter.throwIfFailed();
   patch.commit();
   return reporter.diagnostics;
 }
@@ -103,31 +95,48 @@ export function loadWeights(
 interface Given {
   readonly file: WeightFile;
   readonly name: string;
+  readonly slot: Slot;
   readonly tensor: StoredTensor;
 }
 
-function note(found: Map<Value, Set<string>>, value: Value, given: readonly Given[]): void {
-  found.set(value, new Set([...(found.get(value) ?? []), ...given.map(({ name }) => name)]));
-}
+/** By initializer and by name: exporters merge equal tensors, which then have several. */
+type Met = Map<Value, Map<string, Given>>;
 
-function isSame(a: StoredTensor, b: StoredTensor): boolean {
-  if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) return false;
-  return Buffer.compare(materialize(a.data), materialize(b.data)) === 0;
-}
-
-interface Following {
-  readonly met: ReadonlyMap<Value, Given>;
+interface Giving {
+  readonly model: Model;
+  readonly met: Met;
   readonly patch: Patch;
   readonly reporter: Reporter;
 }
 
+/** One tensor goes to the initializer; others that are given for it, to initializers of their own. */
+function giveAll(value: Value, names: ReadonlyMap<string, Given>, giving: Giving): void {
+  const { patch, reporter } = giving;
+  const all = [...names.values()];
+  const first = names.get(value.name) ?? all[0]!;
+  give(first.slot, first.tensor, patch);
+  follow(value, first, giving);
+  const stuck = all.filter(({ slot, name, tensor }) => {
+    return !isSame(tensor, first.tensor) && !unmerge(slot, name, tensor, patch);
+  });
+  if (stuck.length === 0) return;
+  const params = { names: listed([first, ...stuck].map(({ name }) => name)), value: value.name };
+  const notes = ["exporters merge what is equal: export the model with these weights in it"];
+  reporter.report("weights-contradict", params, { notes });
+}
+
+function isSame(a: StoredTensor, b: StoredTensor): boolean {
+  if (a === b) return true;
+  if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) return false;
+  return Buffer.compare(materialize(a.data), materialize(b.data)) === 0;
+}
+
 /** A head that shares the table of embeddings gets the table's new values, as in PyTorch. */
-function follow(model: Model, table: Value, { file, name, tensor }: Given, rest: Following): void {
-  const { met, patch, reporter } = rest;
+function follow(table: Value, given: Given, { model, met, patch, reporter }: Giving): void {
+  const { file, name, tensor } = given;
   for (const { value, turned } of tiesOf(model, table)) {
     if (met.has(value)) continue;
-    const slot: Slot = { value, layout: turned ? "in,out" : null };
-    give(slot, tensor, patch);
+    give({ value, layout: turned ? "in,out" : null }, tensor, patch);
     reporter.report("weights-tied", { path: file.path, name, value: value.name });
   }
 }

@@ -11,6 +11,8 @@ export interface Slot {
   readonly layout: "in,out" | "out,in" | null;
   /** Whether it has PyTorch's own name, and so PyTorch's own layout, [in, out] or not. */
   readonly kept?: boolean;
+  /** Where the module reads it that gives it this name. */
+  readonly reads?: readonly Use[];
 }
 
 /**
@@ -25,10 +27,11 @@ export function slotsOf(model: Model, added: readonly AddedWeight[]): Map<string
   const holders = new Set(
     [...scopes.values()].flatMap((path) => path.map((_, i) => path.slice(0, i).join("."))),
   );
-  const offer = (name: string, value: Value) => {
+  const offer = (name: string, value: Value, read?: Use) => {
     const known = slots.get(name);
     if (known && known.value !== value) doubled.add(name);
-    slots.set(name, { value, layout: layouts.get(value) ?? null });
+    const reads = [...(known?.reads ?? []), ...(read ? [read] : [])];
+    slots.set(name, { value, layout: layouts.get(value) ?? null, reads });
   };
   for (const [node, path] of scopes) {
     const scope = path.join(".");
@@ -36,7 +39,9 @@ export function slotsOf(model: Model, added: readonly AddedWeight[]): Map<string
     if (table) offer(`${scope}.${modulationName}`, table);
     // What a module does between others is arithmetic of its own, and no layer.
     if (scope === "" || (holders.has(scope) && elementwise.has(node.op))) continue;
-    for (const [tensor, value] of tensorsOf(node)) offer(`${scope}.${tensor}`, value);
+    for (const [tensor, value, index] of tensorsOf(node)) {
+      offer(`${scope}.${tensor}`, value, { node, index });
+    }
   }
   for (const name of doubled) slots.delete(name);
   // Exporters give matrices that they turn another name; what graftc adds is named as in PyTorch.
@@ -88,14 +93,14 @@ function passesTranspose(value: Value): boolean {
 
 const elementwise: ReadonlySet<string> = new Set(["Add", "Mul"]);
 
-type Named = readonly [tensor: string, value: Value];
+type Named = readonly [tensor: string, value: Value, index: number];
 
 /** The tensors of a module that a node reads. */
 function tensorsOf(node: Node): Named[] {
   const at = (index: number, tensor: string): Named[] => {
     const operand = node.inputs[index];
     const value = operand ? storedBehind(operand) : null;
-    return value?.initializer && value.initializer.shape.length > 0 ? [[tensor, value]] : [];
+    return value?.initializer && value.initializer.shape.length > 0 ? [[tensor, value, index]] : [];
   };
   if (/^(Gemm|Conv|ConvTranspose|LayerNormalization|com\.microsoft::FusedGemm)$/.test(node.op)) {
     return [...at(1, "weight"), ...at(2, "bias")];
