@@ -5,6 +5,7 @@ import { plural } from "../src/diag/figures.ts";
 import { nearest } from "../src/diag/suggest.ts";
 import { materialize } from "../src/ir/bytes.ts";
 import type { Initializer, Model, Value } from "../src/ir/graph.ts";
+import { sameTensor } from "../src/ir/same-tensor.ts";
 import { type DType, dtypes, showShape } from "../src/ir/types.ts";
 import type { StoredTensor } from "../src/onnx/index.ts";
 import { indicesOf, notFinite } from "../src/onnx-ops/finite.ts";
@@ -117,18 +118,13 @@ function giveAll(value: Value, names: ReadonlyMap<string, Given>, giving: Giving
   give(first.slot, first.tensor, patch);
   follow(value, first, giving);
   const stuck = all.filter(({ slot, name, tensor }) => {
-    return !isSame(tensor, first.tensor) && !unmerge(slot, name, tensor, patch);
+    if (tensor === first.tensor || sameTensor(tensor, first.tensor)) return false;
+    return !unmerge(slot, name, tensor, patch);
   });
   if (stuck.length === 0) return;
   const params = { names: listed([first, ...stuck].map(({ name }) => name)), value: value.name };
   const notes = ["exporters merge what is equal: export the model with these weights in it"];
   reporter.report("weights-contradict", params, { notes });
-}
-
-function isSame(a: StoredTensor, b: StoredTensor): boolean {
-  if (a === b) return true;
-  if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) return false;
-  return Buffer.compare(materialize(a.data), materialize(b.data)) === 0;
 }
 
 /** A head that shares the table of embeddings gets the table's new values, as in PyTorch. */

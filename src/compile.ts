@@ -2,14 +2,14 @@
 import type { EditReport } from "../passes/pipeline.ts";
 import type { Comparison } from "../runtime/index.ts";
 import { deviceOf } from "./device.ts";
-import { type Diagnostic, diagnostic, fail, GraftError } from "./diag/diagnostic.ts";
+import { type Diagnostic, fail, GraftError } from "./diag/diagnostic.ts";
 import { placeOf } from "./diag/span.ts";
 import { type EditingOptions, editModel, refuseOverwrite } from "./editing.ts";
 import type { EditsOptions } from "./edits.ts";
 import type { Explanation } from "./explain/explanation.ts";
 import type { Model } from "./ir/graph.ts";
 import { flops, nodeCount, parameters } from "./measure/index.ts";
-import { beginWrite, bytesRead, filesOf, readModel, type Write } from "./onnx/index.ts";
+import { beginWrite, bytesRead, readModel, type Write } from "./onnx/index.ts";
 import { checkOptions } from "./options.ts";
 import type { Program } from "./plan/index.ts";
 import { checkBounds, type PublishOptions, publish } from "./publish.ts";
@@ -80,22 +80,11 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
       ...published,
       recipes: work.recipes,
       explanations: work.explanations,
-      diagnostics: [
-        ...diagnostics,
-        ...nothingShared(model, options),
-        ...work.diagnostics,
-        ...published.diagnostics,
-      ],
+      diagnostics: [...diagnostics, ...work.diagnostics, ...published.diagnostics],
     };
   } finally {
     opening.write?.abandon();
   }
-}
-
-/** A model that keeps its weights inside has no file that the output could point at. */
-function nothingShared(model: Model, { external }: CompileOptions): Diagnostic[] {
-  if (external !== "share" || filesOf(model).length > 1) return [];
-  return [diagnostic("nothing-shared", { model: model.path })];
 }
 
 /**

@@ -6,11 +6,11 @@ import {
   fittingInputs,
   loads,
 } from "../runtime/index.ts";
-import { type Diagnostic, Reporter } from "./diag/diagnostic.ts";
+import { type Diagnostic, diagnostic, Reporter } from "./diag/diagnostic.ts";
 import type { EditingOptions } from "./editing.ts";
 import type { Model } from "./ir/graph.ts";
 import { flops, parameters } from "./measure/index.ts";
-import { type External, type Write, writtenBytes } from "./onnx/index.ts";
+import { type External, filesOf, type Write, writtenBytes } from "./onnx/index.ts";
 import { checkEnsures, type Plan } from "./plan/index.ts";
 
 export interface PublishOptions extends Pick<EditingOptions, "model" | "seed" | "signal"> {
@@ -62,15 +62,17 @@ export interface Published {
   readonly verification: Comparison | null;
   readonly diagnostics: readonly Diagnostic[];
 }
+
 /** Everything is on disk under temporary names before the runtime is asked, and it before OUT is. */
 export async function publish(
   { model, edited, keepsFunction }: Publishable,
   options: Omit<PublishOptions, "device"> & { readonly device: Device },
   write: Write | null,
 ): Promise<Published> {
+  const notes = nothingShared(model, options);
   if (!write) {
     const size = sizeOf(model, options);
-    return { size, bytesWritten: 0, verification: null, diagnostics: [] };
+    return { size, bytesWritten: 0, verification: null, diagnostics: notes };
   }
   const { model: input, verify, device, seed = 0, signal } = options;
   await write.stage();
@@ -94,7 +96,13 @@ export async function publish(
     verification = await compareModels(files, settings);
   }
   const { bytesWritten, size } = write.publish();
-  return { bytesWritten, size, verification, diagnostics: unproven ? [unproven] : [] };
+  return { bytesWritten, size, verification, diagnostics: unproven ? [...notes, unproven] : notes };
+}
+
+/** A model that keeps its weights inside has no file that the output could point at. */
+function nothingShared(model: Model, { external }: Pick<PublishOptions, "external">): Diagnostic[] {
+  if (external !== "share" || filesOf(model).length > 1) return [];
+  return [diagnostic("nothing-shared", { model: model.path })];
 }
 
 function sizeOf(model: Model, { out, external }: Pick<PublishOptions, "out" | "external">): number {

@@ -3,6 +3,7 @@ import type { Value } from "../../src/ir/graph.ts";
 import type { StoredTensor } from "../../src/onnx/index.ts";
 import type { Patch } from "../../src/onnx-ops/patch.ts";
 import { asStored } from "./as-stored.ts";
+import { behind } from "./casts.ts";
 import type { Slot } from "./state-dict.ts";
 
 /**
@@ -24,7 +25,5 @@ export function unmerge(slot: Slot, name: string, tensor: StoredTensor, patch: P
 
 /** Whether `from` is `value`, or hands it on. */
 function handsOn(from: Value | null | undefined, value: Value): boolean {
-  if (!from || from === value) return from === value;
-  const { producer } = from;
-  return producer?.op === "Identity" && handsOn(producer.inputs[0], value);
+  return !!from && behind(from, ({ op }) => op === "Identity") === value;
 }

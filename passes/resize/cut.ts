@@ -5,6 +5,7 @@ import { byteLength, type DType, elements } from "../../src/ir/types.ts";
 import { drawn, stretchOf } from "../../src/lower/initialise.ts";
 import { streamOf } from "../../src/lower/random.ts";
 import { encodeElements } from "../../src/onnx-ops/elements.ts";
+import { type Words, wordsOf } from "../../src/onnx-ops/words.ts";
 import type { Filler, Mark } from "./marks.ts";
 
 /** Which units stay, in order, and how many new ones follow them. */
@@ -48,10 +49,10 @@ function cut(
   const sources = sourcesOf(mark, choice);
   const rows = elements(shape.slice(0, axis));
   const width = elements(shape.slice(axis + 1));
-  const wordsOf = wordsOfSize(byteLength(tensor.dtype, 1));
-  const source = wordsOf(materialize(tensor.data));
+  const size = byteLength(tensor.dtype, 1);
+  const source = wordsOf(materialize(tensor.data), size);
   const bytes = new Uint8Array(byteLength(tensor.dtype, elements(shape)));
-  const target = wordsOf(bytes);
+  const target = wordsOf(bytes, size);
   const stride = { old: tensor.shape[axis]! * width, new: shape[axis]! * width };
   for (let row = 0; row < rows; row++) {
     const [from, to] = [row * stride.old, row * stride.new];
@@ -61,7 +62,7 @@ function cut(
   let fresh = 0;
   sources.forEach((unit, i) => {
     if (unit >= 0) return;
-    const words = wordsOf(filled(fresh++));
+    const words = wordsOf(filled(fresh++), size);
     for (let row = 0; row < rows; row++) {
       const at = row * stride.new + i * width;
       if (width === 1) target[at] = words[row]!;
@@ -69,18 +70,6 @@ function cut(
     }
   });
   return bytes;
-}
-
-/** Elements as whole numbers of their size, whichever that is: they are only moved. */
-type Words = Uint32Array;
-
-function wordsOfSize(size: number): (bytes: Uint8Array) => Words {
-  const Kind = { 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array }[size] ?? Uint8Array;
-  return (bytes) => {
-    const { buffer, byteOffset, length } =
-      bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
-    return new Kind(buffer as ArrayBuffer, byteOffset, length / size) as Words;
-  };
 }
 
 /** One row: the units that stay. */

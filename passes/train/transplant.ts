@@ -1,6 +1,7 @@
 /** A site of the edited model, grown into the original beside what it replaced. */
 import { fail } from "../../src/diag/diagnostic.ts";
 import type { Graph, Node, Value } from "../../src/ir/graph.ts";
+import { positionsIn } from "../../src/onnx-ops/anchor.ts";
 import type { Patch } from "../../src/onnx-ops/patch.ts";
 import type { DistillSite } from "./sites.ts";
 
@@ -60,10 +61,7 @@ export function transplant(
     weights.set(value, copy);
   }
   for (const value of reach.outside) map.set(value, twinOf(value, patch.graph, site));
-  const position = new Map<Node, number>();
-  for (const [i, node] of site.outputs[0]![0].producer!.graph!.nodes.entries()) {
-    position.set(node, i);
-  }
+  const position = positionsIn(site.outputs[0]![0].producer!.graph!);
   const ordered = [...reach.nodes].sort((a, b) => position.get(a)! - position.get(b)!);
   patch.clone(ordered, map);
   return { outputs: site.outputs.map(([here]) => map.get(here)!), weights };

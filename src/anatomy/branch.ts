@@ -91,8 +91,9 @@ export function branchesOf(region: Region, findings: Findings): Branch[] {
 }
 
 /**
- * The branch up to the end of its last projection, where what stands behind it reads the branch's start as well:
- * a gate made of the same tokens, or the stream itself that is taken away again, x + g (f(x) - x).
+ * The branch up to the end of its last projection, where what stands behind it reads the branch's
+ * start as well: a gate made of the same tokens, or the stream itself that is taken away again,
+ * x + g (f(x) - x).
  */
 function withoutGate(bare: Bare, findings: Findings): Bare | null {
   const { x, y, ops } = bare;
@@ -114,14 +115,13 @@ function withoutGate(bare: Bare, findings: Findings): Bare | null {
     // experts; what mixes tokens is a branch of its own.
     if (mapsOf(beside).size > 1 || attends(beside) || choosesExperts(beside)) continue;
     if (mixingOf(x, beside, linears, constants) !== "features") continue;
-    const reads = (op: Op, from: (wire: Wire) => boolean) => op.data.some(from);
     const gates = behind.ops.filter((op) =>
-      reads(op, ({ from }) => from !== null && beside.includes(from)),
+      op.data.some(({ from }) => from && beside.includes(from)),
     );
     // What is added to the branch is a term of it.
     if (gates.some(({ type }) => type === "Add" || type === "Sub")) continue;
-    if (gates.length > 0 || behind.ops.some((op) => reads(op, (wire) => wire === x)))
-      return { ...bare, y: end, ops: inside.ops };
+    const readsStart = behind.ops.some((op) => op.data.includes(x));
+    if (gates.length > 0 || readsStart) return { ...bare, y: end, ops: inside.ops };
   }
   return null;
 }

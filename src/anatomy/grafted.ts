@@ -43,7 +43,12 @@ export function isGrafted({ place }: { readonly place: Node }): boolean {
 
 /** The branch of a block that a node's operator stands for. */
 export function graftedBranch(node: Node): "attn" | "cross" | "mlp" | null {
-  const part = graftOf(node)?.part ?? "";
+  const kind = branchKind(graftOf(node)?.part ?? "");
+  return kind === "cross_attn" ? "cross" : kind;
+}
+
+/** `mlp` of the part `context_mlp2`; null for norms. */
+export function branchKind(part: string): "attn" | "cross_attn" | "mlp" | null {
   const [, kind] = /^(?:context_)?(attn|cross_attn|mlp)\d*$/.exec(part) ?? [];
-  return kind === "cross_attn" ? "cross" : ((kind as "attn" | "mlp" | undefined) ?? null);
+  return (kind as ReturnType<typeof branchKind> | undefined) ?? null;
 }

@@ -1,10 +1,11 @@
 /** What differs between two nodes, or two graphs' interfaces, in words. */
 import { type Bytes, lengthOf, materialize } from "../ir/bytes.ts";
 import type { Initializer, Model, Node, Value } from "../ir/graph.ts";
+import { sameTensor } from "../ir/same-tensor.ts";
 import { type DType, dtypes, elements, showShape, showType } from "../ir/types.ts";
 import { decodeElements } from "../onnx-ops/elements.ts";
 import type { DiffItem } from "./index.ts";
-import { leafOf, sameTensor } from "./leaves.ts";
+import { leafOf } from "./leaves.ts";
 import type { Matching } from "./match.ts";
 import { attributesOf, graphText, isCommutative, operandsOf } from "./signature.ts";
 

@@ -1,7 +1,8 @@
 /** Tensors that stand in the graph: initializers and Constant nodes, told apart by content. */
 import { createHash } from "node:crypto";
-import { type Bytes, lengthOf } from "../ir/bytes.ts";
+import { lengthOf } from "../ir/bytes.ts";
 import type { Graph, Initializer, Node, Value } from "../ir/graph.ts";
+import { slice } from "../ir/same-tensor.ts";
 import { originOf } from "../onnx/origin.ts";
 
 /** Whether a node is a tensor written as a node. */
@@ -35,32 +36,6 @@ export function fingerprint({ dtype, shape, data }: Initializer): string {
     }
   }
   return `${dtype}[${shape}]${hash.digest("base64")}`;
-}
-
-const chunk = 1 << 22;
-
-/** Compares byte by byte, a few megabytes at a time. */
-export function sameTensor(a: Initializer, b: Initializer): boolean {
-  if (a.dtype !== b.dtype || `${a.shape}` !== `${b.shape}`) return false;
-  const length = lengthOf(a.data);
-  if (length !== lengthOf(b.data)) return false;
-  if (samePlace(a.data, b.data)) return true;
-  for (let at = 0; at < length; at += chunk) {
-    const size = Math.min(chunk, length - at);
-    if (Buffer.compare(slice(a.data, at, size), slice(b.data, at, size)) !== 0) return false;
-  }
-  return true;
-}
-
-function samePlace(a: Bytes, b: Bytes): boolean {
-  if (a.kind !== "file" || b.kind !== "file") return false;
-  return a.file.path === b.file.path && a.offset === b.offset;
-}
-
-function slice(bytes: Bytes, at: number, length: number): Uint8Array {
-  if (bytes.kind === "file") return bytes.file.read(bytes.offset + at, length);
-  const data = bytes.kind === "memory" ? bytes.data : bytes.compute();
-  return data.subarray(at, at + length);
 }
 
 /** Sparse initializers, which nobody reads, are compared as they are written, names included. */

@@ -1,15 +1,20 @@
 /**
  * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): random words
- * as a function of a key and a counter. All words are 32-bit integers, and the results unsigned.
+ * as a function of a key and a counter. All words are unsigned 32-bit integers.
  */
 
-/**
- * Four random words of the counter (c0, c1, c2, c3) under the key (k0, k1).
- *
- * A round takes the high and the low words of 0xd2511f53 a and 0xcd9e8d57 c, by halves. It is
- * written out, and all on its way has a sign: a compile draws so few that V8 interprets most of
- * them, where calls are dear and what does not fit a signed word is a heap object.
- */
+/** The high word of a product of words, by halves. */
+function high(a: number, b: number): number {
+  const ah = a >>> 16;
+  const al = a & 0xffff;
+  const bh = b >>> 16;
+  const bl = b & 0xffff;
+  const middle = ah * bl + ((al * bl) >>> 16);
+  const carry = (al * bh + (middle & 0xffff)) >>> 16;
+  return (ah * bh + (middle >>> 16) + carry) >>> 0;
+}
+
+/** Four random words of the counter (c0, c1, c2, c3) under the key (k0, k1). */
 export function philox(
   k0: number,
   k1: number,
@@ -26,25 +31,16 @@ export function philox(
   let k = k0;
   let l = k1;
   for (let round = 0; round < 10; round++) {
-    const al = a & 0xffff;
-    const ah = a >>> 16;
-    const cl = c & 0xffff;
-    const ch = c >>> 16;
-    const p = Math.imul(al, 0xd251);
-    const q = Math.imul(ah, 0x1f53);
-    const r = Math.imul(cl, 0xcd9e);
-    const s = Math.imul(ch, 0x8d57);
-    const aCarry = (Math.imul(al, 0x1f53) >>> 16) + (p & 0xffff) + (q & 0xffff);
-    const cCarry = (Math.imul(cl, 0x8d57) >>> 16) + (r & 0xffff) + (s & 0xffff);
-    const aHigh = Math.imul(ah, 0xd251) + (p >>> 16) + (q >>> 16) + (aCarry >>> 16);
-    const cHigh = Math.imul(ch, 0xcd9e) + (r >>> 16) + (s >>> 16) + (cCarry >>> 16);
-    const aLow = Math.imul(a, 0xd2511f53);
-    a = cHigh ^ b ^ k;
-    b = Math.imul(c, 0xcd9e8d57);
-    c = aHigh ^ d ^ l;
-    d = aLow;
-    k = (k + 0x9e3779b9) | 0;
-    l = (l + 0xbb67ae85) | 0;
+    const h0 = high(0xd2511f53, a);
+    const l0 = Math.imul(0xd2511f53, a);
+    const h1 = high(0xcd9e8d57, c);
+    const l1 = Math.imul(0xcd9e8d57, c);
+    a = (h1 ^ b ^ k) >>> 0;
+    b = l1 >>> 0;
+    c = (h0 ^ d ^ l) >>> 0;
+    d = l0 >>> 0;
+    k = (k + 0x9e3779b9) >>> 0;
+    l = (l + 0xbb67ae85) >>> 0;
   }
   out[0] = a;
   out[1] = b;

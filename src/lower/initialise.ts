@@ -2,6 +2,7 @@
 import type { Bytes } from "../ir/bytes.ts";
 import { byteLength, type DType, dtypes, elements } from "../ir/types.ts";
 import { encodeElements } from "../onnx-ops/elements.ts";
+import { wordsOf } from "../onnx-ops/words.ts";
 import { room } from "./arrays.ts";
 import { number, type Param } from "./params.ts";
 import { normalQuantile, type Stream } from "./random.ts";
@@ -169,9 +170,8 @@ function scatter(
   shape: readonly number[],
 ): void {
   const [rows, columns] = [shape[0]!, shape[1]!];
-  const Words = { 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array }[size] ?? Uint8Array;
-  const source = new Words(from.buffer as ArrayBuffer, from.byteOffset, from.length / size);
-  const target = new Words(to.buffer as ArrayBuffer, to.byteOffset, to.length / size);
+  const source = wordsOf(from, size);
+  const target = wordsOf(to, size);
   let row = Math.floor(start / columns);
   let column = start % columns;
   for (let i = 0; i < source.length; i++) {

@@ -1,6 +1,7 @@
 /** Selections by the exporter's module scope: `"encoder.layer.*.attention"`. */
 import type * as ast from "../../grammar/ast.ts";
 import type { Block, Part } from "../anatomy/anatomy.ts";
+import { branchKind } from "../anatomy/grafted.ts";
 import { scopeOf } from "../anatomy/scopes.ts";
 import { fail } from "../diag/diagnostic.ts";
 import { placeOf } from "../diag/span.ts";
@@ -82,9 +83,7 @@ function isNamesake({ scope, site: { block, part } }: Candidate): boolean {
 }
 
 function liesBelow(scope: string, pattern: string): boolean {
-  const steps = scope.split(".");
-  const depth = pattern.split(".").length;
-  return steps.length > depth && matchesScope(pattern, steps.slice(0, depth).join("."));
+  return !matchesScope(pattern, scope) && beginsWith(pattern, scope.split("."));
 }
 
 function candidatesOf({ anatomy }: SelectContext): Candidate[] {
@@ -95,7 +94,7 @@ function candidatesOf({ anatomy }: SelectContext): Candidate[] {
       const parts = [...block.parts].map(([name, part]) => ({
         scope: part.scope,
         site: { label: `${label}.${name}`, stack, block, part },
-        kind: /^(?:context_)?(attn|cross_attn|mlp)\d*$/.exec(name)?.[1] ?? null,
+        kind: branchKind(name),
       }));
       return [{ scope: block.scope, site: whole, kind: null }, ...parts];
     }),
@@ -138,7 +137,10 @@ function isSoftmax(node: Node, pattern: string): boolean {
 }
 
 function isFrom(node: Node, pattern: string): boolean {
-  const steps = scopeOf(node);
+  return beginsWith(pattern, scopeOf(node));
+}
+
+function beginsWith(pattern: string, steps: readonly string[]): boolean {
   return matchesScope(pattern, steps.slice(0, pattern.split(".").length).join("."));
 }
 
