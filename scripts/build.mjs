@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, cpSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import module from "node:module";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -61,13 +61,19 @@ await build({
   define: { ...common.define, "import.meta.url": "$url" },
   banner: { js: 'const $url=require("node:url").pathToFileURL(__filename).href;' },
 });
+// Node starts CommonJS sooner than modules, by a tenth of a short run.
+await build({ ...commonjs, entryPoints: ["src/cli.ts", "src/cli/load.ts"], outdir: "dist" });
+writeFileSync("dist/package.json", '{ "type": "commonjs" }\n');
+mkdirSync("dist/types", { recursive: true });
+writeFileSync("dist/types/package.json", '{ "type": "module" }\n');
 await build({
   ...common,
-  entryPoints: ["src/cli.ts", "src/cli/load.ts", "src/index.ts"],
+  entryPoints: ["src/index.ts"],
   outdir: "dist",
   splitting: true,
   chunkNames: "chunks/[name]-[hash]",
   format: "esm",
+  outExtension: { ".js": ".mjs" },
   // CommonJS packages ask for Node's own modules by `require`.
   banner: {
     js: 'import{createRequire as $require}from"node:module";const require=$require(import.meta.url);',

@@ -2,9 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { compiledOf, run, sealOf } from "../dist/cli/load.js";
 
-const bundle = new URL("../dist/graftc.cjs", import.meta.url);
+const bundle = fileURLToPath(new URL("../dist/graftc.cjs", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "graftc-build-"));
 try {
   const bytes = readFileSync(bundle);

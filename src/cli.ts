@@ -1,6 +1,8 @@
 #!/usr/bin/env node
+import { join } from "node:path";
 import { load } from "./cli/load.ts";
 
-const { main } = load(new URL("./graftc.cjs", import.meta.url)) as typeof import("./cli/main.ts");
-const code = await main(process.argv.slice(2));
-process.exitCode ||= code;
+const { main } = load(join(__dirname, "graftc.cjs")) as typeof import("./cli/main.ts");
+void main(process.argv.slice(2)).then((code) => {
+  process.exitCode ||= code;
+});

@@ -2,7 +2,6 @@
 import { readFileSync } from "node:fs";
 import module, { createRequire } from "node:module";
 import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
 import vm from "node:vm";
 import { crc32 } from "node:zlib";
 
@@ -15,18 +14,18 @@ export interface Ahead {
 /**
  * Node keeps compiled code itself from 22.8 on. For those before, the build leaves it beside the
  * bundle; V8 ignores what another version of it has made.
- * @param bundle a CommonJS file.
+ * @param bundle the path of a CommonJS file.
  */
-export function load(bundle: URL): unknown {
+export function load(bundle: string): unknown {
   const { enableCompileCache } = module as { enableCompileCache?: () => void };
   enableCompileCache?.();
   const ahead = enableCompileCache ? null : readAhead(bundle);
-  return ahead ? run(bundle, ahead).exports : createRequire(bundle)(fileURLToPath(bundle));
+  return ahead ? run(bundle, ahead).exports : createRequire(bundle)(bundle);
 }
 
 /** Where the compiled code of a bundle is: its seal, and what V8 wrote. */
-export function compiledOf(bundle: URL): URL {
-  return new URL(`${bundle.href}.compiled`);
+export function compiledOf(bundle: string): string {
+  return `${bundle}.compiled`;
 }
 
 /** Checksums: V8 itself compares only the lengths of the code, and runs whatever it is given. */
@@ -37,7 +36,7 @@ export function sealOf({ code, compiled }: Required<Ahead>): Buffer {
 const sealBytes = 8;
 
 /** null: there is no compiled code that can be read, is whole and is of this very bundle. */
-export function readAhead(bundle: URL): Required<Ahead> | null {
+export function readAhead(bundle: string): Required<Ahead> | null {
   try {
     const sealed = readFileSync(compiledOf(bundle));
     const ahead = { code: readFileSync(bundle), compiled: sealed.subarray(sealBytes) };
@@ -48,8 +47,7 @@ export function readAhead(bundle: URL): Required<Ahead> | null {
 }
 
 /** Runs a CommonJS file as Node does, but that `import()` is beyond code compiled before. */
-export function run(bundle: URL, ahead: Ahead): { script: vm.Script; exports: unknown } {
-  const filename = fileURLToPath(bundle);
+export function run(filename: string, ahead: Ahead): { script: vm.Script; exports: unknown } {
   const { code, compiled } = ahead;
   const script = new vm.Script(
     `(function(exports,require,module,__filename,__dirname){${code.toString("latin1")}\n})`,
@@ -60,7 +58,7 @@ export function run(bundle: URL, ahead: Ahead): { script: vm.Script; exports: un
   body.call(
     module.exports,
     module.exports,
-    createRequire(bundle),
+    createRequire(filename),
     module,
     filename,
     dirname(filename),

@@ -60,7 +60,7 @@ test("the operators of its table are the built-in ones, with their defaults", ()
 
 test("its library example runs", () => {
   const [example] = blocks("ts");
-  const source = example!.replace('"graftc"', JSON.stringify(join(root, "dist/index.js")));
+  const source = example!.replace('"graftc"', JSON.stringify(join(root, "dist/index.mjs")));
   writeFileSync(join(cwd, "example.mjs"), source);
   const { status, stderr } = spawnSync(process.execPath, ["example.mjs"], {
     cwd,
