@@ -9,7 +9,10 @@ import { Reporter } from "../src/diag/diagnostic.ts";
 import type { SourceText, Span } from "../src/diag/span.ts";
 import type * as ast from "./ast.ts";
 import { ident, numberLiteral, percentLiteral, reportTwins, stringLiteral } from "./ast-builder.ts";
+import { LookaheadOnDemand } from "./lookahead.ts";
 import { endOf, t, vocabulary } from "./tokens.ts";
+
+const maxLookahead = 2;
 
 type Rule<T> = ParserMethod<[], T>;
 
@@ -19,7 +22,8 @@ export class ExpressionParser extends EmbeddedActionsParser {
   protected reporter: Reporter = new Reporter();
 
   constructor(config: IParserConfig) {
-    super(vocabulary, { maxLookahead: 2, recoveryEnabled: false, ...config });
+    const lookaheadStrategy = new LookaheadOnDemand({ maxLookahead });
+    super(vocabulary, { lookaheadStrategy, maxLookahead, recoveryEnabled: false, ...config });
   }
 
   /** From `first` to the token consumed last. */
