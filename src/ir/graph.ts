@@ -143,6 +143,7 @@ export class Node {
   /** The graphs of its attributes: bodies of If, Loop, Scan. */
   get subgraphs(): readonly Graph[] {
     let graphs = noGraphs;
+    if (this.attributes.size === 0) return graphs;
     this.attributes.forEach(({ value }) => {
       if (value.type === "graph") graphs = [...graphs, value.value];
       else if (value.type === "graphs") graphs = [...graphs, ...value.value];

@@ -131,21 +131,35 @@ export class Edits {
 /** New fields stand where the canonical order has them: before the first of a greater number. */
 function splice(slice: Slice, lists: ReadonlyMap<number, readonly Field[]>): Rope {
   if (slice.from === slice.to) return ofNewFields(lists);
-  const queues = new Map<number, Queue>();
-  for (const [number, fields] of lists) queues.set(number, new Queue(fields));
+  const queues: (Queue | undefined)[] = [];
+  lists.forEach((fields, number) => {
+    queues[number] = new Queue(fields);
+  });
   const count = new Cursor(slice);
-  while (count.next()) queues.get(count.number)?.await();
-  const added = [...queues].filter(([, { isNew }]) => isNew).sort(([a], [b]) => a - b);
+  while (count.next()) queues[count.number]?.await();
+  const added = [...lists.keys()].filter((number) => queues[number]!.isNew).sort((a, b) => a - b);
   const rope = new Rope();
   const field = new Cursor(slice);
+  // Most fields stay: a run of them is one span.
+  let kept = slice.from;
+  const keep = (end: number) => {
+    rope.span(slice.source, kept, end);
+  };
   while (field.next()) {
-    const { number } = field;
-    while (added[0] && added[0][0] < number) added.shift()![1].rest(rope);
-    const queue = queues.get(number);
-    if (queue) queue.upTo(rope);
-    else rope.span(slice.source, field.start, field.to);
+    const { number, start, to } = field;
+    if (added.length > 0 && added[0]! < number) {
+      keep(start);
+      kept = start;
+      while (added.length > 0 && added[0]! < number) queues[added.shift()!]!.rest(rope);
+    }
+    const queue = queues[number];
+    if (queue === undefined || queue.passes(field)) continue;
+    keep(start);
+    kept = to;
+    queue.upTo(rope);
   }
-  for (const [, queue] of added) queue.rest(rope);
+  keep(slice.to);
+  for (const number of added) queues[number]!.rest(rope);
   return rope;
 }
 
@@ -154,6 +168,10 @@ function ofNewFields(lists: ReadonlyMap<number, readonly Field[]>): Rope {
   const numbers = [...lists.keys()].sort((a, b) => a - b);
   for (const number of numbers) for (const { field } of lists.get(number)!) put(rope, field);
   return rope;
+}
+
+function isAt(field: Encoded, { source, start }: Slice): boolean {
+  return !(field instanceof Rope) && field.source === source && field.start === start;
 }
 
 function put(rope: Rope, field: Encoded): void {
@@ -185,6 +203,16 @@ class Queue {
 
   get isNew(): boolean {
     return this.#occurrences === 0;
+  }
+
+  /** Whether the next occurrence, which is `field`, stays and nothing goes with it: then it is done. */
+  passes(field: Slice): boolean {
+    const next = this.#elements[this.#next];
+    const isLast = this.#slot + 1 === this.#occurrences;
+    if (isLast || next?.slot !== this.#slot || !isAt(next.field, field)) return false;
+    this.#next++;
+    this.#slot++;
+    return true;
   }
 
   /** At the next occurrence: all that stand before its replacement, and that; at the last one all. */
