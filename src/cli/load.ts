@@ -1,4 +1,4 @@
-/** How the command line starts and runs soon: code compiled ahead, and little of it optimized. */
+/** How the command line starts: its code compiled ahead, and little of it optimized. */
 import { readFileSync } from "node:fs";
 import module, { createRequire } from "node:module";
 import { dirname } from "node:path";
