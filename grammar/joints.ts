@@ -19,10 +19,14 @@ export interface Separator {
   readonly breaks: "never" | "maybe" | "always";
   /** Whether one empty line of the author's is kept. */
   readonly blank: boolean;
+  /** Whether what a comment pushes onto the next line is indented there. */
+  readonly hangs?: boolean;
 }
 
-export const tight: Separator = { flat: "", breaks: "never", blank: false };
-export const spaced: Separator = { flat: " ", breaks: "never", blank: false };
+export const tight: Separator = { flat: "", breaks: "never", blank: false, hangs: true };
+export const spaced: Separator = { flat: " ", breaks: "never", blank: false, hangs: true };
+/** Between the branches of an `if`. */
+export const branching: Separator = { flat: " ", breaks: "never", blank: false };
 
 /** A comment, and how many line ends separate it from what is before it. */
 interface Remark {
@@ -145,8 +149,8 @@ function leading(
   return close ? text : [text, " "];
 }
 
-function broken({ breaks, blank }: Separator, newlines: number): Doc {
-  return breaks === "never" ? indent(hardLine()) : hardLine(blank && newlines > 1);
+function broken({ hangs, blank }: Separator, newlines: number): Doc {
+  return hangs ? indent(hardLine()) : hardLine(blank && newlines > 1);
 }
 
 /** What stands before a closing bracket: comments still belong to what is inside. */

@@ -9,7 +9,7 @@ import { alignLines } from "./alignment.ts";
 import type * as ast from "./ast.ts";
 import { gapsOf } from "./comments.ts";
 import { type Doc, group, indent, printDoc, token } from "./doc.ts";
-import { closingJoint, joint, type Separator, type Stream, spaced, tight } from "./joints.ts";
+import { branching, closingJoint, joint, type Separator, type Stream, spaced, tight } from "./joints.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { type Spacing, spacingOf } from "./spacing.ts";
 import { isCloser, isKeyword, isNameKeyword, isOpener, type Tokens, t } from "./tokens.ts";
@@ -204,7 +204,10 @@ function printToken({ tokens }: Text, i: number): Doc {
 
 /** What stands before a token in the middle of a line. */
 function before(text: Text, { first }: Node): Doc {
-  const space = joint(text, first, text.spacing[first]!.tight ? tight : spaced);
+  const { tokens } = text;
+  const branches = tokens[first]!.tokenType === t.else && tokens[first - 1]?.tokenType === t["}"];
+  const apart = branches ? branching : spaced;
+  const space = joint(text, first, text.spacing[first]!.tight ? tight : apart);
   const padding = text.padding.get(first) ?? 0;
   return padding === 0 ? space : [space, " ".repeat(padding)];
 }

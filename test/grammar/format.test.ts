@@ -177,6 +177,23 @@ distill { /* none */ }
 `);
 });
 
+test("the branches of an if stand below each other, whatever is behind them", () => {
+  const text = `operator f { if a { y = x } // then
+else if b { y = z } /* no */ else { // else
+y = 2 } }`;
+  expect(formatted(text)).toBe(`operator f {
+  if a {
+    y = x
+  } // then
+  else if b {
+    y = z
+  } /* no */ else { // else
+    y = 2
+  }
+}
+`);
+});
+
 test("rewrites keep their clauses in one column", () => {
   const text = `rewrite r in blocks[all] { match a = Add(x, y) b = Mul?(a, -1 | [1,2]) where x.rank == 2 with a = Sub(x,y) b = a } optional`;
   expect(formatted(text)).toBe(`rewrite r in blocks[all] {
