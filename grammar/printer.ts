@@ -9,7 +9,15 @@ import { alignLines } from "./alignment.ts";
 import type * as ast from "./ast.ts";
 import { gapsOf } from "./comments.ts";
 import { type Doc, group, indent, printDoc, token } from "./doc.ts";
-import { branching, closingJoint, joint, type Separator, type Stream, spaced, tight } from "./joints.ts";
+import {
+  branching,
+  closingJoint,
+  joint,
+  type Separator,
+  type Stream,
+  spaced,
+  tight,
+} from "./joints.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { type Spacing, spacingOf } from "./spacing.ts";
 import { isCloser, isKeyword, isNameKeyword, isOpener, type Tokens, t } from "./tokens.ts";

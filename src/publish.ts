@@ -95,8 +95,10 @@ export async function publish(
     const settings = { seed, device, keepsFunction, signal };
     verification = await compareModels(files, settings);
   }
-  const { bytesWritten, size } = write.publish();
-  return { bytesWritten, size, verification, diagnostics: unproven ? [...notes, unproven] : notes };
+  const { bytesWritten, size, left } = write.publish();
+  if (unproven) notes.push(unproven);
+  if (left !== null) notes.push(diagnostic("data-left", { path: left, out: options.out! }));
+  return { bytesWritten, size, verification, diagnostics: notes };
 }
 
 /** A model that keeps its weights inside has no file that the output could point at. */

@@ -36,6 +36,8 @@ export interface Target {
 
 export interface Targets {
   readonly folder: string;
+  /** Data files of the input that stay in use whatever becomes of OUT. */
+  readonly kept: ReadonlySet<string>;
   /** Empty where all weights go into the model file. */
   readonly carried: readonly Target[];
   /** Where new weights go that find no place in a carried file. */
@@ -123,7 +125,7 @@ export function planTargets(model: Model, out: string, external: External): Targ
   const met = sole || external === "share" ? [] : dataFiles.filter(meets);
   const before = met.length > 0 ? locationsOf(outPath) : new Set();
   const carried = dataFiles.map((source): Target => {
-    if (external === "share") return { ...kept(source), written: false };
+    if (external === "share") return shared(source);
     const own = sole ? dataFileOf(basename(out)) : source.location;
     const foreign = met.includes(source) && !before.has(own);
     const location = foreign ? join(dirname(own), `${basename(out)}.${basename(own)}`) : own;
@@ -132,11 +134,12 @@ export function planTargets(model: Model, out: string, external: External): Targ
     return { source, location, path, written: inPlace || !ours.has(path) };
   });
   const taken = new Set([...ours, ...carried.map(({ path }) => path), ...(input ? [input] : [])]);
-  return { folder, carried, fresh: freshName(folder, basename(out), taken) };
+  const kept = inPlace ? new Set<string>() : ours;
+  return { folder, kept, carried, fresh: freshName(folder, basename(out), taken) };
 }
 
-function kept(source: DataFile): Omit<Target, "written"> {
-  return { source, location: source.location, path: source.file.path };
+function shared(source: DataFile): Target {
+  return { source, location: source.location, path: source.file.path, written: false };
 }
 
 /** Where new weights go, and those of a sole data file. */

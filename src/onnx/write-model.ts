@@ -1,5 +1,5 @@
 /** Model -> files: complete under temporary names first, then put in place all at once. */
-import { closeSync, ftruncateSync } from "node:fs";
+import { closeSync, existsSync, ftruncateSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { lengthOf } from "../ir/bytes.ts";
 import type { Model } from "../ir/graph.ts";
@@ -7,11 +7,19 @@ import { type BaseCopy, startBase } from "./base-copy.ts";
 import { encodeModel } from "./encode-model.ts";
 import type { PortTypes } from "./encode-node.ts";
 import type { Home } from "./encode-tensor.ts";
-import type { Layout, PlannedFile, Segment } from "./layout.ts";
+import { allInline, type Layout, type PlannedFile, type Segment } from "./layout.ts";
 import { planWrite, sizeOf, type WritePlan } from "./plan-write.ts";
+import { locationsOf } from "./read-model.ts";
 import type { Rope } from "./rope.ts";
 import { type Watch, watched, writeSegments } from "./segments.ts";
-import { type External, planTargets, refuseOut, type Target, type Targets } from "./targets.ts";
+import {
+  dataFileOf,
+  type External,
+  planTargets,
+  refuseOut,
+  type Target,
+  type Targets,
+} from "./targets.ts";
 import { asWriteFailure, createFile, publish, Temporaries } from "./temporary.ts";
 
 export interface WriteOptions {
@@ -29,6 +37,8 @@ export interface WriteResult {
   readonly bytesWritten: number;
   /** Of the model file and all data that it refers to, written or not. */
   readonly size: number;
+  /** The data file of the model that was at OUT, to which nothing refers any more. */
+  readonly left: string | null;
 }
 
 /** A write under way. Until `publish` there is nothing but temporary files beside OUT. */
@@ -184,10 +194,11 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
     loadable,
     publish() {
       const { layout, total } = staged!;
+      const left = leftBehind(outPath, layout, targets) ? dataFileOf(out) : null;
       const paths = [...layout.files.map(({ path }) => path), outPath];
       publish(paths.map((final) => ({ temporary: temporaries.for(final), final })));
       const written = layout.files.map(({ location }) => join(dirname(out), location));
-      return { files: [out, ...written], bytesWritten: total, size: sizeOf(staged!) };
+      return { files: [out, ...written], bytesWritten: total, size: sizeOf(staged!), left };
     },
     abandon() {
       for (const target of [...bases.keys()]) dropBase(target);
@@ -199,6 +210,15 @@ export function beginWrite(model: Model, out: string, options: WriteOptions = {}
 interface Staged extends WritePlan {
   readonly total: number;
   readonly watch: Watch;
+}
+
+/** Whether `<OUT>.data` is there for the model alone that is at OUT now. */
+function leftBehind(outPath: string, layout: Layout, { carried, kept }: Targets): boolean {
+  const path = dataFileOf(outPath);
+  const stays = layout === allInline ? [] : carried;
+  const used = kept.has(path) || [...layout.files, ...stays].some((file) => file.path === path);
+  if (used || !existsSync(path) || !existsSync(outPath)) return false;
+  return locationsOf(outPath).has(basename(path));
 }
 
 /** The one data file that the output will begin with, where copying it takes long. */

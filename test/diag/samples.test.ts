@@ -49,6 +49,7 @@ const misfortunes: ReadonlySet<string> = new Set([
 
 /** What tests beside the code make happen with models of their own. */
 const elsewhere: ReadonlySet<string> = new Set([
+  "data-left",
   "data-size",
   "data-unused",
   "graph-depth",

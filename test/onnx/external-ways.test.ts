@@ -47,6 +47,17 @@ describe("--external", () => {
     expect(Object.keys(filesIn(folder)).includes("back.onnx.data")).toBe(false);
   });
 
+  test("a data file to which nothing refers any more is told of", async () => {
+    const folder = inlineModel();
+    const out = join(folder, "out.onnx");
+    const left = async (external: External) => (await write(folder, out, external)).left;
+    expect(await left("file")).toBe(null);
+    expect(await left("file")).toBe(null);
+    expect(await left("inline")).toBe(`${out}.data`);
+    // Of nobody's any more, so of no concern.
+    expect(await left("inline")).toBe(null);
+  });
+
   test("share refers to the input's file and writes only what is new", async () => {
     const folder = folderWith(three("w.bin"), { "w.bin": data });
     const before = filesIn(folder);

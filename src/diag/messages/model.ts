@@ -34,5 +34,6 @@ export const modelMessages = {
   "disk-full": error`${"path"} cannot be written: the disk is full`,
   "nothing-shared": warning`${"model"} has no data file to share: its weights are inside, and are written with the output`,
   "share-elsewhere": error`${"out"} cannot share the input's data file, which is in ${"folder"}: runtimes refuse data from other folders`,
+  "data-left": warning`${"path"} was of the model that ${"out"} replaces, and no model refers to it now`,
   "model-too-large": error`${"out"} would be over 2 GB without its weights, more than protobuf takes`,
 } as const;
