@@ -33,16 +33,23 @@ export interface LoadOptions {
   readonly partial: boolean;
 }
 
+export interface Loaded {
+  /** Tensors of the files that the model has now. */
+  readonly count: number;
+  /** Warnings and notes. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
 /**
  * Gives initializers the values of the files, turned and rounded to how the model stores them, when
- * they are written. Returns warnings and notes.
+ * they are written.
  * @throws GraftError for names that mean nothing here, weights that no file has, other shapes.
  */
 export function loadWeights(
   model: Model,
   files: readonly WeightFile[],
   options: LoadOptions,
-): Reporter["diagnostics"] {
+): Loaded {
   const reporter = new Reporter();
   const slots = slotsOf(model, options.added);
   const patch = new Patch(model.graph, null, "");
@@ -89,7 +96,8 @@ export function loadWeights(
   for (const [value, names] of met) giveAll(value, names, { model, met, patch, reporter });
   reporter.throwIfFailed();
   patch.commit();
-  return reporter.diagnostics;
+  const count = [...met.values()].reduce((sum, names) => sum + names.size, 0);
+  return { count, diagnostics: reporter.diagnostics };
 }
 
 /** What a file has for an initializer. */

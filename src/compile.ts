@@ -34,6 +34,8 @@ export interface CompileResult {
   readonly edits: readonly EditReport[];
   readonly before: Figures;
   readonly after: Figures;
+  /** Tensors of `weights` that the result has. */
+  readonly weightsLoaded: number;
   readonly bytesWritten: number;
   readonly verification: Comparison | null;
   /** Recipe blocks, which compiling does not run. */
@@ -77,6 +79,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
       edits: work.edits,
       before: work.before,
       after: figuresOf(work.model, size, work.typed),
+      weightsLoaded: work.weightsLoaded,
       ...published,
       recipes: work.recipes,
       explanations: work.explanations,
@@ -135,7 +138,10 @@ function opener({ out, dryRun, external, onProgress, signal }: CompileOptions): 
 }
 
 /** A model in memory, ready to be written. */
-type Work = Pick<CompileResult, "edits" | "before" | "recipes" | "explanations" | "diagnostics"> & {
+type Work = Pick<
+  CompileResult,
+  "edits" | "before" | "weightsLoaded" | "recipes" | "explanations" | "diagnostics"
+> & {
   readonly model: Model;
   readonly keepsFunction: boolean;
   /** Its values have their types, which FLOPs follow from. */
@@ -149,7 +155,7 @@ function isEmpty({ edits, rewrites, expects, ensures, recipes }: Program): boole
 /** Nothing is asked of the model, so nothing is asked about it: whatever it holds is copied. */
 function untouched(model: Model): Work {
   const before = figuresOf(model, bytesRead(model), false);
-  const nothing = { edits: [], recipes: [], explanations: [], diagnostics: [] };
+  const nothing = { edits: [], weightsLoaded: 0, recipes: [], explanations: [], diagnostics: [] };
   return { model, keepsFunction: true, typed: false, before, ...nothing };
 }
 
@@ -163,12 +169,13 @@ async function edited(options: CompileOptions, program: Program, model: Model): 
       before = { ...figuresOf(model, bytesRead(model), true), nodes };
     },
   });
-  const { plan, report, explanations, diagnostics } = work;
+  const { plan, report, weightsLoaded, explanations, diagnostics } = work;
   checkBounds(model, plan, options);
   return {
     model,
     typed: true,
     before: before!,
+    weightsLoaded,
     explanations,
     edits: report.edits,
     keepsFunction: report.keepsFunction && !options.weights?.length,

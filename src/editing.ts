@@ -46,6 +46,8 @@ export interface EditedModel {
   readonly plan: Plan;
   readonly report: Report;
   readonly explanations: readonly Explanation[];
+  /** Tensors of `weights`. */
+  readonly weightsLoaded: number;
   /** Warnings and notes; an error throws. */
   readonly diagnostics: readonly Diagnostic[];
   /** The model read anew and not edited; what the edits needed apart is. */
@@ -62,7 +64,7 @@ export interface Stations {
 }
 
 /** A model with a program planned on it, and no edit applied. */
-type PlannedModel = Omit<EditedModel, "report" | "original">;
+type PlannedModel = Omit<EditedModel, "report" | "weightsLoaded" | "original">;
 
 /**
  * Reads a model, plans the program on it and applies its edits; weights are loaded last.
@@ -82,11 +84,12 @@ export async function editModel(
   });
   const files = (options.weights ?? []).map(weightFile);
   const loading = { anatomy, added: applied.weights, partial: options.weightsPartial ?? false };
-  const notes = files.length > 0 ? loadWeights(model, files, loading) : [];
+  const loaded = files.length > 0 ? loadWeights(model, files, loading) : null;
   return {
     ...planned,
     report: applied,
-    diagnostics: [...planned.diagnostics, ...applied.diagnostics, ...notes],
+    weightsLoaded: loaded?.count ?? 0,
+    diagnostics: [...planned.diagnostics, ...applied.diagnostics, ...(loaded?.diagnostics ?? [])],
     original: () => planModel(options, program),
   };
 }

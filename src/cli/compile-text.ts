@@ -1,7 +1,7 @@
 /** What a compile did, as people read it. */
 import type { OutputComparison } from "../../runtime/index.ts";
 import type { CompileResult } from "../compile.ts";
-import { showBytes, showChange, showCount, showTime } from "../diag/figures.ts";
+import { plural, showBytes, showChange, showCount, showTime } from "../diag/figures.ts";
 import { showExplanation } from "../explain/explanation.ts";
 import type { Colors } from "./shell.ts";
 import { collapseSites } from "./sites.ts";
@@ -14,7 +14,12 @@ export interface CompileTextOptions {
 
 export function compileText(result: CompileResult, options: CompileTextOptions): string {
   const { milliseconds, colors, explain } = options;
-  const rows = [...totals(result), ...recipeRows(result), ...verifyRows(result)];
+  const rows = [
+    ...totals(result),
+    ...weightRows(result),
+    ...recipeRows(result),
+    ...verifyRows(result),
+  ];
   const width = Math.max(...rows.map(([label]) => label.length));
   return [
     ...(explain ? result.explanations.map((each) => `${showExplanation(each)}\n`) : []),
@@ -32,8 +37,9 @@ type EditSummary = CompileResult["edits"][number];
 function editLines(edit: EditSummary, colors: Colors): string[] {
   const place = colors.dim(`${edit.file}:${edit.line}`);
   const gain = edit.parametersAdded - edit.parametersRemoved;
+  const noun = Math.abs(gain) === 1 ? "parameter" : "parameters";
   const effects = [
-    ...(gain === 0 ? [] : [`${gain > 0 ? "+" : ""}${showCount(gain)} parameters`]),
+    ...(gain === 0 ? [] : [`${gain > 0 ? "+" : ""}${showCount(gain)} ${noun}`]),
     ...(edit.flopsBefore === edit.flopsAfter
       ? []
       : [`${showChange(edit.flopsBefore, edit.flopsAfter)} FLOPs`]),
@@ -54,6 +60,10 @@ function totals({ before, after }: CompileResult): Row[] {
       ? []
       : [row("FLOPs", before.flops, after.flops)]),
   ];
+}
+
+function weightRows({ weightsLoaded }: CompileResult): Row[] {
+  return weightsLoaded === 0 ? [] : [["weights", `${plural(weightsLoaded, "tensor")} loaded`]];
 }
 
 function recipeRows({ recipes }: CompileResult): Row[] {

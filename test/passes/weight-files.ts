@@ -23,5 +23,5 @@ export function load(
     added: [],
     partial: false,
     ...rest,
-  });
+  }).diagnostics;
 }

@@ -59,6 +59,7 @@ function compileJson(result: CompileResult, explain: boolean) {
       flops_before: edit.flopsBefore,
       flops_after: edit.flopsAfter,
     })),
+    weights_loaded: result.weightsLoaded,
     bytes_written: result.bytesWritten,
     before,
     after,
