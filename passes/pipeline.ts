@@ -6,6 +6,7 @@
  *   3. proof, because nothing is written that was not checked;
  *   4. the record of the edits in the model, last, because only a proven result may claim them.
  */
+import { scopeAt } from "../src/anatomy/naming.ts";
 import { GraftError, Reporter } from "../src/diag/diagnostic.ts";
 import { positionOf } from "../src/diag/span.ts";
 import { breath } from "../src/ir/breath.ts";
@@ -16,6 +17,7 @@ import { flops } from "../src/measure/index.ts";
 import type { Plan, PlannedEdit, Site } from "../src/plan/plan.ts";
 import { applyGraft } from "./apply-grafts.ts";
 import { freeRuntimeNames } from "./graph/runtime-names.ts";
+import { readElsewhere, sizesLeft } from "./graph/sizes.ts";
 import { openLedger, type WeightLedger } from "./graph/weight-ledger.ts";
 import { inferTypes } from "./infer-types.ts";
 import { parallelize } from "./parallelize.ts";
@@ -26,7 +28,14 @@ import { remove } from "./remove.ts";
 import { repeat } from "./repeat.ts";
 import { resize } from "./resize.ts";
 import { sayOnce } from "./say-once.ts";
-import { type AddedWeight, openSession, type Session, siteNodes } from "./session.ts";
+import {
+  type AddedWeight,
+  commit,
+  openSession,
+  patchFor,
+  type Session,
+  siteNodes,
+} from "./session.ts";
 
 export interface EditContext {
   readonly oracle: Oracle;
@@ -148,8 +157,19 @@ async function applyTo(
   for (const site of edit.sites) {
     await breath(signal);
     kept.push(await applyAt(edit, site, session));
+    leaveNothing(edit, site, session);
   }
   return !kept.includes(false);
+}
+
+/** What left its place is not computed any more for a size that can be read elsewhere. */
+function leaveNothing(edit: PlannedEdit, site: Site, session: Session): void {
+  if (edit.verb !== "replace" && edit.verb !== "remove") return;
+  const sources = sizesLeft((site.part ?? site.block).nodes, session.model.graph);
+  if (sources.size === 0) return;
+  const patch = patchFor(session, edit, site, scopeAt(site));
+  readElsewhere(sources, patch);
+  commit(session, patch, site);
 }
 
 function applyAt(
