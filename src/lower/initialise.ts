@@ -16,8 +16,11 @@ export interface Shaped {
   readonly identity?: (index: readonly number[]) => number;
 }
 
-/** Fills `to` with the elements from `start` on, in row-major order. */
-export type Fill = (to: Float64Array, start: number) => void;
+/**
+ * Fills `to` with the elements from `start` on, in row-major order. It returns nothing: with `void` a
+ * function that returns its element would pass for one.
+ */
+export type Fill = (to: Float64Array, start: number) => undefined;
 
 interface Initialiser {
   readonly params: readonly Param<unknown>[];
@@ -69,8 +72,10 @@ export const initialisers: Readonly<Record<string, Initialiser>> = {
   },
 };
 
-function constant(value: number): Fill {
-  return (to) => to.fill(value);
+export function constant(value: number): Fill {
+  return (to) => {
+    to.fill(value);
+  };
 }
 
 export function byElement(element: (i: number) => number): Fill {

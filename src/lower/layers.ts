@@ -5,7 +5,7 @@ import { nearest } from "../diag/suggest.ts";
 import { dtypes } from "../ir/types.ts";
 import { mayEqual, refuse } from "../onnx-ops/op.ts";
 import { cast, grow } from "./grow.ts";
-import { drawn, type Fill, fansOf, type Shaped, symmetric } from "./initialise.ts";
+import { constant, drawn, type Fill, fansOf, type Shaped, symmetric } from "./initialise.ts";
 import { gather, permute, swapAxes } from "./movement.ts";
 import { layerNorm, plus, rmsNorm } from "./norms.ts";
 import { count, flag, number, type Param, type ValuesOf, whole, wholes } from "./params.ts";
@@ -50,8 +50,8 @@ function affine(weight: Shaped, bias: boolean, turns = false): TensorSpec[] {
   return bias ? [...tensors, { tensor: "bias", shape: [weight.shape[0]!], start }] : tensors;
 }
 
-const ones = () => () => 1;
-const zeros = () => () => 0;
+const ones = () => constant(1);
+const zeros = () => constant(0);
 
 export const layerKinds: Readonly<Record<string, LayerKind>> = {
   /** y = x W^T + b on the last axis. */

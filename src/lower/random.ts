@@ -9,7 +9,7 @@ import { endianness } from "node:os";
  * Fills `to` with the elements of a stream from `start` on: uniform numbers inside (lo, hi), which
  * is (0, 1) unless said.
  */
-export type Stream = (to: Float64Array, start: number, lo?: number, hi?: number) => void;
+export type Stream = (to: Float64Array, start: number, lo?: number, hi?: number) => undefined;
 
 /** @param name the stored name of the weight; `draw` tells its several streams apart. */
 export function streamOf(seed: number, name: string, draw: number): Stream {

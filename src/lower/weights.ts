@@ -10,7 +10,14 @@ import { evaluate } from "./evaluate.ts";
 import { at, type Filling, type Frame, lookUp } from "./frame.ts";
 import { cast, wire } from "./grow.ts";
 import { hostTensor, type InheritedMap, inherit, type Layout, shapeOfMap } from "./inherit.ts";
-import { type Fill, filledBytes, initialisers, type Shaped, stretchOf } from "./initialise.ts";
+import {
+  constant,
+  type Fill,
+  filledBytes,
+  initialisers,
+  type Shaped,
+  stretchOf,
+} from "./initialise.ts";
 import type { TensorSpec } from "./layers.ts";
 import { permute } from "./movement.ts";
 import { bind, notANumber } from "./params.ts";
@@ -51,7 +58,7 @@ export async function weightNamed(frame: Frame, name: string): Promise<Tensor> {
   const weight = frame.weights.get(name)!;
   if (weight.tensor) return weight.tensor;
   const { line, shape, from } = weight;
-  const spec: TensorSpec = { tensor: "", shape, start: () => () => 0 };
+  const spec: TensorSpec = { tensor: "", shape, start: () => constant(0) };
   const stored = storedName(frame, line, "");
   const inherited = takeFrom(frame, line, spec, from, "out,in");
   const made = inherited
