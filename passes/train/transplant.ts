@@ -61,7 +61,7 @@ export function transplant(
     weights.set(value, copy);
   }
   for (const value of reach.outside) map.set(value, twinOf(value, patch.graph, site));
-  const position = positionsIn(site.outputs[0]![0].producer!.graph!);
+  const position = positionsIn(site.outputs[0]![0].producer!.graph!, new Set(reach.nodes));
   const ordered = [...reach.nodes].sort((a, b) => position.get(a)! - position.get(b)!);
   patch.clone(ordered, map);
   return { outputs: site.outputs.map(([here]) => map.get(here)!), weights };

@@ -38,6 +38,7 @@ export function setInitializer(value: Value, initializer: Initializer): void {
 
 export function setAttribute(node: Node, attribute: Attribute): void {
   node.attributes.set(attribute.name, attribute);
+  node.bodies = null;
 }
 
 /** Adds to the metadata of a node. */

@@ -98,6 +98,8 @@ export class Node {
   metadata: Properties;
   graph: Graph | null = null;
   readonly origin: Origin | null;
+  /** The graphs of its attributes; null where those changed, or nobody asked yet. */
+  bodies: readonly Graph[] | null = null;
 
   constructor(init: {
     name: string;
@@ -142,14 +144,18 @@ export class Node {
 
   /** The graphs of its attributes: bodies of If, Loop, Scan. */
   get subgraphs(): readonly Graph[] {
-    let graphs = noGraphs;
-    if (this.attributes.size === 0) return graphs;
-    this.attributes.forEach(({ value }) => {
-      if (value.type === "graph") graphs = [...graphs, value.value];
-      else if (value.type === "graphs") graphs = [...graphs, ...value.value];
-    });
-    return graphs;
+    this.bodies ??= this.attributes.size === 0 ? noGraphs : bodiesIn(this.attributes);
+    return this.bodies;
   }
+}
+
+function bodiesIn(attributes: ReadonlyMap<string, Attribute>): readonly Graph[] {
+  let graphs = noGraphs;
+  attributes.forEach(({ value }) => {
+    if (value.type === "graph") graphs = [...graphs, value.value];
+    else if (value.type === "graphs") graphs = [...graphs, ...value.value];
+  });
+  return graphs;
 }
 
 export class Graph {

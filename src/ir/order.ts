@@ -3,6 +3,7 @@ import type { Graph, Node, Value } from "./graph.ts";
 /** What a node reads, the captures of its subgraphs included. */
 export function readsOf(node: Node): Value[] {
   const own = node.inputs.filter((value) => value !== null);
+  if (node.subgraphs.length === 0) return own;
   const captured = node.subgraphs.flatMap(({ nodes, outputs }) => [
     ...nodes.flatMap(readsOf),
     ...outputs,
@@ -34,6 +35,7 @@ export function sortTopologically(graph: Graph): void {
  * @throws Error on a cycle.
  */
 export function inOrder(graph: Graph): readonly Node[] {
+  if (isInOrder(graph)) return graph.nodes;
   const done = new Set<Node>();
   const open = new Set<Node>();
   const sorted: Node[] = [];
@@ -58,6 +60,22 @@ export function inOrder(graph: Graph): readonly Node[] {
     }
   }
   return sorted;
+}
+
+function isInOrder(graph: Graph): boolean {
+  const done = new Set<Node>();
+  const isThere = (value: Value | null) => {
+    const producer = value?.producer;
+    return producer?.graph !== graph || done.has(producer);
+  };
+  const canRun = ({ inputs, subgraphs }: Node): boolean =>
+    inputs.every(isThere) &&
+    subgraphs.every((body) => body.outputs.every(isThere) && body.nodes.every(canRun));
+  for (const node of graph.nodes) {
+    if (!canRun(node)) return false;
+    done.add(node);
+  }
+  return true;
 }
 
 /**

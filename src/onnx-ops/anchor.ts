@@ -1,11 +1,11 @@
 import type { Graph, Node, Value } from "../ir/graph.ts";
 import { readsOf } from "../ir/order.ts";
 
-/** Where each node stands. */
-export function positionsIn({ nodes }: Graph): Map<Node, number> {
+/** Where nodes stand, those that are not in the graph left out. */
+export function positionsIn(graph: Graph, wanted: ReadonlySet<Node>): Map<Node, number> {
   const position = new Map<Node, number>();
-  nodes.forEach((node, i) => {
-    position.set(node, i);
+  graph.nodes.forEach((node, i) => {
+    if (wanted.has(node)) position.set(node, i);
   });
   return position;
 }

@@ -243,12 +243,17 @@ export class Patch {
     this.nodes.forEach(connect);
     for (const [node, index, value] of this.#exposed) addOutput(node, index, value);
     const orphans = abandoned(this.shunts, this.#rewired);
-    const position = positionsIn(graph);
-    const anchor = anchorOf(this.nodes, position);
     const moves = [
       ...this.shunts.flatMap(({ to }, i) => uses[i]!.map(({ node }) => [node, to] as const)),
       ...this.#rewired.flatMap(([node, , to]) => (to ? [[node, to] as const] : [])),
     ];
+    const met = [...this.nodes.flatMap(readsOf), ...moves.map(([, to]) => to)];
+    const wanted = [
+      ...met.flatMap(({ producer }) => producer ?? []),
+      ...moves.map(([node]) => node),
+    ];
+    const position = positionsIn(graph, new Set(wanted));
+    const anchor = anchorOf(this.nodes, position);
     const inOrder = moves.every(([node, to]) => standsBehind(node, to, anchor, position));
     insertNodes(graph, anchor, this.nodes);
     this.shunts.forEach(({ from, to, among }, i) => {
