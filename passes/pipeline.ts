@@ -8,6 +8,7 @@
  */
 import { scopeAt } from "../src/anatomy/naming.ts";
 import { GraftError, Reporter } from "../src/diag/diagnostic.ts";
+import { plural } from "../src/diag/figures.ts";
 import { positionOf } from "../src/diag/span.ts";
 import { breath } from "../src/ir/breath.ts";
 import type { Model } from "../src/ir/graph.ts";
@@ -98,7 +99,16 @@ export async function applyEdits(model: Model, plan: Plan, context: EditContext)
   });
   const { diagnostics } = reporter;
   const keepsFunction = plan.edits.every((edit) => session.kept.has(edit));
+  if (!keepsFunction) warnOfRanges(model, reporter);
   return { edits, weights: [...session.weights.values()], keepsFunction, diagnostics, session };
+}
+
+/** What another runtime measured for a quantised model holds for the model that it was. */
+function warnOfRanges({ graph }: Model, reporter: Reporter): void {
+  const count = graph.nodes.filter(({ op }) => op === "QuantizeLinear").length;
+  if (count === 0) return;
+  const hint = "edit the model before it is quantised, or calibrate the result anew";
+  reporter.report("ranges-of-before", { nodes: plural(count, "QuantizeLinear node") }, { hint });
 }
 
 /** Nodes that a later statement removed or replaced say nothing of an earlier one. */

@@ -59,6 +59,7 @@ const elsewhere: ReadonlySet<string> = new Set([
   "name-given-up",
   "name-taken",
   "out-overwrites-input",
+  "ranges-of-before",
   "signature-changed",
   "verify-failed",
   "verify-impossible",

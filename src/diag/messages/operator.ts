@@ -52,6 +52,7 @@ export const operatorMessages = {
   "returned-count": error`\`${"operator"}\` returns ${"count"}, and ${"site"} has ${"wanted"}`,
   "returned-type": error`\`${"operator"}\` returns ${"got"}, and ${"site"} is ${"wanted"}`,
   "not-a-stream": error`${"site"} takes ${"type"}, which is not [B, N, D]`,
+  "ranges-of-before": warning`${"nodes"} clip to ranges that were measured before these edits`,
   "name-taken": error`The model already has something called \`${"name"}\`, and others read it`,
   "name-given-up": note`\`${"name"}\` now belongs to a weight of \`${"operator"}\`; what had it, and others read, is renamed`,
   "stored-twice": error`Two weights would be stored as \`${"name"}\``,
