@@ -26,7 +26,7 @@ import {
 } from "./params.ts";
 import type { Ground } from "./placement.ts";
 import { argExtreme, cumsum, type Reduction, reduce, softmax } from "./reductions.ts";
-import { ceilDivide, extreme } from "./size-arithmetic.ts";
+import { ceilDivide, extreme, ungrouped } from "./size-arithmetic.ts";
 import { isOperand, type Operand, show, sizeValue, type Tensor, type Val } from "./values.ts";
 
 const axis = () => whole("axis", -1);
@@ -114,7 +114,7 @@ function rounding(name: "floor" | "ceil" | "round"): LibraryFunction {
     if (typeof x !== "object" || x.kind !== "size") return elementwise(g, name, x);
     const [above, below] = x.dim.split(/\/(?=\d+$)/);
     if (name !== "ceil" || below === undefined) return x;
-    return sizeValue(ceilDivide(g, above!.replace(/^\((.*)\)$/, "$1"), Number(below)));
+    return sizeValue(ceilDivide(g, ungrouped(above!), Number(below)));
   });
 }
 

@@ -63,6 +63,12 @@ export function grouped(dim: Extent): string {
   return /[ *]/.test(String(dim)) ? `(${dim})` : String(dim);
 }
 
+/** What `grouped` was given. Atoms may have parentheses of their own: `(w/8)`. */
+export function ungrouped(text: string): string {
+  const inner = text.slice(1, -1);
+  return grouped(inner) === text ? inner : text;
+}
+
 /** An int64 vector of one element, computed while the model runs. */
 export function int64(ground: Ground, op: string, dims: readonly Extent[]) {
   return ground.patch.one(

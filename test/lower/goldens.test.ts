@@ -7,13 +7,15 @@ interface Variant {
   readonly opset: number;
   readonly dtype?: DType;
   readonly dynamic?: boolean;
+  /** Behind convolutions sizes are quotients, which ONNX Runtime puts in parentheses. */
+  readonly tokens?: string;
 }
 
 const variants: readonly Variant[] = [
   { opset: 20 },
   { opset: 20, dynamic: true },
   { opset: 13 },
-  { opset: 17, dynamic: true },
+  { opset: 17, dynamic: true, tokens: "(width/8)" },
   { opset: 18 },
   { opset: 23 },
   { opset: 17, dtype: "float16" },
@@ -36,23 +38,26 @@ async function check(golden: string, name: string, host: HostShape): Promise<voi
 }
 
 describe.each(Object.entries(operators))("%s", (golden, [name, args]) => {
-  test.each(variants)("$opset $dtype $dynamic", async ({ opset, dtype, dynamic }) => {
-    for (const [size, heads] of [
-      ["a", 4],
-      ["b", 3],
-    ] as const) {
-      const { shape: full } = readGolden(`op_${golden}_${size}`).tensors.get("x")!;
-      const free: Dim[] = ["batch", tied.has(golden) ? full[1]! : "tokens", full[2]!];
-      const shape = dynamic ? free : full;
-      await check(`${golden}_${size}`, name, {
-        shape,
-        opset,
-        heads,
-        args,
-        ...(dtype && { dtype }),
-      });
-    }
-  });
+  test.each(variants)(
+    "$opset $dtype $dynamic",
+    async ({ opset, dtype, dynamic, tokens = "tokens" }) => {
+      for (const [size, heads] of [
+        ["a", 4],
+        ["b", 3],
+      ] as const) {
+        const { shape: full } = readGolden(`op_${golden}_${size}`).tensors.get("x")!;
+        const free: Dim[] = ["batch", tied.has(golden) ? full[1]! : tokens, full[2]!];
+        const shape = dynamic ? free : full;
+        await check(`${golden}_${size}`, name, {
+          shape,
+          opset,
+          heads,
+          args,
+          ...(dtype && { dtype }),
+        });
+      }
+    },
+  );
 });
 
 /** More tokens than a tile or a chunk has, and not a multiple of it. */
