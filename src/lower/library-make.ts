@@ -19,6 +19,7 @@ import {
   whole,
 } from "./params.ts";
 import type { Ground } from "./placement.ts";
+import { ceilDivide } from "./size-arithmetic.ts";
 import {
   type Extent,
   kindOf,
@@ -110,12 +111,16 @@ export function range(ground: Ground, from: Extent, to: Extent, step: number): T
     const length = Math.max(0, Math.ceil((to - from) / step));
     return built("int64", [length], (i) => from + i * step);
   }
+  const length = subtractDims(to, from) as Extent;
+  if (step !== 1) {
+    const forward = step > 0 ? length : (subtractDims(from, to) as Extent);
+    const index = range(ground, 0, ceilDivide(ground, forward, Math.abs(step)), 1);
+    return binary(ground, "+", binary(ground, "*", index, step), sizeValue(from)) as Tensor;
+  }
   const [start, limit, delta] = [from, to, step].map((bound) =>
     tensorOf(ground, sizeValue(bound), "int64"),
   );
-  const rows = grow(ground, "Range", [start!, limit!, delta!]);
-  const length = subtractDims(to, from) as Extent;
-  return step === 1 ? { ...rows, shape: [length] } : rows;
+  return { ...grow(ground, "Range", [start!, limit!, delta!]), shape: [length] };
 }
 
 /** bool [n, n]: `column op row + diagonal`. */

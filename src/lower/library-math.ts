@@ -26,8 +26,8 @@ import {
 } from "./params.ts";
 import type { Ground } from "./placement.ts";
 import { argExtreme, cumsum, type Reduction, reduce, softmax } from "./reductions.ts";
-import { ceilDivide, extreme, ungrouped } from "./size-arithmetic.ts";
-import { isOperand, type Operand, show, sizeValue, type Tensor, type Val } from "./values.ts";
+import { extreme, rounded } from "./size-arithmetic.ts";
+import { isOperand, type Operand, show, type Tensor, type Val } from "./values.ts";
 
 const axis = () => whole("axis", -1);
 
@@ -111,10 +111,9 @@ function reduction(name: Reduction): LibraryFunction {
 /** A size stays one; a quotient of sizes is rounded when the model runs. */
 function rounding(name: "floor" | "ceil" | "round"): LibraryFunction {
   return define([operand("x")], (g, x) => {
-    if (typeof x !== "object" || x.kind !== "size") return elementwise(g, name, x);
-    const [above, below] = x.dim.split(/\/(?=\d+$)/);
-    if (name !== "ceil" || below === undefined) return x;
-    return sizeValue(ceilDivide(g, ungrouped(above!), Number(below)));
+    return typeof x === "object" && x.kind === "size"
+      ? rounded(g, name, x)
+      : elementwise(g, name, x);
   });
 }
 

@@ -1,8 +1,16 @@
 /** Arithmetic on numbers and symbolic sizes, which stays a size as long as it can. */
 
 import { fail } from "../diag/diagnostic.ts";
-import { addDims, divideDims, multiplyDims, subtractDims } from "../onnx-ops/dims.ts";
-import { grow, tensorOf } from "./grow.ts";
+import type { Value } from "../ir/graph.ts";
+import {
+  addDims,
+  divideDims,
+  grouped,
+  multiplyDims,
+  subtractDims,
+  termsOf,
+} from "../onnx-ops/dims.ts";
+import { level } from "../onnx-ops/fractions.ts";
 import { type Ground, symbolicSize } from "./placement.ts";
 import { type Extent, type Size, sizeValue, type Wire } from "./values.ts";
 
@@ -34,8 +42,8 @@ export function sizeArithmetic(
   const [left, right] = [extentOf(a), extentOf(b)];
   if (left === undefined || right === undefined) return undefined;
   if (op in algebra) return sizeValue(algebra[op]!(left, right) as Extent);
-  if (op === "/" && typeof left === "string") return quotient(ground, left, right);
-  return undefined;
+  if (op !== "/" || typeof left !== "string") return undefined;
+  return sizeValue(ground.sizes.quotient(left, right));
 }
 
 /** A whole number or a symbolic size; undefined for 0.5. */
@@ -44,33 +52,8 @@ export function extentOf(value: number | Size): Extent | undefined {
   return Number.isInteger(value) ? value : undefined;
 }
 
-/** Exact where algebra shows it; else the atom `N/8`, which is taken to divide. */
-function quotient(ground: Ground, a: string, b: Extent): number | Size {
-  const exact = divideDims(a, b);
-  if (exact !== undefined) return sizeValue(exact);
-  const { sizes } = ground;
-  const name = `${grouped(a)}/${grouped(b)}`;
-  const whole = () => int64(ground, "Div", [a, b]);
-  const real = () => {
-    const [x, y] = [a, b].map((dim) => tensorOf(ground, sizeValue(dim), "float32"));
-    return grow(ground, "Div", [x!, y!]).value;
-  };
-  return { kind: "size", dim: sizes.derived(name, whole, real) };
-}
-
-/** Sums and products need parentheses inside an atom. */
-export function grouped(dim: Extent): string {
-  return /[ *]/.test(String(dim)) ? `(${dim})` : String(dim);
-}
-
-/** What `grouped` was given. Atoms may have parentheses of their own: `(w/8)`. */
-export function ungrouped(text: string): string {
-  const inner = text.slice(1, -1);
-  return grouped(inner) === text ? inner : text;
-}
-
 /** An int64 vector of one element, computed while the model runs. */
-export function int64(ground: Ground, op: string, dims: readonly Extent[]) {
+export function int64(ground: Ground, op: string, dims: readonly Extent[]): Value {
   return ground.patch.one(
     op,
     dims.map((dim) => ground.sizes.vector([dim])),
@@ -88,6 +71,59 @@ export function ceilDivide(ground: Ground, a: Extent, b: number): Extent {
   );
 }
 
+const halvesAway = (value: Extent, below: Extent) => add(twice(value), below);
+
+/** How `above / below` is rounded, as an int64 vector; `round` takes halves away from zero. */
+const roundings = {
+  floor: floorDivide,
+  ceil: (ground: Ground, above: Extent, below: Extent) =>
+    floorDivide(ground, add(above, add(below, -1)), below),
+  round: (ground: Ground, above: Extent, below: Extent) => {
+    if (isCount(above)) return floorDivide(ground, halvesAway(above, below), twice(below));
+    const size = atom(ground, "Abs", [above]);
+    const near = ground.sizes.derived(`round(${size}/${grouped(below)})`, () =>
+      int64(ground, "Div", [halvesAway(size, below), twice(below)]),
+    );
+    return int64(ground, "Mul", [atom(ground, "Sign", [above]), near]);
+  },
+};
+
+/** A whole size is itself; one with quotients, `N/8`, is rounded as the real number that it is. */
+export function rounded(ground: Ground, how: keyof typeof roundings, { dim }: Size): number | Size {
+  const { above, below } = ground.sizes.fraction(dim);
+  const exact = divideDims(above, below);
+  if (exact !== undefined) return sizeValue(exact);
+  const name = `${how}(${grouped(above)}/${grouped(below)})`;
+  return sizeValue(ground.sizes.derived(name, () => roundings[how](ground, above, below)));
+}
+
+/** Towards minus infinity; Div cuts. */
+function floorDivide(ground: Ground, a: Extent, b: Extent): Value {
+  if (isCount(a)) return int64(ground, "Div", [a, b]);
+  const rest = atom(ground, "Mod", [a, b]);
+  return int64(ground, "Div", [subtractDims(a, rest) as Extent, b]);
+}
+
+/** Whether a size is never negative. */
+function isCount(dim: Extent): boolean {
+  return termsOf(dim).every(({ factor }) => factor > 0);
+}
+
+/** What an operator of ONNX makes of sizes, as a size. */
+function atom(ground: Ground, op: string, dims: readonly Extent[]): string {
+  return ground.sizes.derived(`${op.toLowerCase()}(${dims.join(", ")})`, () =>
+    int64(ground, op, dims),
+  );
+}
+
+function add(a: Extent, b: Extent): Extent {
+  return addDims(a, b) as Extent;
+}
+
+function twice(dim: Extent): Extent {
+  return multiplyDims(dim, 2) as Extent;
+}
+
 /** The lesser or greater of sizes. */
 export function extreme(
   ground: Ground,
@@ -100,10 +136,10 @@ export function extreme(
   if (left === undefined || right === undefined) return undefined;
   const difference = subtractDims(left, right);
   if (typeof difference === "number") return difference < 0 === (name === "min") ? a : b;
-  const [first, second] = [String(left), String(right)].sort();
-  const op = name === "min" ? "Min" : "Max";
-  const atom = `${name}(${first}, ${second})`;
-  return { kind: "size", dim: ground.sizes.derived(atom, () => int64(ground, op, [left, right])) };
+  const { sizes } = ground;
+  const { a: above, b: other, below } = level(sizes.fraction(left), sizes.fraction(right));
+  const sorted = [above, other].sort((x, y) => (String(x) < String(y) ? -1 : 1));
+  return sizeValue(sizes.quotient(atom(ground, name === "min" ? "Min" : "Max", sorted), below));
 }
 
 const comparisons: Readonly<Record<string, (difference: number) => boolean>> = {

@@ -105,6 +105,11 @@ export function ratioOf(a: Dim, b: Dim): number | undefined {
   return Number.isFinite(ratios[0]!) ? ratios[0] : undefined;
 }
 
+/** Sums, products and signs need parentheses inside an atom. */
+export function grouped(dim: Extent): string {
+  return /^-|[ *]/.test(String(dim)) ? `(${dim})` : String(dim);
+}
+
 /** Pieces between separators that stand outside of all parentheses. */
 function splitOutside(text: string, separator: RegExp): { sign: string; text: string }[] {
   const pieces: { sign: string; text: string }[] = [];

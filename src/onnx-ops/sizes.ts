@@ -1,8 +1,8 @@
 /** Symbolic sizes while the model runs: int64 values made of Shape nodes, each made once. */
 import type { Value } from "../ir/graph.ts";
-import type { Dim, DType } from "../ir/types.ts";
-import type { Extent } from "./dims.ts";
-import { termsOf } from "./dims.ts";
+import { type Dim, type DType, dtypes } from "../ir/types.ts";
+import { type Extent, grouped, termsOf } from "./dims.ts";
+import { type Fraction, fractionOf, over } from "./fractions.ts";
 import type { Patch } from "./patch.ts";
 
 export interface Sizes {
@@ -14,13 +14,14 @@ export interface Sizes {
   scalar(dim: Extent): Value;
   /** A new name for a size that nothing is known of. */
   unknown(): string;
-  /** What a quotient is before it is cut to a whole number, float32 []; undefined for the rest. */
-  real(dim: string): Value | undefined;
-  /**
-   * The atom `name`, worth what `make` computes as an int64 vector of one element.
-   * @param real what `real` answers for it.
-   */
-  derived(name: string, make: () => Value, real?: () => Value): string;
+  /** The atom `name`, worth what `make` computes as an int64 vector of one element. */
+  derived(name: string, make: () => Value): string;
+  /** a / b: exact where algebra shows it; else the atom `N/8`, which is taken to divide as a size. */
+  quotient(a: Extent, b: Extent): Extent;
+  /** What is above and below the line of a size; 1 is below where it has no quotients. */
+  fraction(dim: Extent): Fraction;
+  /** A size with quotients before they are cut to whole numbers, float32 []; undefined for the rest. */
+  real(dim: Extent): Value | undefined;
 }
 
 const vectorType = (length: number) => ({ dtype: "int64" as DType, shape: [length] });
@@ -31,7 +32,7 @@ export const unknownPrefix = "~";
 export function createSizes(patch: Patch): Sizes {
   const sources = new Map<string, { value: Value; axis: number }>();
   const makers = new Map<string, () => Value>();
-  const reals = new Map<string, () => Value>();
+  const quotients = new Map<string, Fraction>();
   const shapes = new Map<Value, Value>();
   const made = new Map<string, Value>();
   let unknowns = 0;
@@ -119,8 +120,24 @@ export function createSizes(patch: Patch): Sizes {
     });
   }
 
+  function scalar(dim: Extent): Value {
+    return patch.one("Squeeze", [one(dim), patch.ints([0])], {
+      types: [{ dtype: "int64", shape: [] }],
+    });
+  }
+
+  function derived(name: string, maker: () => Value): string {
+    if (!makers.has(name)) makers.set(name, maker);
+    return name;
+  }
+
+  const fraction = (dim: Extent) => fractionOf(dim, quotients);
+
   return {
     observe,
+    scalar,
+    derived,
+    fraction,
     vector(dims) {
       if (dims.every((dim) => typeof dim === "number")) return patch.ints(dims);
       if (dims.length === 1) return one(dims[0]!);
@@ -132,17 +149,25 @@ export function createSizes(patch: Patch): Sizes {
         types: [vectorType(dims.length)],
       });
     },
-    scalar(dim) {
-      return patch.one("Squeeze", [one(dim), patch.ints([0])], {
-        types: [{ dtype: "int64", shape: [] }],
-      });
-    },
     unknown: () => `${unknownPrefix}${++unknowns}`,
-    real: (dim) => reals.get(dim)?.(),
-    derived(name, maker, real) {
-      if (!makers.has(name)) makers.set(name, maker);
-      if (real && !reals.has(name)) reals.set(name, real);
-      return name;
+    quotient(a, b) {
+      const parts = over(fraction(a), fraction(b));
+      const { above, below } = parts;
+      if (below === 1) return above;
+      const name = `${grouped(above)}/${grouped(below)}`;
+      quotients.set(name, parts);
+      return derived(name, () =>
+        patch.one("Div", [one(above), one(below)], { types: [vectorType(1)] }),
+      );
+    },
+    real(dim) {
+      const { above, below } = fraction(dim);
+      if (below === 1) return undefined;
+      const types = [{ dtype: "float32" as const, shape: [] }];
+      const [x, y] = [above, below].map((part) =>
+        patch.one("Cast", [scalar(part)], { attributes: { to: dtypes.float32.code }, types }),
+      );
+      return patch.one("Div", [x!, y!], { types });
     },
   };
 }

@@ -33,6 +33,49 @@ test.each<[string, number[]]>([
   for (const [i, number] of wanted.entries()) expect(got[i]).toBeCloseTo(number, 5);
 });
 
+// What NumPy makes of them where N is 5.
+test.each([
+  ["N / 2", 2.5],
+  ["(N / 2) * 2", 5],
+  ["N / 2 + 1", 3.5],
+  ["N / 2 / 2", 1.25],
+  ["N / (N / 2)", 2],
+  ["max(N / 2, 2)", 2.5],
+  ["min(N / 2, N / 3)", 5 / 3],
+  ["floor(N / 2)", 2],
+  ["ceil(N / 2)", 3],
+  ["round(N / 2)", 3],
+  ["round(N / 3)", 2],
+  ["floor(N / 2 + N / 3)", 4],
+  ["ceil(N / 2 + 1)", 4],
+  ["floor(3 * (N / 3))", 5],
+  ["floor(-N / 2)", -3],
+  ["ceil(-N / 2)", -2],
+  ["round(-N / 2)", -3],
+  ["round((2 - N) / 2)", -2],
+  ["floor((2 - N) / 2)", -2],
+  ["mod(N / 2, 2)", 0.5],
+])("a size that is not whole is a real number: %s", async (expression, wanted) => {
+  for (const got of await result(`x * 0 + ${expression}`)) expect(got).toBeCloseTo(wanted, 5);
+});
+
+test.each([
+  ["range(0, N, 2)", [0, 2, 4]],
+  ["range(N, 0, -2)", [5, 3, 1]],
+  ["range(N - 1, -1, -1)", [4, 3, 2, 1, 0]],
+  ["range(1, N / 5 + N, 3)", [1, 4]],
+  ["range(N, 2 * N)", [5, 6, 7, 8, 9]],
+])("%s of a symbolic N", async (call, wanted) => {
+  const powers = `sum(2 ** float(${call}), axis: 0)`;
+  const sum = wanted.reduce((total, exponent) => total + 2 ** exponent, 0);
+  expect(await result(`x * 0 + ${powers}`)).toEqual(Array(10).fill(sum));
+});
+
+test("rows up to a rounded share of the tokens", async () => {
+  const kept = await result("pad(x[:, :floor(N / 2)], 0, N - floor(N / 2), axis: 1)");
+  expect(kept).toEqual([...x.slice(0, 4), 0, 0, 0, 0, 0, 0]);
+});
+
 test("an operator that calls itself is unrolled", async () => {
   const text = `
     operator doubled(times: natural) {
