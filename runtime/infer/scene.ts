@@ -2,6 +2,7 @@
 import { lengthOf } from "../../src/ir/bytes.ts";
 import type { Graph, Model, Node, Value } from "../../src/ir/graph.ts";
 import { dtypes, type TensorType } from "../../src/ir/types.ts";
+import { namerOf } from "./size-names.ts";
 
 export interface Scene {
   readonly model: Model;
@@ -55,8 +56,9 @@ export function sceneOf(model: Model, graph: Graph, leftOut: ReadonlySet<Node>):
     if (type && !keeps(value)) inputs.set(value, { dtype: type.dtype, shape: type.shape });
   }
   let nameless = 0;
+  const nameOf = namerOf(inputs.values());
   const named = ({ dtype, shape }: TensorType): TensorType => {
-    return { dtype, shape: shape?.map((dim) => dim ?? `?${++nameless}`) ?? null };
+    return { dtype, shape: shape?.map((dim) => nameOf(dim) ?? `?${++nameless}`) ?? null };
   };
   return {
     model,

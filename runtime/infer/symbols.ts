@@ -36,7 +36,7 @@ export function symbolsIn(types: readonly TensorType[]): Symbols {
 }
 
 /** `batch` and `seq` in `2*batch*ceil(seq/8)`. */
-function namesIn(dim: Dim): string[] {
+export function namesIn(dim: Dim): string[] {
   if (typeof dim !== "string") return [];
   return termsOf(dim)
     .flatMap(({ atoms }) => atoms)

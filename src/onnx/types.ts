@@ -65,7 +65,7 @@ function decodeShape(slice: Slice): Dim[] {
   return shape.slice();
 }
 
-/** Negative sizes and empty names are exporters' ways to say unknown. */
+/** Negative sizes, as numbers or as names, and empty names are exporters' ways to say unknown. */
 function decodeDim(slice: Slice): Dim {
   let dim: Dim = null;
   const field = new Cursor(slice);
@@ -73,7 +73,8 @@ function decodeDim(slice: Slice): Dim {
     if (field.number === proto.dim.dim_value && field.wire === wireType.varint) {
       dim = field.int() >= 0 ? field.int() : null;
     } else if (field.number === proto.dim.dim_param && field.wire === wireType.bytes) {
-      dim = field.text() || null;
+      const name = field.text();
+      dim = name === "" || /^-\d+$/.test(name) ? null : name;
     }
   }
   return dim;
