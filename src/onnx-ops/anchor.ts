@@ -10,8 +10,25 @@ export function positionsIn(graph: Graph, wanted: ReadonlySet<Node>): Map<Node, 
   return position;
 }
 
+/**
+ * Where new nodes go, and whether every node of `moves` then comes after what makes the value that
+ * it is to read.
+ */
+export function placeFor(
+  graph: Graph,
+  nodes: readonly Node[],
+  moves: readonly (readonly [Node, Value])[],
+): { anchor: number; inOrder: boolean } {
+  const read = [...nodes.flatMap(readsOf), ...moves.map(([, to]) => to)];
+  const makers = read.flatMap(({ producer }) => producer ?? []);
+  const position = positionsIn(graph, new Set([...makers, ...moves.map(([node]) => node)]));
+  const anchor = anchorOf(nodes, position);
+  const inOrder = moves.every(([node, to]) => standsBehind(node, to, anchor, position));
+  return { anchor, inOrder };
+}
+
 /** New nodes go right behind the last producer of what they read and did not make themselves. */
-export function anchorOf(nodes: readonly Node[], position: ReadonlyMap<Node, number>): number {
+function anchorOf(nodes: readonly Node[], position: ReadonlyMap<Node, number>): number {
   let anchor = 0;
   for (const node of nodes) {
     for (const value of readsOf(node)) {
@@ -23,7 +40,7 @@ export function anchorOf(nodes: readonly Node[], position: ReadonlyMap<Node, num
 }
 
 /** Whether a node comes after what makes `value`; nodes of the patch stand at `anchor`. */
-export function standsBehind(
+function standsBehind(
   node: Node,
   value: Value,
   anchor: number,

@@ -24,7 +24,7 @@ import {
 import { type Attribute, type Graph, type Initializer, Node, Value } from "../ir/graph.ts";
 import { readsOf, sortTopologically } from "../ir/order.ts";
 import type { DType, TensorType } from "../ir/types.ts";
-import { anchorOf, positionsIn, standsBehind } from "./anchor.ts";
+import { placeFor } from "./anchor.ts";
 import { type AttributeInput, attributesOf } from "./attributes.ts";
 import { type BodyInputs, connect, type GrowBody, growBody } from "./bodies.ts";
 import { Constants } from "./constants.ts";
@@ -247,14 +247,7 @@ export class Patch {
       ...this.shunts.flatMap(({ to }, i) => uses[i]!.map(({ node }) => [node, to] as const)),
       ...this.#rewired.flatMap(([node, , to]) => (to ? [[node, to] as const] : [])),
     ];
-    const met = [...this.nodes.flatMap(readsOf), ...moves.map(([, to]) => to)];
-    const wanted = [
-      ...met.flatMap(({ producer }) => producer ?? []),
-      ...moves.map(([node]) => node),
-    ];
-    const position = positionsIn(graph, new Set(wanted));
-    const anchor = anchorOf(this.nodes, position);
-    const inOrder = moves.every(([node, to]) => standsBehind(node, to, anchor, position));
+    const { anchor, inOrder } = placeFor(graph, this.nodes, moves);
     insertNodes(graph, anchor, this.nodes);
     this.shunts.forEach(({ from, to, among }, i) => {
       for (const use of uses[i]!) setInput(use.node, use.index, to);
