@@ -1,12 +1,12 @@
 /** Names of sizes as files have them: any text, which may look like arithmetic and be none. */
 import type { Dim, TensorType } from "../../src/ir/types.ts";
-import { termsOf } from "../../src/onnx-ops/dims.ts";
+import { dimOf, termsOf } from "../../src/onnx-ops/dims.ts";
 import { namesIn } from "./symbols.ts";
 
 /**
- * How to call the sizes of these types. Arithmetic on names that the types have by themselves stays
- * what it says: beside `past`, `past + 1` is one more. By itself it is a name like any other, and
- * has to look like one: `past_1`.
+ * How to call the sizes of these types. Arithmetic stays what it says where its names can be told
+ * from it: a multiple, `2*height`, or what is made of names that the types have by themselves, as
+ * `past + 1` beside `past`. Else it is a name like any other, and has to look like one: `past_1`.
  */
 export function namerOf(types: Iterable<TensorType>): (dim: Dim) => Dim {
   const given = new Set<string>();
@@ -15,20 +15,21 @@ export function namerOf(types: Iterable<TensorType>): (dim: Dim) => Dim {
   }
   const isTold = (text: string) => {
     const within = namesIn(text);
-    return within.length > 0 && within.every((name) => given.has(name) && isAtom(name));
+    return within.length > 0 && within.every((name) => given.has(name) && isMultiple(name));
   };
   const names = new Map<string, string>();
   for (const text of given) {
-    if (isAtom(text) || isTold(text)) continue;
+    if (isMultiple(text) || isTold(text)) continue;
     names.set(text, freshName(text, new Set([...given, ...names.values()])));
   }
   return (dim) => (typeof dim === "string" ? (names.get(dim) ?? dim) : dim);
 }
 
-/** Whether arithmetic on sizes leaves a text whole. */
-function isAtom(text: string): boolean {
+/** A name, so many times: what arithmetic on sizes writes as it is. */
+function isMultiple(text: string): boolean {
   const [term, ...more] = termsOf(text);
-  return more.length === 0 && term?.factor === 1 && term.atoms.join() === text && isBalanced(text);
+  const single = more.length === 0 && term?.atoms.length === 1 && term.factor > 0;
+  return single && dimOf([term]) === text && isBalanced(text);
 }
 
 function isBalanced(text: string): boolean {

@@ -34,7 +34,7 @@ const plain = await model("n");
 await editModel(plain, edits);
 
 test.each([
-  ...["past + 1", "n*2", "8*ceil(n/8)", "n - m", "2n", "8", "1", "*"],
+  ...["past + 1", "n*2", "n - m", "8*n + 1", "2n", "8", "1", "*"],
   ...["floor(n/8)", "((n)", "n)", "batch size", "n.0", "n'", "ünï", "__proto__"],
 ])("a size called `%s`", async (name) => {
   const odd = await model(name);
