@@ -18,7 +18,7 @@ import { flops } from "../src/measure/index.ts";
 import type { Plan, PlannedEdit, Site } from "../src/plan/plan.ts";
 import { applyGraft } from "./apply-grafts.ts";
 import { freeRuntimeNames } from "./graph/runtime-names.ts";
-import { readElsewhere, sizesLeft } from "./graph/sizes.ts";
+import { readElsewhere, sizesLeft } from "./graph/left-sizes.ts";
 import { openLedger, type WeightLedger } from "./graph/weight-ledger.ts";
 import { inferTypes } from "./infer-types.ts";
 import { parallelize } from "./parallelize.ts";
