@@ -49,8 +49,10 @@ function once(maps: readonly Named[]): Named[] {
   return maps.filter(([, map], i) => !maps.slice(0, i).some(([, other]) => sameRows(map, other)));
 }
 
+/** The rows of one unit after the other, as Megatron lays them, have one range and an order each. */
 function sameRows(a: Linear, b: Linear): boolean {
-  return a.weight === b.weight && a.rows[0] === b.rows[0] && a.rows[1] === b.rows[1];
+  const sameRange = a.rows[0] === b.rows[0] && a.rows[1] === b.rows[1];
+  return a.weight === b.weight && sameRange && a.order?.join() === b.order?.join();
 }
 
 /** @throws what `refuse` makes of the reason why a projection cannot be cut. */

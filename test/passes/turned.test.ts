@@ -67,12 +67,16 @@ test("copies start as the identity where projections are Einsums", async () => {
   expect([report.diagnostics, report.keepsFunction]).toEqual([[], true]);
 });
 
-test("heads grow around an Einsum whose equation has an ellipsis", async () => {
-  const model = await filled("attn-jax23");
-  const x = Float32Array.from({ length: 2 * 6 * 5 }, (_, i) => Math.sin(i * i));
-  const given = { x: new ort.Tensor("float32", x, [2, 6, 5]) };
+test.each([
+  ["around an Einsum whose equation has an ellipsis", "attn-jax23", [2, 6, 5], 3],
+  ["whose queries, keys and values lie head by head", "attn-interleaved-ts17", [2, 9, 12], 6],
+] as const)("heads grow %s", async (_, name, shape, heads) => {
+  const model = await filled(name);
+  const size = shape.reduce((a, b) => a * b, 1);
+  const x = Float32Array.from({ length: size }, (_, i) => Math.sin(i * i));
+  const given = { [model.graph.inputs[0]!.name]: new ort.Tensor("float32", x, shape) };
   const before = Object.values(await run(model, given))[0]!;
-  await editModel(model, "resize blocks[1].attn to heads 3");
+  await editModel(model, `resize blocks[1].attn to heads ${heads}`);
   const { difference, scale } = distance(before, Object.values(await run(model, given))[0]!);
   expect(difference / scale).toBeLessThan(2e-6);
 });
