@@ -66,8 +66,11 @@ function mayLackRank(
     case "Squeeze":
       return !isConstant(node.inputs[1]);
     default:
+      if (node.opType.startsWith("Reduce") && node.int("keepdims") === 0) {
+        return !isConstant(node.inputs[1]);
+      }
       return (
-        !(reducers.has(node.opType) || node.opType.startsWith("Reduce")) &&
+        !reducers.has(node.opType) &&
         node.inputs.some((value) => value && shapeOf(value)?.length !== 0)
       );
   }

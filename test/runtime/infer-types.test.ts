@@ -282,3 +282,29 @@ test("a Split into more pieces than it has outputs is refused, not made room for
     'Node, ("s", Split): num_outputs is 2147483648, with 1 outputs',
   );
 });
+
+test("what is reduced along axes that are computed is no scalar", async () => {
+  const path = join(mkdtempSync(join(tmpdir(), "graftc-")), "reduced.onnx");
+  const port = (name: string) => {
+    const dim = [2, 5, 8].map((dimValue) => ({ dimValue }));
+    return { name, type: { tensorType: { elemType: 1, shape: { dim } } } };
+  };
+  const one = { name: "one", dataType: 7, dims: [1], int64Data: [-1] };
+  const keepdims = [{ name: "keepdims", type: 2, i: 0 }];
+  const node = [
+    { opType: "Reshape", input: ["one", "one"], output: ["axes"] },
+    { opType: "ReduceMean", input: ["x", "axes"], output: ["mean"] },
+    { opType: "ReduceMean", input: ["x", "axes"], output: ["less"], attribute: keepdims },
+    { opType: "ReduceMean", input: ["x"], output: ["all"], attribute: keepdims },
+    { opType: "Sub", input: ["x", "mean"], output: ["y"] },
+  ];
+  const graph = { name: "g", input: [port("x")], output: [port("y")], initializer: [one], node };
+  const opsetImport = [{ domain: "", version: 18 }];
+  writeFileSync(path, onnx.ModelProto.encode({ irVersion: 8, opsetImport, graph }).finish());
+  const types = await oracle.inferTypes(await readModel(path));
+  expect(["mean", "less", "all"].map((name) => types.get(name)!.shape)).toEqual([
+    [2, 5, 1],
+    [2, 5],
+    [],
+  ]);
+});
