@@ -84,12 +84,17 @@ function sharedWith({ opType }: Node): string {
   return `its ${opType} also makes what others read`;
 }
 
-/** Blocks whose last sum is no value of the model, so that they end behind the norm of the next. */
+/**
+ * Blocks of which a stream's last sum is no value of the model, so that it ends behind the norm of the
+ * next.
+ */
 function* fusedEnds(inside: Found["inside"]): Iterable<[BlockDraft, Node]> {
   for (const [block, { style }] of inside) {
-    const { step } = block.steps.at(-1)!;
-    if (step.y.value || style === "post-norm") continue;
-    yield [block, step.add.place];
+    const ends = [block.steps.at(-1), block.second?.steps.at(-1)];
+    for (const end of ends) {
+      if (!end || end.step.y.value || style === "post-norm") continue;
+      yield [block, end.step.add.place];
+    }
   }
 }
 

@@ -2,6 +2,11 @@
 import { readFileSync } from "node:fs";
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
+import { inferTypes } from "../../passes/infer-types.ts";
+import { createOracle } from "../../runtime/index.ts";
+import { float } from "../../src/onnx-ops/attributes.ts";
+import { Patch } from "../../src/onnx-ops/patch.ts";
+import { layerNorm } from "../../src/presets/growth.ts";
 import { distance, editModel, read, run } from "./workbench.ts";
 
 const folder = "test/fixtures/diffusion";
@@ -44,3 +49,35 @@ test("heads that are normed together are not resized, and the edit is shown", as
 test("a last block beside its neighbour reads the second stream that its neighbour reads", async () => {
   await edited("joint", "parallelize blocks[1..2] by 2", "paired");
 });
+
+/** The last block norms the second stream, in an operator by itself or in that of the sum before. */
+async function withLastNorm(fused: boolean) {
+  const model = await open("joint");
+  const patch = new Patch(model.graph, null, "");
+  const sum = model.graph.values.get("/blocks.1/Add_3_output_0")!;
+  const normed = layerNorm({ patch, seed: 0, path: "" }, sum, 8);
+  if (fused) {
+    const [node] = patch.nodes.slice(-1);
+    const inputs = [...sum.producer!.inputs, node!.inputs[1]!];
+    const options = { domain: "com.microsoft", attributes: { epsilon: float(1e-6) } };
+    patch.shunt(sum, patch.one("SkipLayerNormalization", inputs, options));
+    model.opsets.set("com.microsoft", 1);
+  } else patch.shunt(sum, normed);
+  patch.commit();
+  await inferTypes(model, createOracle());
+  return model;
+}
+
+test.each(["remove blocks[1]", "parallelize blocks[0..1] by 2"])(
+  "a second stream that ends in the operator of a norm: %s",
+  async (text) => {
+    const results = [];
+    for (const fused of [false, true]) {
+      const { model } = await editModel(await withLastNorm(fused), text);
+      const { x, c } = expected.joint;
+      results.push((await run(model, { x: tensor(x!), c: tensor(c!) })).y!);
+    }
+    const { difference, scale } = distance(results[0]!, results[1]!);
+    expect(difference / scale).toBeLessThan(5e-6);
+  },
+);
