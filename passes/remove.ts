@@ -56,6 +56,9 @@ function removeBranch(
   session: Session,
   refuse: Refuse,
 ): void {
+  if (part.host.kind === "attention" && part.host.holdsMlp) {
+    throw refuse("its projections compute the block's MLP too");
+  }
   const within = nodesOf(session, block);
   const ordered = session.model.graph.nodes.filter((node) => within.has(node));
   for (const output of part.outputs) {

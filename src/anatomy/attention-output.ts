@@ -6,7 +6,7 @@ import type { Op, Wire } from "./flow.ts";
 import { carry, isLayoutOp, type Layout, layoutOfShape } from "./layout.ts";
 import type { LinearMap } from "./linears.ts";
 import { mixingOf } from "./mixing.ts";
-import { regionBetween, segmentsOf } from "./region.ts";
+import { type Region, regionBetween, segmentsOf } from "./region.ts";
 import { shifts } from "./tokens.ts";
 
 export interface Output {
@@ -60,8 +60,21 @@ export function outputOf(branch: Branch, core: Core, headDim: number, findings: 
   const natural = apart || (whole && isAscending(features));
   if (!natural) return { map, holdsMlp: false, odd: "its heads are merged in another order" };
   const behind = map.y === branch.y ? null : regionBetween(map.y, branch.y);
+  if (behind?.ops.some((op) => addsMlp(op, behind, branch, findings))) {
+    return { ...none, holdsMlp: true, odd: "an MLP is added to it before they meet the stream" };
+  }
   const changed = behind?.ops.find((op) => !isLayoutOp(op) && !shifts.has(op.type));
   return { map, holdsMlp: false, odd: changed ? `its output goes through ${changed.type}` : null };
+}
+
+/** Whether a sum behind the output projection takes in what at least two projections made of the input. */
+function addsMlp(op: Op, behind: Region, branch: Branch, { linears }: Findings): boolean {
+  if (op.type !== "Add") return false;
+  const beside = op.data.filter((wire) => wire !== behind.from && !behind.has.has(wire.from!));
+  return beside.some((wire) => {
+    const ops = regionBetween(branch.x, wire)?.ops ?? [];
+    return new Set(ops.flatMap((each) => linears.byOp.get(each) ?? [])).size > 1;
+  });
 }
 
 /** A Reshape to what the projection takes, where its own type leaves that open. */

@@ -11,6 +11,7 @@ import type { LinearMap, Linears } from "./linears.ts";
 import { mixingOf } from "./mixing.ts";
 import { matchNorm, type NormMatch } from "./norms.ts";
 import { type Region, regionBetween, type Segment, segmentsOf } from "./region.ts";
+import { isFront, shareFront } from "./shared-front.ts";
 import { apart, mayEqual } from "./terms.ts";
 
 /** What the parts of a search have in common. */
@@ -71,8 +72,10 @@ export function branchesOf(region: Region, findings: Findings): Branch[] {
   const postNorms = pieces
     .slice(end + 1)
     .flatMap((piece) => (piece.kind === "norm" ? piece.norm : []));
-  // Terms that are stacked and summed have a cut between the two.
-  const single = start === end || (start + 1 === end && y.from?.type === "ReduceSum");
+  // Cuts lie behind a first projection that branches have in common, and where terms are stacked.
+  const before = pieces.slice(start, end).flatMap(({ segments }) => segments.flatMap((s) => s.ops));
+  const stacked = start + 1 === end && y.from?.type === "ReduceSum";
+  const single = start === end || stacked || isFront(before, findings.linears);
   const parallel = single ? parallelTerms(x, y, findings) : null;
   if (parallel) {
     return parallel.flatMap((inner) =>
@@ -261,15 +264,17 @@ function parallelTerms(x: Wire, y: Wire, findings: Findings): Region[] | null {
   const regions = apart(found, findings.linears);
   if (regions.length < 2 || regions.length < terms.length) return null;
   const { byOp } = findings.linears;
-  const mixes = ({ ops }: Region) =>
-    ops.some((op) => findings.coreOf.has(op)) ||
-    mixingOf(x, ops, findings.linears, findings.constants) === "tokens";
+  const attends = ({ ops }: Region) => ops.some((op) => findings.coreOf.has(op));
+  const mixes = (region: Region) =>
+    attends(region) || mixingOf(x, region.ops, findings.linears, findings.constants) === "tokens";
   for (const region of regions) {
     const linears = new Set(region.ops.flatMap((op) => byOp.get(op) ?? []));
     if (linears.size < 2 && !mixes(region) && !region.ops.some(isGrafted)) return null;
     for (const other of regions) {
-      if (other !== region && region.ops.some((op) => other.has.has(op) && byOp.has(op)))
+      if (other === region || !region.ops.some((op) => other.has.has(op) && byOp.has(op))) continue;
+      if (attends(region) === attends(other) || !shareFront(region, other, findings.linears)) {
         return null;
+      }
     }
   }
   return regions;

@@ -76,14 +76,17 @@ function draftOf(branch: Branch, { linears, constants }: Findings): Draft {
   return { sort, branch, core: null, as, partner: null, joined: null };
 }
 
-/** Branches of two streams that share an attention, or projections, are one part of a joint block. */
+/**
+ * Branches of two streams that share an attention, or projections, are one part of a joint block.
+ * Those of one sum are of one stream, whatever they share.
+ */
 function pairStreams(steps: readonly Placed[]): void {
   const seen = new Map<Op, Draft>();
-  for (const draft of steps.flatMap((step) => step.drafts)) {
+  for (const [step, draft] of steps.flatMap((s) => s.drafts.map((d) => [s, d] as const))) {
     const { cores, linears } = draft.branch;
     for (const op of [...cores.map((core) => core.op), ...linears.map((map) => map.op)]) {
       const other = seen.get(op);
-      if (other && other !== draft && !other.partner && !draft.partner) {
+      if (other && !step.drafts.includes(other) && !other.partner && !draft.partner) {
         other.partner = draft;
         draft.partner = other;
       }

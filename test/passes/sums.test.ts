@@ -6,7 +6,7 @@ import { GraftError } from "../../src/diag/diagnostic.ts";
 import type { Model, Value } from "../../src/ir/graph.ts";
 import * as g from "../../src/presets/growth.ts";
 import { normal } from "../../src/presets/weights.ts";
-import { grown, type Tools, tokens, toolsOf, width } from "./block-tools.ts";
+import { grown, heads, hidden, type Tools, tokens, toolsOf, width } from "./block-tools.ts";
 import { reweigh } from "./silenced.ts";
 import { distance, editModel, run } from "./workbench.ts";
 
@@ -129,6 +129,21 @@ const forms = {
     const middle = add(x, add(attn(normed).y, term));
     return add(middle, mlp(norm(middle)));
   },
+  "first projections are one product": (x, { growth, add, norm }) => {
+    const made = g.linear(growth, "in", norm(x), [width, 3 * width + hidden], normal(0.4));
+    const cut = (from: number, to: number) =>
+      g.op(growth, "Slice", [made, ...[from, to, -1].map((at) => growth.patch.ints([at]))]);
+    const sides = [0, 1, 2].map((i) => {
+      const own = cut(i * width, (i + 1) * width);
+      const apart = g.reshape(growth, own, [0, -1, heads, width / heads]);
+      return g.transpose(growth, apart, [0, 2, 1, 3]);
+    });
+    const met = g.attend(growth, sides as [Value, Value, Value], { heads, width });
+    const units = g.gelu(growth, cut(3 * width, 3 * width + hidden));
+    const last = (step: string, y: Value, size: number) =>
+      g.linear(growth, step, y, [size, width], normal(0.4));
+    return add(x, add(last("attn.out", met, width), last("mlp.fc2", units, hidden)));
+  },
   "last projections have a low-rank update": (x, tools) => {
     const { add, norm, attn, mlp } = tools.updated();
     const middle = add(x, attn(norm(x)).y);
@@ -226,7 +241,9 @@ describe.each(Object.keys(forms) as Form[])("%s", (form) => {
     else await removed;
   });
 
-  const resizable = offered.filter((part) => part === "mlp" && !/^(features|last)/.test(form));
+  const resizable = offered.filter(
+    (part) => part === "mlp" && !/^(features|first|last)/.test(form),
+  );
   test.each(resizable)("an %s that grows keeps the function", async () => {
     await expectEdited(form, "resize blocks[all].mlp to hidden 16", await without(form, null));
   });
