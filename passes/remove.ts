@@ -8,7 +8,7 @@ import { comesApart } from "../src/onnx-ops/skip-norms.ts";
 import type { PlannedEdit, Site } from "../src/plan/plan.ts";
 import { sameType } from "./graph/casts.ts";
 import { innerReader } from "./graph/leaks.ts";
-import { junctionOf } from "./graph/residual.ts";
+import { type Junction, junctionOf } from "./graph/residual.ts";
 import { sameShape } from "./graph/shapes.ts";
 import { commit, nodesOf, now, partNow, patchFor, type Session } from "./session.ts";
 
@@ -68,6 +68,11 @@ function removeBranch(
     if (!junction) throw refuse("its branch is not added to the stream in one place");
     const { add, stream } = junction;
     if (comesApart(add)) throw new Error(`${add.name} should have come apart`);
-    patch.shunt(add.outputs[0]!, stream);
+    patch.shunt(add.outputs[0]!, stream ?? withoutTerm(junction, patch));
   }
+}
+
+function withoutTerm({ add, branch }: Junction, patch: Patch): Value {
+  const rest = add.inputs.filter((_, i) => i !== branch);
+  return patch.one("Concat", rest, { attributes: { axis: add.int("axis") ?? 0 } });
 }

@@ -15,7 +15,9 @@ export function innerReader(session: Session, block: Block): string | null {
   const entries = context ? [input, context.input] : [input];
   const same = new Set(entries.flatMap((entry) => aliasesOf(now(session, entry), nodes)));
   const streams = new Set(same);
-  const live = producersOf(graph.outputs);
+  // What nothing but the block reads, as a value whose type a CastLike takes, leaves with it.
+  const others = new Set(graph.nodes.filter((node) => !nodes.has(node)));
+  const live = producersOf(graph.outputs, others);
   const ends = [output, context?.output].map((end) => end && now(session, end));
   for (const node of graph.nodes) {
     if (!nodes.has(node) || !node.inputs.some((value) => value && streams.has(value))) continue;
@@ -24,7 +26,7 @@ export function innerReader(session: Session, block: Block): string | null {
       streams.add(value);
       if (ends.includes(value) || same.has(value)) continue;
       const reader = [...value.uses].find(
-        ({ node }) => !nodes.has(node) && node.op !== "Shape" && live.has(node),
+        ({ node }) => node.op !== "Shape" && live.has(node),
       )?.node;
       if (reader) return `${reader.op} (${reader.name})`;
       if (graph.outputs.includes(value)) return `the output ${value.name}`;

@@ -129,6 +129,12 @@ const forms = {
     const middle = add(x, add(attn(normed).y, term));
     return add(middle, mlp(norm(middle)));
   },
+  "types are taken of what branches make": (x, { growth, add, norm, attn, mlp }) => {
+    const { y } = attn(norm(x));
+    const first = g.op(growth, "Slice", [y, ...[0, 1, 1].map((at) => growth.patch.ints([at]))]);
+    const middle = add(x, g.op(growth, "CastLike", [y, first]));
+    return add(middle, mlp(norm(middle)));
+  },
   "first projections are one product": (x, { growth, add, norm }) => {
     const made = g.linear(growth, "in", norm(x), [width, 3 * width + hidden], normal(0.4));
     const cut = (from: number, to: number) =>
@@ -213,7 +219,6 @@ const readBeside: Partial<Record<Form, readonly (keyof typeof last)[]>> = {
   "an MLP reads nothing but what the attention beside it ends in": ["attn"],
   "branches are added to two streams": ["attn", "mlp"],
   "tokens of each kind have an MLP": ["mlp"],
-  "branches are stacked and summed": ["attn", "mlp"],
 };
 
 describe.each(Object.keys(forms) as Form[])("%s", (form) => {
@@ -247,4 +252,10 @@ describe.each(Object.keys(forms) as Form[])("%s", (form) => {
   test.each(resizable)("an %s that grows keeps the function", async () => {
     await expectEdited(form, "resize blocks[all].mlp to hidden 16", await without(form, null));
   });
+});
+
+test("a block leaves with what gives its values a type", async () => {
+  const form = "types are taken of what branches make";
+  const expected = await without(form, /attn\.out|mlp\.fc2/);
+  await expectEdited(form, "remove blocks[1]", expected);
 });
