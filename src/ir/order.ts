@@ -62,20 +62,15 @@ export function inOrder(graph: Graph): readonly Node[] {
   return sorted;
 }
 
-function isInOrder(graph: Graph): boolean {
+/** Whether every node stands behind the producers of what it reads. */
+export function isInOrder(graph: Graph): boolean {
   const done = new Set<Node>();
-  const isThere = (value: Value | null) => {
-    const producer = value?.producer;
-    return producer?.graph !== graph || done.has(producer);
-  };
-  const canRun = ({ inputs, subgraphs }: Node): boolean =>
-    inputs.every(isThere) &&
-    subgraphs.every((body) => body.outputs.every(isThere) && body.nodes.every(canRun));
-  for (const node of graph.nodes) {
-    if (!canRun(node)) return false;
-    done.add(node);
-  }
-  return true;
+  const isThere = (value: Value | null) =>
+    value?.producer?.graph !== graph || done.has(value.producer);
+  const canRun = (node: Node): boolean =>
+    node.inputs.every(isThere) &&
+    node.subgraphs.every((body) => body.outputs.every(isThere) && body.nodes.every(canRun));
+  return graph.nodes.every((node) => canRun(node) && done.add(node));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** A graph whose nodes wait for each other cannot be run, nor edited. */
-import type { Graph, Node, Value } from "../ir/graph.ts";
-import { producersOf } from "../ir/order.ts";
+import type { Graph, Node } from "../ir/graph.ts";
+import { isInOrder, producersOf } from "../ir/order.ts";
 
 /** A node of `graph` on a cycle; linear. */
 export function nodeOnCycle(graph: Graph): Node | undefined {
@@ -19,17 +19,6 @@ export function nodeOnCycle(graph: Graph): Node | undefined {
   }
   const stuck = graph.nodes.filter((_, i) => waiting[i]! > 0);
   return stuck.find((node) => leadsBack(node, new Set(stuck), graph)) ?? stuck[0];
-}
-
-/** Whether every node stands behind the producers of what it reads. */
-function isInOrder(graph: Graph): boolean {
-  const done = new Set<Node>();
-  const isThere = (value: Value | null | undefined) =>
-    value?.producer?.graph !== graph || done.has(value.producer);
-  const canRun = (node: Node): boolean =>
-    node.inputs.every(isThere) &&
-    node.subgraphs.every((body) => body.outputs.every(isThere) && body.nodes.every(canRun));
-  return graph.nodes.every((node) => canRun(node) && done.add(node));
 }
 
 /** Of the nodes that wait, those behind a cycle wait too: take one that waits for itself. */
