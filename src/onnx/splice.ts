@@ -147,10 +147,10 @@ function splice(slice: Slice, lists: ReadonlyMap<number, readonly Field[]>): Rop
   };
   while (field.next()) {
     const { number, start, to } = field;
-    if (added.length > 0 && added[0]! < number) {
+    while (added.length > 0 && added[0]! < number) {
       keep(start);
       kept = start;
-      while (added.length > 0 && added[0]! < number) queues[added.shift()!]!.rest(rope);
+      queues[added.shift()!]!.rest(rope);
     }
     const queue = queues[number];
     if (queue === undefined || queue.passes(field)) continue;
