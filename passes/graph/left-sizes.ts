@@ -1,37 +1,36 @@
 /** Sizes that exporters read off a tensor that an edit leaves without other readers. */
 import type { Graph, Node, Value } from "../../src/ir/graph.ts";
-import type { Dim } from "../../src/ir/types.ts";
+import type { Extent } from "../../src/onnx-ops/dims.ts";
 import type { Patch } from "../../src/onnx-ops/patch.ts";
+import { createSizes } from "../../src/onnx-ops/sizes.ts";
 import { storedInts } from "../../src/onnx-ops/stored.ts";
 
 /** A Gather of one size of a value. */
 interface SizeRead {
   readonly gather: Node;
-  readonly dim: Dim;
+  readonly dim: Extent;
 }
 
-/** A number, or an axis of an input of the model. */
-type Source = number | { readonly input: Value; readonly axis: number };
-
-/** Of each Gather of a size of what these nodes compute for its shape alone: where else that size is. */
-export function sizesLeft(nodes: Iterable<Node>, graph: Graph): ReadonlyMap<Node, Source> {
-  const sources = new Map<Node, Source>();
+/** Every Gather of a size of what these nodes compute for its shape alone, where an input has that size. */
+export function sizesLeft(nodes: Iterable<Node>, graph: Graph): ReadonlyMap<Node, Extent> {
+  const left = new Map<Node, Extent>();
   for (const node of nodes) {
     if (node.graph !== graph) continue;
     for (const value of node.outputs) {
       for (const { gather, dim } of (value && sizeReads(value, graph)) ?? []) {
-        const source = sourceOf(dim, graph);
-        if (source !== null) sources.set(gather, source);
+        if (isAtHand(dim, graph)) left.set(gather, dim);
       }
     }
   }
-  return sources;
+  return left;
 }
 
-/** Takes the sizes from there, so that nothing is computed for them. */
-export function readElsewhere(sources: ReadonlyMap<Node, Source>, patch: Patch): void {
-  for (const [{ inputs, outputs }, source] of sources) {
-    patch.shunt(outputs[0]!, sizeFrom(source, inputs[1]!, patch));
+/** Takes the sizes from the inputs, so that nothing is computed for them. */
+export function readElsewhere(left: ReadonlyMap<Node, Extent>, patch: Patch): void {
+  const sizes = createSizes(patch);
+  for (const [{ inputs, outputs }, size] of left) {
+    const isScalar = inputs[1]!.type?.shape?.length === 0;
+    patch.shunt(outputs[0]!, isScalar ? sizes.scalar(size) : sizes.vector([size]));
   }
 }
 
@@ -67,25 +66,6 @@ function gathers({ attributes, outputs }: Node, { type }: Value): SizeRead[] | n
   return reads;
 }
 
-function sourceOf(dim: Dim, { inputs }: Graph): Source | null {
-  if (typeof dim === "number") return dim;
-  for (const input of inputs) {
-    const axis = input.initializer ? -1 : (input.type?.shape?.indexOf(dim) ?? -1);
-    if (axis >= 0) return { input, axis };
-  }
-  return null;
-}
-
-/** A scalar or a vector of one element, as `index` is. */
-function sizeFrom(source: Source, index: Value, patch: Patch): Value {
-  const isScalar = index.type?.shape?.length === 0;
-  const whole = (n: number) => (isScalar ? patch.scalar("int64", n) : patch.ints([n]));
-  if (typeof source === "number") return whole(source);
-  const { input, axis } = source;
-  const int64 = (shape: readonly number[]) => [{ dtype: "int64", shape }] as const;
-  const shape = patch.one("Shape", [input], { types: int64([input.type!.shape!.length]) });
-  return patch.one("Gather", [shape, whole(axis)], {
-    attributes: { axis: 0 },
-    types: int64(isScalar ? [] : [1]),
-  });
+function isAtHand(dim: Extent, { inputs }: Graph): boolean {
+  return typeof dim === "number" || inputs.some(({ type }) => type?.shape?.includes(dim));
 }
