@@ -10,7 +10,7 @@ import {
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compile, inspect } from "../../src/index.ts";
-import { type External, readModel, writeSafetensors } from "../../src/onnx/index.ts";
+import type { External } from "../../src/onnx/index.ts";
 import { json, root, workspace } from "./graftc.ts";
 
 const model = join(root, "examples/digits/model.onnx");
@@ -148,20 +148,6 @@ test("recipes are not run, and that is said", () => {
   expect(json(run(model, recipe, "--dry-run", "--json"))).toMatchObject({
     recipes: [{ stage: "distill", place: "recipe.graft:2" }],
   });
-});
-
-test("how many tensors of --weights the result has is said", async () => {
-  const names = ["blocks.0.attn.qkv.bias", "blocks.0.attn.proj.bias"];
-  const { graph } = await readModel(model);
-  const tensors = names.map((name) => {
-    const { dtype, shape, data } = graph.values.get(name)!.initializer!;
-    return [name, { dtype, shape, data }] as const;
-  });
-  await writeSafetensors(join(folder, "two.safetensors"), new Map(tensors));
-  const words = [model, "-o", "loaded.onnx", "--weights", "two.safetensors"];
-  expect(run(...words).stdout).toMatch(/^weights +2 tensors loaded$/m);
-  expect(json(run(...words, "--json"))).toMatchObject({ weights_loaded: 2 });
-  expect(run(model, "-o", "copy.onnx").stdout).not.toMatch(/^weights/m);
 });
 
 test("without edits the file is copied byte for byte", () => {
